@@ -25,6 +25,8 @@ export interface ModuleLimits {
   readonly functionLocals: number;
   /** Bytes of one function body. */
   readonly functionBytes: number;
+  /** Values on the operand stack of one function, as the validator counts them (spec VM-VALIDATE-4). */
+  readonly functionOperands: number;
   /** Targets of one br_table, the default not counted. */
   readonly branchTargets: number;
   /** Bytes of one name (import, export, custom section). */
@@ -63,6 +65,7 @@ export const DEFAULT_LIMITS: Limits = {
   functionResults: 999,
   functionLocals: 49_000,
   functionBytes: 3_000_000,
+  functionOperands: 1_000_000,
   branchTargets: 65_520,
   nameBytes: 100_000,
   memoryPages: 16_384,
@@ -96,6 +99,11 @@ export function limitsWith(given: Partial<Limits> = {}): Limits {
 }
 
 /** Throws a LimitError when `actual` is over the limit `name`. */
-export function checkLimit(limits: Limits, name: keyof Limits, actual: number, offset = -1): void {
+export function checkLimit<Name extends keyof Limits>(
+  limits: Pick<Limits, Name>,
+  name: Name,
+  actual: number,
+  offset = -1,
+): void {
   if (actual > limits[name]) throw new LimitError(name, limits[name], actual, offset);
 }

@@ -18,6 +18,7 @@ export const Feature = {
   stackSwitching: "stack switching",
   wideArithmetic: "wide arithmetic",
   memoryControl: "memory control",
+  components: "the component model",
 } as const;
 
 type Ranges = readonly (readonly [first: number, last: number, feature: string])[];

@@ -5,7 +5,8 @@
 import { DecodeError, UnsupportedFeature } from "../errors.ts";
 import { decodeUtf8 } from "../utf8.ts";
 import { type Immediate, OPCODE_BY_INDEX } from "./opcodes.ts";
-import { Feature, refuseOpcode, refusePrefixed } from "./profile.ts";
+import { Feature, refuseOpcode, refusePrefixed, refuseType } from "./profile.ts";
+import { ValueCode, valueTypeOf } from "./structure.ts";
 
 /** A cursor over `bytes[position, end)`. */
 export class Reader {
@@ -154,7 +155,25 @@ export class Reader {
     if (name === undefined) throw new DecodeError(start, "malformed UTF-8 encoding");
     return name;
   }
+
+  /** The code of a value type. */
+  readValueCode(): ValueCode {
+    const code = this.readByte();
+    if (valueTypeOf(code) === undefined) refuseType(code, this.position - 1, "malformed value type");
+    return code as ValueCode;
+  }
+
+  /** The code of a reference type. */
+  readReferenceCode(): ValueCode {
+    const code = this.readByte();
+    if (code !== ValueCode.funcref && code !== ValueCode.externref)
+      refuseType(code, this.position - 1, "malformed reference type");
+    return code;
+  }
 }
+
+/** The empty block type, code 0x40, as {@link Instruction.imm0}. */
+export const EMPTY_BLOCK = -64;
 
 /** One decoded instruction; {@link readInstruction} writes it over and over. */
 export class Instruction {
@@ -163,7 +182,7 @@ export class Instruction {
   /** Index in `OPCODE_BY_INDEX`. */
   index = 0;
   /**
-   * The first immediate. Block types: the type index, or negative: -64 is empty, else `imm0 & 0x7f` is the value code.
+   * The first immediate. Block types: the type index, or negative: {@link EMPTY_BLOCK}, else `imm0 & 0x7f` is the value code.
    * memarg: log2 of the alignment. br_table: the default label. select: the type's code when there is one type.
    * table.init: element index; table.copy: destination; call_indirect: type index.
    */
@@ -199,7 +218,7 @@ const Shape = {
   block: 7,
   labels: 8,
   select: 9,
-  byte: 10,
+  reference: 10,
   memory: 11,
   indexPair: 12,
   dataMemory: 13,
@@ -224,7 +243,7 @@ const SHAPE_OF: { readonly [immediate in Immediate]: number } = {
   f32: Shape.f32,
   f64: Shape.f64,
   select: Shape.select,
-  reftype: Shape.byte,
+  reftype: Shape.reference,
   data: Shape.index,
   dataMemory: Shape.dataMemory,
   memoryMemory: Shape.memoryMemory,
@@ -245,7 +264,7 @@ function readMemarg(reader: Reader, into: Instruction): void {
   const start = reader.position;
   const alignment = reader.readU32();
   if (alignment >= 0x40 && alignment < 0x80) throw new UnsupportedFeature(start, Feature.multiMemory);
-  if (alignment >= 0x80) throw new DecodeError(start, "malformed memop flags");
+  if (alignment >= 0x20) throw new DecodeError(start, "malformed memop flags");
   into.imm0 = alignment;
   const at = reader.position;
   // memory64 made the offset a u64, so more bytes or bits than a u32 has are its.
@@ -307,13 +326,13 @@ export function readInstruction(reader: Reader, into: Instruction): void {
     case Shape.select: {
       into.labelCount = 0;
       const count = reader.readCount();
-      for (let k = 0; k < count; k++) into.addLabel(reader.readByte());
+      for (let k = 0; k < count; k++) into.addLabel(reader.readValueCode());
       into.imm0 = into.labels[0]!;
       into.imm1 = count;
       return;
     }
-    case Shape.byte:
-      into.imm0 = reader.readByte();
+    case Shape.reference:
+      into.imm0 = readHeapType(reader);
       return;
     case Shape.memory:
       readMemory(reader);
@@ -335,10 +354,23 @@ export function readInstruction(reader: Reader, into: Instruction): void {
   }
 }
 
-/** A block type: a type index, or one negative byte (spec: no longer form of it, core spec §5.3.4). */
+/** A block type: a type index, or empty or a value type, whose code is one byte (core spec §5.4.1). */
 function readBlockType(reader: Reader): number {
   const start = reader.position;
   const type = reader.readS33();
-  if (type < 0 && reader.position - start > 1) throw new DecodeError(start, "malformed block type");
+  if (type >= 0) return type;
+  if (reader.position - start > 1) throw new DecodeError(start, "malformed block type");
+  if (type === EMPTY_BLOCK) return type;
+  reader.position = start;
+  reader.readValueCode();
   return type;
+}
+
+/** The type of `ref.null`. A type index, positive as an s33, is what typed function references put here. */
+function readHeapType(reader: Reader): number {
+  const start = reader.position;
+  const type = reader.readS33();
+  if (type >= 0) throw new UnsupportedFeature(start, Feature.functionReferences);
+  reader.position = start;
+  return reader.readReferenceCode();
 }

@@ -101,12 +101,36 @@ export interface FunctionBody {
   /** Sum of the runs' counts. */
   readonly localCount: number;
 }
+/** Section ids (core spec §5.5.2). A module has its sections in this order, but `dataCount` before `code`. */
+export const SectionId = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  element: 9,
+  code: 10,
+  data: 11,
+  dataCount: 12,
+  /** Exception handling's; outside the profile. */
+  tag: 13,
+} as const;
+/** A section other than a custom one, where it stands: its id and the byte range of its contents. */
+export interface Section {
+  readonly id: number;
+  readonly start: number;
+  readonly end: number;
+}
 export interface CustomSection {
   readonly name: string;
   /** Byte range of the contents after the name. */
   readonly start: number;
   readonly end: number;
-  /** Id of the section it stands behind (0 at the start), and its place among the custom sections there. */
+  /** Id of the section it stands behind (0 at the start); those behind the same one are in their order. */
   readonly after: number;
 }
 /** The name section's module, function and local names; absent or malformed subsections are empty. */
@@ -119,6 +143,8 @@ export interface Names {
 export interface ModuleStructure {
   /** The whole module; every offset in the structure points into it. */
   readonly bytes: Uint8Array;
+  /** In their order, empty ones too. */
+  readonly sections: readonly Section[];
   readonly types: readonly FunctionType[];
   readonly imports: readonly Import[];
   /** Type index of each defined function. */
