@@ -1,0 +1,14 @@
+/** What stands behind the host ABI: file systems, and the imports that grant them to a guest. */
+export { type Abi, type AbiOptions, createAbi, type Input, type Mount, type Output } from "./abi.ts";
+export { directoryFileSystem, type Volume } from "./fs/directory.ts";
+export {
+  type Capabilities,
+  type Entry,
+  type EntryKind,
+  type FileSystem,
+  GrantError,
+  type OpenDirectory,
+  type OpenFile,
+  type Transfer,
+} from "./fs/file-system.ts";
+export { DEFAULT_MEMORY_QUOTA, MemoryFileSystem, type MemoryQuota } from "./fs/memory.ts";

@@ -1,0 +1,313 @@
+/**
+ * From the rows of `table.ts` and an implementation to the host functions that an instance imports. Every check that a
+ * row implies is made here and nowhere else, in the order of spec ABI-ORDER-1: capability, numbers, result pointer,
+ * HeapRefs and windows; only then does the implementation run.
+ */
+import type { ParameterType } from "../vm/declaration.ts";
+import { functionTypeOf, packedTypeOf } from "../vm/declaration.ts";
+import { AshlarError } from "../vm/errors.ts";
+import type { Heap, Kind } from "../vm/heap.ts";
+import { BYTES_KIND, STALE_OBJECT } from "../vm/heap.ts";
+import type { Caller, HostFunction } from "../vm/host-function.ts";
+import { Fault, TrapCode } from "../vm/trap.ts";
+import { Exit } from "./exit.ts";
+import { Panic } from "./panic.ts";
+import { Status, statusName } from "./status.ts";
+import type { Syscall } from "./table.ts";
+
+/**
+ * The code behind one row. Its arguments are the row's parameters in order: a u32 or i32 as itself; an i64 or u64 as the
+ * nearest JavaScript number (exact up to 2^53); a HeapRef as the host's object; a window, its three parameters together,
+ * as a view that is good during the call. Answers the first result: the status where the row has one, else a number;
+ * the others, and a first one of 64 bits, it sets through `call`.
+ * Throws Fault to trap, which it may only do before any effect. Whatever else it throws becomes the status OTHER.
+ */
+export type SyscallBody = (call: Call, ...values: never[]) => number | undefined;
+
+/** Bodies by module and name: exactly those of the table. */
+export type Implementation = { readonly [module: string]: { readonly [name: string]: SyscallBody } };
+
+/** An object behind a HeapRef that bytes are transferred to or from (spec ABI-TRANSFER-3). */
+export interface TransferHandle {
+  /** True when it has offsets: neither a stream nor a file opened to append. */
+  readonly positional: boolean;
+}
+
+/** What a body gets to know of its call, and where it leaves its results. Integers only. */
+export class Call {
+  caller!: Caller;
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+
+  constructor(results: number) {
+    this.low = new Int32Array(results);
+    this.high = new Int32Array(results);
+  }
+  get heap(): Heap {
+    return this.caller.heap;
+  }
+  /** Sets result `index` to an integer between -2^53 and 2^53. */
+  set(index: number, value: number): void {
+    this.setWords(index, value, Math.floor(value / 0x1_0000_0000));
+  }
+  /** Sets result `index` to a 64-bit integer. */
+  setWords(index: number, low: number, high: number): void {
+    this.low[index] = low;
+    this.high[index] = high;
+  }
+  /** Sets result `index` to the HeapRef in `slot`; null for 0. */
+  setRef(index: number, slot: number): void {
+    this.setWords(index, slot, slot === 0 ? 0 : this.heap.generation(slot));
+  }
+}
+
+export type HostFunctions = { readonly [module: string]: { readonly [name: string]: HostFunction } };
+
+/**
+ * The imports for `rows`: `name` for each, and `name_p` for each with several results (spec ABI-FORM-1 and 2). `granted`
+ * names the capabilities that the instance holds; a row that needs another one links and traps when called.
+ * Throws a Panic when `implementation` and `rows` do not fit.
+ */
+export function hostFunctions(
+  rows: readonly Syscall[],
+  implementation: Implementation,
+  granted: ReadonlySet<string>,
+  kinds: readonly Kind[],
+): HostFunctions {
+  const functions: { [module: string]: { [name: string]: HostFunction } } = {};
+  for (const row of rows) {
+    const body = implementation[row.module]?.[row.name];
+    if (body === undefined) throw new Panic(`${row.module}.${row.name} is not implemented`);
+    const missing = row.capability !== "none" && !granted.has(row.capability);
+    const { fuel, mayFree } = row;
+    const own = (functions[row.module] ??= {});
+    const call = missing ? refuse(row) : wrapper(row, body, kinds, false);
+    own[row.name] = { type: functionTypeOf(row), fuel, mayFree, call };
+    if (row.results.length < 2) continue;
+    const packed = missing ? refuse(row) : wrapper(row, body, kinds, true);
+    own[`${row.name}_p`] = { type: packedTypeOf(row), fuel, mayFree, call: packed };
+  }
+  for (const [module, bodies] of Object.entries(implementation))
+    for (const name of Object.keys(bodies))
+      if (functions[module]?.[name] === undefined) throw new Panic(`${module}.${name} is not in the table`);
+  return functions;
+}
+
+function refuse(row: Syscall): HostFunction["call"] {
+  return () => {
+    throw new Fault(TrapCode.MissingCapability, `${row.module}.${row.name} needs the grant "${row.capability}"`);
+  };
+}
+
+/** How one parameter is found among the words of a call and where it goes among the body's values. */
+interface Step {
+  readonly name: string;
+  /** Index of its (low) word. */
+  readonly word: number;
+  /** Index among the values, or -1 for the offset and length of a window. */
+  readonly value: number;
+  readonly type: ParameterType;
+  readonly maximum: number;
+  /** Word of the window's offset and of its length, or -1. */
+  readonly windowOffset: number;
+  readonly windowLength: number;
+  /** Kinds of HeapRef it takes. */
+  readonly kinds: readonly number[];
+}
+
+function wordsOf(type: ParameterType): 1 | 2 {
+  return typeof type === "object" || type === "i64" || type === "u64" ? 2 : 1;
+}
+
+function stepsOf(row: Syscall, kinds: readonly Kind[]): Step[] {
+  const words: number[] = [];
+  let word = 0;
+  for (const { type } of row.params) {
+    words.push(word);
+    word += wordsOf(type);
+  }
+  const hidden = new Set(row.windows.flatMap((window) => [window.offset, window.length]));
+  let value = 0;
+  return row.params.map(({ name, type, maximum }, index) => {
+    const window = row.windows.find(({ ref }) => ref === index);
+    return {
+      name,
+      word: words[index]!,
+      value: hidden.has(index) ? -1 : value++,
+      type,
+      maximum: maximum ?? Number.POSITIVE_INFINITY,
+      windowOffset: window === undefined ? -1 : words[window.offset]!,
+      windowLength: window === undefined ? -1 : words[window.length]!,
+      kinds: typeof type === "object" ? kindIds(row, type.ref, kinds) : [],
+    };
+  });
+}
+
+function kindIds(row: Syscall, names: string, kinds: readonly Kind[]): number[] {
+  return names.split("|").map((name) => {
+    const kind = [BYTES_KIND, ...kinds].find((candidate) => candidate.name === name);
+    if (kind === undefined) throw new Panic(`${row.module}.${row.name}: no kind is named ${name}`);
+    return kind.id;
+  });
+}
+
+/** The nearest number to an i64 or a u64 in two words. */
+function numberOf(type: ParameterType, low: number, high: number): number {
+  return (type === "u64" ? high >>> 0 : high) * 0x1_0000_0000 + (low >>> 0);
+}
+
+function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed: boolean): HostFunction["call"] {
+  const steps = stepsOf(row, kinds);
+  const numbers = steps.filter(({ type }) => typeof type !== "object");
+  const refs = steps.filter(({ type }) => typeof type === "object");
+  const values = steps.filter(({ value }) => value >= 0).length;
+  const { transfer, destroys } = row;
+  const handle = transfer === undefined ? undefined : steps[transfer.handle]!;
+  const hostOffset = transfer === undefined ? undefined : steps[transfer.offset]!;
+  const transferLength = transfer === undefined ? undefined : steps[transfer.length]!;
+  const destroyed = destroys === undefined ? undefined : steps[destroys]!;
+  const pointerWord = steps.reduce((count, { type }) => count + wordsOf(type), 0);
+  const hasStatus = row.results[0]?.name === "status";
+  const answer = answerOf(row, packed);
+  const packedBytes = packed ? packedSize(row) : 0;
+  const run = hasStatus ? guarded(row, body) : (body as (call: Call, ...values: unknown[]) => number | undefined);
+  const call = new Call(row.results.length);
+
+  return (caller, ...words) => {
+    const given = new Array<unknown>(values);
+    for (const { type, word, value, maximum, name } of numbers) {
+      let number = words[word]!;
+      if (type === "u32") number >>>= 0;
+      else if (type === "i64" || type === "u64") number = numberOf(type, number, words[word + 1]!);
+      if (number > maximum) throw new Fault(TrapCode.BadArgument, `${name} is ${number}, above ${maximum}`);
+      if (value >= 0) given[value] = number;
+    }
+    if (hostOffset !== undefined) checkHostOffset(words, hostOffset.word, words[transferLength!.word]! >>> 0);
+    let pointer = 0;
+    if (packed) {
+      pointer = words[pointerWord]! >>> 0;
+      if (pointer + packedBytes > (caller.memory === undefined ? 0 : caller.memory.bytes.length))
+        throw new Fault(TrapCode.BadPointer, `${packedBytes} bytes of results at ${pointer}`);
+    }
+    const { heap } = caller;
+    let stale = false;
+    for (const step of refs) {
+      const low = words[step.word]!;
+      const high = words[step.word + 1]!;
+      if (step.windowOffset >= 0) {
+        given[step.value] = heap.window(low, high, words[step.windowOffset]!, words[step.windowLength]!);
+      } else {
+        const object = objectOf(heap, low, high, step);
+        if (object === STALE_OBJECT) stale = true;
+        given[step.value] = object;
+      }
+    }
+
+    call.caller = caller;
+    call.low.fill(0);
+    call.high.fill(0);
+    let first: number | undefined = Status.OK;
+    if (!stale) {
+      const misplaced =
+        handle !== undefined &&
+        isMisplaced((given[handle.value] as TransferHandle).positional, given[hostOffset!.value] as number);
+      first = misplaced ? Status.INVALID : run(call, ...given);
+    } else if (destroyed === undefined) {
+      first = Status.STALE;
+    }
+    if (destroyed !== undefined) {
+      const low = words[destroyed.word]!;
+      const high = words[destroyed.word + 1]!;
+      heap.destroy(low, high, heap.kindOf(low, high));
+    }
+    if (hasStatus && first !== Status.OK) {
+      call.low.fill(0);
+      call.high.fill(0);
+    }
+    return answer(caller, call, first, pointer);
+  };
+}
+
+/** The host's object behind a ref of one of the step's kinds. */
+function objectOf(heap: Heap, low: number, high: number, { kinds, name }: Step): unknown {
+  const kind = heap.kindOf(low, high);
+  if (!kinds.includes(kind)) throw new Fault(TrapCode.HeapRefKind, name);
+  return heap.object(low, high, kind);
+}
+
+/** Spec ABI-TRANSFER-2: an offset below -1, or one whose sum with the length passes 2^63 - 1, is a bad argument. */
+function checkHostOffset(words: readonly number[], at: number, length: number): void {
+  const low = words[at]! >>> 0;
+  const high = words[at + 1]! | 0;
+  const belowMinusOne = high < 0 && !(high === -1 && low === 0xffff_ffff);
+  if (belowMinusOne) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
+  if (high === 0x7fff_ffff && low + length > 0xffff_ffff)
+    throw new Fault(TrapCode.BadArgument, "host_offset + max_bytes is over 2^63 - 1");
+}
+
+/** Spec ABI-TRANSFER-3. -1 where offsets count is a negative offset; an offset where none counts is INVALID. */
+function isMisplaced(positional: boolean, offset: number): boolean {
+  if (positional && offset === -1) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
+  return !positional && offset !== -1;
+}
+
+/** The body of a row with a status: host errors become OTHER, undeclared statuses a Panic (spec ABI-STATUS-2, ABI-PANIC-1). */
+function guarded(row: Syscall, body: SyscallBody): (call: Call, ...values: unknown[]) => number {
+  const declared = new Set<number | undefined>([Status.OK, ...row.statuses.map((name) => Status[name])]);
+  const run = body as (call: Call, ...values: unknown[]) => number | undefined;
+  return (call, ...values) => {
+    let status: number | undefined;
+    try {
+      status = run(call, ...values);
+    } catch (error) {
+      if (error instanceof Fault || error instanceof Exit || error instanceof AshlarError) throw error;
+      status = Status.OTHER;
+    }
+    if (!declared.has(status))
+      throw new Panic(
+        `${row.module}.${row.name} answered ${statusName(status ?? -1) ?? status}, which it does not declare`,
+      );
+    return status as number;
+  };
+}
+
+type Answer = (caller: Caller, call: Call, first: number | undefined, pointer: number) => number | undefined;
+
+/** How the results of a row leave: as the one value, as several values, or packed at a pointer. */
+function answerOf(row: Syscall, packed: boolean): Answer {
+  const wide = row.results.map(({ type }) => wordsOf(type) === 2);
+  if (row.results.some(({ type }) => type === "f32" || type === "f64"))
+    throw new Panic(`${row.module}.${row.name}: results are integers and HeapRefs`);
+  if (packed)
+    return (caller, call, first, pointer) => {
+      const bytes = caller.memory!.bytes;
+      let at = pointer;
+      for (let k = 1; k < wide.length; k++) {
+        at = storeWord(bytes, at, call.low[k]!);
+        if (wide[k]) at = storeWord(bytes, at, call.high[k]!);
+      }
+      return first;
+    };
+  if (wide.length === 1 && !wide[0]) return (_caller, _call, first) => first;
+  const firstInCall = wide[0] === true;
+  return (caller, call, first) => {
+    for (let k = 0; k < wide.length; k++) {
+      if (wide[k]) caller.results.setI64(k, call.low[k]!, call.high[k]!);
+      else caller.results.setI32(k, k === 0 && !firstInCall ? first! : call.low[k]!);
+    }
+    return undefined;
+  };
+}
+
+function storeWord(bytes: Uint8Array, at: number, word: number): number {
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
+  return at + 4;
+}
+
+/** Size in bytes of the result block of `name_p` (spec ABI-FORM-2). */
+export function packedSize(row: Syscall): number {
+  return row.results.slice(1).reduce((size, { type }) => size + 4 * wordsOf(type), 0);
+}
