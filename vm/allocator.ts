@@ -4,28 +4,33 @@
  * extents alive and on nothing else, so a heap restored from its placement goes on identically.
  *
  * The gaps stand in an AVL tree by address in which every node knows the largest gap at or below it. AVL rather than
- * a treap: with public deterministic priorities a guest could choose addresses that make a treap deep.
+ * a treap: where priorities are public, a guest can choose the addresses that make a treap deep.
  */
 
-/** Deeper than an AVL tree of 2^31 nodes. */
-const MAX_DEPTH = 48;
+// A node is eight words, so that it lies in one cache line; it is named by the index of its first word. Node 0 is the
+// empty tree. In a node that is not used, LEFT is the next such node.
+const NODE_WORDS = 8;
+const START = 0;
+const SIZE = 1;
+const LARGEST = 2;
+const LEFT = 3;
+const RIGHT = 4;
+const HEIGHT = 5;
+
+/** Higher than an AVL tree of 2^27 nodes. */
+const MAX_HEIGHT = 40;
 
 export class Allocator {
   /** Granules that may be placed: addresses are 0 to `capacity` - 1. */
   readonly capacity: number;
   /** Granule behind the last live extent. */
   #top = 0;
+  #words = new Int32Array(16 * NODE_WORDS);
   #root = 0;
-  // The node columns; node 0 is the empty tree. A free node's `#left` is the next free node.
-  #start = new Int32Array(16);
-  #size = new Int32Array(16);
-  #largest = new Int32Array(16);
-  #left = new Int32Array(16);
-  #right = new Int32Array(16);
-  #height = new Int8Array(16);
-  #nodes = 1;
   #freeNode = 0;
-  readonly #path = new Int32Array(MAX_DEPTH);
+  #nodesEnd = NODE_WORDS;
+  /** The nodes from the root down to the one that was looked for. */
+  readonly #path = new Int32Array(MAX_HEIGHT);
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -36,49 +41,81 @@ export class Allocator {
     return this.#top;
   }
 
-  /** Where an extent of `size` ≥ 1 granules would be placed; -1 when there is no room. Changes nothing. */
-  find(size: number): number {
-    let node = this.#root;
-    if (at(this.#largest, node) < size) return size <= this.capacity - this.#top ? this.#top : -1;
-    for (;;) {
-      const left = at(this.#left, node);
-      if (at(this.#largest, left) >= size) node = left;
-      else if (at(this.#size, node) >= size) return at(this.#start, node);
-      else node = at(this.#right, node);
-    }
+  /** What {@link top} would be after `allocate(size)`; over `capacity` when there is no room. */
+  topWith(size: number): number {
+    return this.#get(this.#root, LARGEST) >= size ? this.#top : this.#top + size;
   }
 
-  /** Makes `size` granules at `start` live; `start` is what {@link find} answered, or lies at or behind the top. */
-  place(start: number, size: number): void {
-    if (start >= this.#top) {
-      if (start > this.#top) this.#root = this.#insert(this.#root, this.#top, start - this.#top);
-      this.#top = start + size;
-      return;
+  /** Places `size` ≥ 1 granules and answers where; `topWith(size)` must be within the capacity. */
+  allocate(size: number): number {
+    if (this.#get(this.#root, LARGEST) < size) {
+      this.#top += size;
+      return this.#top - size;
     }
-    const gap = at(this.#size, this.#floor(start));
-    if (gap === size) this.#root = this.#remove(this.#root, start);
-    else this.#edit(start, start + size, gap - size);
+    const words = this.#words;
+    let depth = 0;
+    let node = this.#root;
+    for (;;) {
+      this.#path[depth] = node;
+      const left = words[node + LEFT] as number;
+      if ((words[left + LARGEST] as number) >= size) node = left;
+      else if ((words[node + SIZE] as number) >= size) break;
+      else node = words[node + RIGHT] as number;
+      depth++;
+    }
+    const start = this.#get(node, START);
+    const rest = this.#get(node, SIZE) - size;
+    if (rest === 0) this.#remove(depth);
+    else this.#edit(depth, start + size, rest);
+    return start;
+  }
+
+  /** Makes an extent live that lies at or behind the top. */
+  restore(start: number, size: number): void {
+    const gap = this.#top;
+    this.#top = start + size;
+    if (start === gap) return;
+    let depth = 0;
+    for (let node = this.#root; node !== 0; node = this.#get(node, RIGHT)) this.#path[depth++] = node;
+    this.#insert(depth, gap, start - gap);
   }
 
   /** Frees the live extent of `size` granules at `start`. */
   free(start: number, size: number): void {
-    const end = start + size;
-    const below = this.#floor(start);
-    const joins = below !== 0 && at(this.#start, below) + at(this.#size, below) === start;
-    const from = joins ? at(this.#start, below) : start;
-    if (end === this.#top) {
-      if (joins) this.#root = this.#remove(this.#root, from);
+    const words = this.#words;
+    let below = 0;
+    let belowDepth = 0;
+    let above = 0;
+    let aboveDepth = 0;
+    let depth = 0;
+    for (let node = this.#root; node !== 0; depth++) {
+      this.#path[depth] = node;
+      if ((words[node + START] as number) < start) {
+        below = node;
+        belowDepth = depth;
+        node = words[node + RIGHT] as number;
+      } else {
+        above = node;
+        aboveDepth = depth;
+        node = words[node + LEFT] as number;
+      }
+    }
+    let from = start;
+    let to = start + size;
+    const joinsBelow = below !== 0 && this.#get(below, START) + this.#get(below, SIZE) === start;
+    const joinsAbove = above !== 0 && this.#get(above, START) === to;
+    if (joinsBelow) from = this.#get(below, START);
+    if (to === this.#top) {
+      if (joinsBelow) this.#remove(belowDepth);
       this.#top = from;
       return;
     }
-    const above = this.#floor(end);
-    const joinsAbove = above !== 0 && at(this.#start, above) === end;
-    const to = joinsAbove ? end + at(this.#size, above) : end;
-    if (joins) {
-      if (joinsAbove) this.#root = this.#remove(this.#root, end);
-      this.#edit(from, from, to - from);
-    } else if (joinsAbove) this.#edit(end, from, to - from);
-    else this.#root = this.#insert(this.#root, from, to - from);
+    if (joinsAbove) to += this.#get(above, SIZE);
+    if (joinsBelow) {
+      this.#edit(belowDepth, from, to - from);
+      if (joinsAbove) this.#remove(aboveDepth);
+    } else if (joinsAbove) this.#edit(aboveDepth, from, to - from);
+    else this.#insert(depth, from, to - from);
   }
 
   /** For tests: the gaps in address order as start, size pairs; throws an Error where the tree is broken. */
@@ -86,112 +123,118 @@ export class Allocator {
     const gaps: number[] = [];
     const walk = (node: number): number => {
       if (node === 0) return 0;
-      const left = walk(at(this.#left, node));
-      gaps.push(at(this.#start, node), at(this.#size, node));
-      const right = walk(at(this.#right, node));
-      const height = at(this.#height, node);
-      const largest = at(this.#largest, node);
-      this.#refresh(node);
-      if (Math.abs(left - right) > 1 || height !== at(this.#height, node) || largest !== at(this.#largest, node))
-        throw new Error(`gap tree is broken at granule ${at(this.#start, node)}`);
-      return height;
+      const left = walk(this.#get(node, LEFT));
+      gaps.push(this.#get(node, START), this.#get(node, SIZE));
+      const right = walk(this.#get(node, RIGHT));
+      if (Math.abs(left - right) > 1 || this.#refresh(node))
+        throw new Error(`gap tree is broken at granule ${this.#get(node, START)}`);
+      return this.#get(node, HEIGHT);
     };
     walk(this.#root);
     return gaps;
   }
 
-  /** The gap with the highest start at or below `start`, or 0. */
-  #floor(start: number): number {
-    let best = 0;
-    for (let node = this.#root; node !== 0; ) {
-      if (at(this.#start, node) <= start) {
-        best = node;
-        node = at(this.#right, node);
-      } else node = at(this.#left, node);
-    }
-    return best;
+  /** Gives the gap at `depth` of the path another start and size; it passes no other gap, so the order stands. */
+  #edit(depth: number, start: number, size: number): void {
+    const node = this.#path[depth] as number;
+    this.#set(node, START, start);
+    this.#set(node, SIZE, size);
+    this.#retrace(depth);
   }
 
-  /** Gives the gap that starts at `key` another start and size, without passing a neighbour. */
-  #edit(key: number, start: number, size: number): void {
-    let depth = 0;
-    for (let node = this.#root; ; ) {
-      this.#path[depth++] = node;
-      const found = at(this.#start, node);
-      if (found === key) {
-        this.#start[node] = start;
-        this.#size[node] = size;
-        break;
-      }
-      node = at(found < key ? this.#right : this.#left, node);
+  /** Adds a gap below the last of the `depth` nodes of the path, on the side where it belongs. */
+  #insert(depth: number, start: number, size: number): void {
+    const node = this.#newNode(start, size);
+    if (depth === 0) {
+      this.#root = node;
+      return;
     }
-    while (depth > 0) this.#refresh(at(this.#path, --depth));
+    const parent = this.#path[depth - 1] as number;
+    this.#set(parent, start < this.#get(parent, START) ? LEFT : RIGHT, node);
+    this.#retrace(depth - 1);
   }
 
-  #insert(node: number, start: number, size: number): number {
-    if (node === 0) return this.#newNode(start, size);
-    // The child first: a new node may replace the columns.
-    if (start < at(this.#start, node)) {
-      const left = this.#insert(at(this.#left, node), start, size);
-      this.#left[node] = left;
-    } else {
-      const right = this.#insert(at(this.#right, node), start, size);
-      this.#right[node] = right;
+  /** Removes the gap at `depth` of the path. */
+  #remove(depth: number): void {
+    const node = this.#path[depth] as number;
+    let last = depth;
+    if (this.#get(node, LEFT) !== 0 && this.#get(node, RIGHT) !== 0) {
+      // The next gap takes its place; its own node has no left side and can go.
+      for (let next = this.#get(node, RIGHT); next !== 0; next = this.#get(next, LEFT)) this.#path[++last] = next;
+      const next = this.#path[last] as number;
+      this.#set(node, START, this.#get(next, START));
+      this.#set(node, SIZE, this.#get(next, SIZE));
     }
-    return this.#balance(node);
+    const gone = this.#path[last] as number;
+    this.#link(last, this.#get(gone, LEFT) + this.#get(gone, RIGHT));
+    this.#set(gone, LEFT, this.#freeNode);
+    this.#freeNode = gone;
+    this.#retrace(last - 1);
+    // The first may have stopped below the node whose gap changed.
+    if (last !== depth) this.#retrace(depth);
   }
 
-  #remove(node: number, start: number): number {
-    const found = at(this.#start, node);
-    if (start < found) this.#left[node] = this.#remove(at(this.#left, node), start);
-    else if (start > found) this.#right[node] = this.#remove(at(this.#right, node), start);
-    else {
-      const left = at(this.#left, node);
-      const right = at(this.#right, node);
-      if (left === 0 || right === 0) {
-        this.#left[node] = this.#freeNode;
-        this.#freeNode = node;
-        return left + right;
-      }
-      let next = right;
-      while (at(this.#left, next) !== 0) next = at(this.#left, next);
-      this.#start[node] = at(this.#start, next);
-      this.#size[node] = at(this.#size, next);
-      this.#right[node] = this.#remove(right, at(this.#start, next));
+  /** Refreshes and balances the path from `depth` upwards, as far as anything changes. */
+  #retrace(depth: number): void {
+    for (let up = depth; up >= 0; up--) {
+      const node = this.#path[up] as number;
+      const lean = this.#lean(node);
+      if (lean < -1 || lean > 1) this.#link(up, this.#balanced(node, lean));
+      else if (!this.#refresh(node)) return;
     }
-    return this.#balance(node);
   }
 
-  #refresh(node: number): void {
-    const left = at(this.#left, node);
-    const right = at(this.#right, node);
-    this.#height[node] = 1 + Math.max(at(this.#height, left), at(this.#height, right));
-    this.#largest[node] = Math.max(at(this.#size, node), at(this.#largest, left), at(this.#largest, right));
+  /** Puts `node` where the path's node at `depth` hangs. */
+  #link(depth: number, node: number): void {
+    if (depth === 0) {
+      this.#root = node;
+      return;
+    }
+    const parent = this.#path[depth - 1] as number;
+    this.#set(parent, this.#get(parent, LEFT) === this.#path[depth] ? LEFT : RIGHT, node);
   }
 
-  #balance(node: number): number {
-    const left = at(this.#left, node);
-    const right = at(this.#right, node);
-    const lean = at(this.#height, left) - at(this.#height, right);
-    if (lean > 1) {
-      if (at(this.#height, at(this.#left, left)) < at(this.#height, at(this.#right, left)))
-        this.#left[node] = this.#rotate(left, this.#right, this.#left);
-      return this.#rotate(node, this.#left, this.#right);
-    }
-    if (lean < -1) {
-      if (at(this.#height, at(this.#right, right)) < at(this.#height, at(this.#left, right)))
-        this.#right[node] = this.#rotate(right, this.#left, this.#right);
-      return this.#rotate(node, this.#right, this.#left);
-    }
-    this.#refresh(node);
-    return node;
+  /** Works out what a node knows of its subtree; answers whether that changed. */
+  #refresh(node: number): boolean {
+    const words = this.#words;
+    const left = words[node + LEFT] as number;
+    const right = words[node + RIGHT] as number;
+    const leftHeight = words[left + HEIGHT] as number;
+    const rightHeight = words[right + HEIGHT] as number;
+    const leftLargest = words[left + LARGEST] as number;
+    const rightLargest = words[right + LARGEST] as number;
+    const height = leftHeight > rightHeight ? leftHeight + 1 : rightHeight + 1;
+    let largest = words[node + SIZE] as number;
+    if (leftLargest > largest) largest = leftLargest;
+    if (rightLargest > largest) largest = rightLargest;
+    if (words[node + HEIGHT] === height && words[node + LARGEST] === largest) return false;
+    words[node + HEIGHT] = height;
+    words[node + LARGEST] = largest;
+    return true;
   }
 
-  /** Lifts the child of `node` on the side `up` over it. */
-  #rotate(node: number, up: Int32Array, down: Int32Array): number {
-    const child = at(up, node);
-    up[node] = at(down, child);
-    down[child] = node;
+  /** The root of the subtree of `node`, which leans by two, after the rotations that mend it. */
+  #balanced(node: number, lean: number): number {
+    const side = lean > 0 ? LEFT : RIGHT;
+    const child = this.#get(node, side);
+    if (this.#lean(child) * lean < 0) this.#set(node, side, this.#lift(child, LEFT + RIGHT - side));
+    return this.#lift(node, side);
+  }
+
+  /** By how much the left side is higher. */
+  #lean(node: number): number {
+    const words = this.#words;
+    const left = words[node + LEFT] as number;
+    const right = words[node + RIGHT] as number;
+    return (words[left + HEIGHT] as number) - (words[right + HEIGHT] as number);
+  }
+
+  /** Puts the child on `side` in the place of `node`, and `node` below it. */
+  #lift(node: number, side: number): number {
+    const child = this.#get(node, side);
+    const other = LEFT + RIGHT - side;
+    this.#set(node, side, this.#get(child, other));
+    this.#set(child, other, node);
     this.#refresh(node);
     this.#refresh(child);
     return child;
@@ -199,36 +242,29 @@ export class Allocator {
 
   #newNode(start: number, size: number): number {
     let node = this.#freeNode;
-    if (node !== 0) this.#freeNode = at(this.#left, node);
+    if (node !== 0) this.#freeNode = this.#get(node, LEFT);
     else {
-      if (this.#nodes === this.#start.length) {
-        this.#start = doubled(this.#start);
-        this.#size = doubled(this.#size);
-        this.#largest = doubled(this.#largest);
-        this.#left = doubled(this.#left);
-        this.#right = doubled(this.#right);
-        const height = new Int8Array(this.#height.length * 2);
-        height.set(this.#height);
-        this.#height = height;
+      node = this.#nodesEnd;
+      this.#nodesEnd += NODE_WORDS;
+      if (this.#nodesEnd > this.#words.length) {
+        const larger = new Int32Array(this.#words.length * 2);
+        larger.set(this.#words);
+        this.#words = larger;
       }
-      node = this.#nodes++;
     }
-    this.#start[node] = start;
-    this.#size[node] = size;
-    this.#left[node] = 0;
-    this.#right[node] = 0;
+    this.#set(node, START, start);
+    this.#set(node, SIZE, size);
+    this.#set(node, LEFT, 0);
+    this.#set(node, RIGHT, 0);
     this.#refresh(node);
     return node;
   }
-}
 
-/** Typed-array read at an index known to be inside. */
-function at(column: Int32Array | Int8Array, index: number): number {
-  return column[index] as number;
-}
+  #get(node: number, field: number): number {
+    return this.#words[node + field] as number;
+  }
 
-function doubled(column: Int32Array): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(column.length * 2);
-  larger.set(column);
-  return larger;
+  #set(node: number, field: number, value: number): void {
+    this.#words[node + field] = value;
+  }
 }

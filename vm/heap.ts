@@ -110,6 +110,11 @@ export class Heap {
     return this.#objects;
   }
 
+  /** True while the limit of objects leaves room for one more. */
+  get hasRoom(): boolean {
+    return this.#hasSlot();
+  }
+
   /** Bytes of live `Bytes` objects, each rounded up to 16. */
   get liveBytes(): number {
     return this.#liveBytes;
@@ -124,18 +129,17 @@ export class Heap {
   newBytes(length: number): number {
     const size = length >>> 0;
     const granules = Math.ceil(size / GRANULE_BYTES);
-    if (!this.#hasSlot()) return 0;
-    const start = granules === 0 ? 0 : this.#allocator.find(granules);
-    if (start < 0) return 0;
-    this.#reserve(start + granules);
-    let base = 0;
-    if (granules > 0) {
-      this.#allocator.place(start, granules);
-      base = this.#region + start * GRANULE_BYTES;
-      if (start < this.#highWater) this.#bytes.fill(0, base, base + granules * GRANULE_BYTES);
-      this.#highWater = Math.max(this.#highWater, start + granules);
-      this.#liveBytes += granules * GRANULE_BYTES;
-    }
+    const top = this.#allocator.topWith(granules);
+    if (!this.#hasSlot() || top > this.#allocator.capacity) return 0;
+    this.#reserve(top);
+    if (granules === 0) return this.#takeSlot(BYTES_KIND.id, 0, 0);
+    const start = this.#allocator.allocate(granules);
+    const base = this.#region + start * GRANULE_BYTES;
+    // Here and not at destroy, for here the guest pays for the bytes; storage never used is zero already.
+    const used = Math.min(start + granules, this.#highWater);
+    if (start < used) this.#bytes.fill(0, base, this.#region + used * GRANULE_BYTES);
+    this.#highWater = Math.max(this.#highWater, start + granules);
+    this.#liveBytes += granules * GRANULE_BYTES;
     return this.#takeSlot(BYTES_KIND.id, base, size);
   }
 
@@ -210,18 +214,13 @@ export class Heap {
    */
   locate(low: number, high: number, offset: number, length: number): number {
     const entry = this.#live(low, high, BYTES_KIND.id);
-    let bytes = this.#bytes;
-    let base = this.#word(entry + 2) >>> 0;
-    let size = this.#word(entry + 3) >>> 0;
-    if ((this.#word(entry + 1) & WINDOW_FLAG) !== 0) {
-      bytes = this.#source(base).bytes;
-      base = 0;
-      size = bytes.length;
-    }
-    if ((offset >>> 0) + (length >>> 0) > size)
-      throw new Fault(TrapCode.HeapWindow, `${length >>> 0} bytes at ${offset >>> 0} of ${size}`);
-    this.located = bytes;
-    return base + (offset >>> 0);
+    const start = offset >>> 0;
+    const end = start + (length >>> 0);
+    const size = this.#word(entry + 3) >>> 0;
+    // The entry of a window has the length 0, so only this cold path asks for it.
+    if (end > size || size === 0) return this.#locateElsewhere(entry, start, end);
+    this.located = this.#bytes;
+    return (this.#word(entry + 2) >>> 0) + start;
   }
 
   /** The bytes that {@link locate} checks, as a view; good until anything allocates or grows. Faults as there. */
@@ -337,7 +336,7 @@ export class Heap {
     }
     const last = saved.extents.at(-1);
     heap.#reserve(last === undefined ? 0 : last.start + last.granules);
-    for (const { start, granules } of saved.extents) heap.#allocator.place(start, granules);
+    for (const { start, granules } of saved.extents) heap.#allocator.restore(start, granules);
     heap.#slots = saved.slots;
     heap.#firstFree = saved.firstFree;
     heap.#highWater = saved.highWater;
@@ -451,6 +450,16 @@ export class Heap {
 
   #word(index: number): number {
     return this.#words[index] as number;
+  }
+
+  /** {@link locate} in a window over a memory and in an empty object; else HeapWindow. */
+  #locateElsewhere(entry: number, start: number, end: number): number {
+    const isWindow = (this.#word(entry + 1) & WINDOW_FLAG) !== 0;
+    const bytes = isWindow ? this.#source(this.#word(entry + 2)).bytes : this.#bytes;
+    const size = isWindow ? bytes.length : this.#word(entry + 3) >>> 0;
+    if (end > size) throw new Fault(TrapCode.HeapWindow, `${end - start} bytes at ${start} of ${size}`);
+    this.located = bytes;
+    return start;
   }
 
   #source(instance: number): ByteSource {
@@ -643,7 +652,7 @@ class SavedHeap {
 
 /** Word index of a slot's entry. */
 function entryOf(slot: number): number {
-  return (HEADER_BYTES + ENTRY_BYTES * slot) >>> 2;
+  return 16 + (slot << 2);
 }
 
 function named(low: number, high: number): string {
