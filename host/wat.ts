@@ -37,6 +37,9 @@ const FEATURES = {
   threads: false,
 };
 
+/** One wabt for all texts: each has a WebAssembly.Memory of its own. */
+let instance: ReturnType<typeof import("wabt")> | undefined;
+
 /** Where wabt's messages say they are, and what they say: `name:line:column: error: text`. */
 const MESSAGE = /^.*?:(\d+):(\d+): error: (.*)$/m;
 
@@ -46,8 +49,8 @@ const MESSAGE = /^.*?:(\d+):(\d+): error: (.*)$/m;
  */
 export async function loadWat(source: string | Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const text = typeof source === "string" ? source : textOf(source);
-  const { default: loadWabt } = await import("wabt");
-  const wabt = await loadWabt();
+  instance ??= import("wabt").then(({ default: load }) => load());
+  const wabt = await instance;
   // wabt's memory never shrinks, so whatever happens its module must be given back.
   let module: ReturnType<typeof wabt.parseWat> | undefined;
   try {

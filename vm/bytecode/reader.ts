@@ -356,21 +356,26 @@ export function readInstruction(reader: Reader, into: Instruction): void {
 
 /** A block type: a type index, or empty or a value type, whose code is one byte (core spec §5.4.1). */
 function readBlockType(reader: Reader): number {
-  const start = reader.position;
-  const type = reader.readS33();
-  if (type >= 0) return type;
-  if (reader.position - start > 1) throw new DecodeError(start, "malformed block type");
-  if (type === EMPTY_BLOCK) return type;
-  reader.position = start;
-  reader.readValueCode();
+  const type = readTypeIndexOrCode(reader);
+  if (type < 0 && type !== EMPTY_BLOCK) {
+    reader.position--;
+    reader.readValueCode();
+  }
   return type;
 }
 
-/** The type of `ref.null`. A type index, positive as an s33, is what typed function references put here. */
+/** The type of `ref.null`; a type index is what typed function references put here. */
 function readHeapType(reader: Reader): number {
   const start = reader.position;
-  const type = reader.readS33();
-  if (type >= 0) throw new UnsupportedFeature(start, Feature.functionReferences);
-  reader.position = start;
+  if (readTypeIndexOrCode(reader) >= 0) throw new UnsupportedFeature(start, Feature.functionReferences);
+  reader.position--;
   return reader.readReferenceCode();
+}
+
+/** A type index as a positive s33, or a negative one-byte code; a code in a longer form is malformed. */
+function readTypeIndexOrCode(reader: Reader): number {
+  const start = reader.position;
+  const type = reader.readS33();
+  if (type < 0 && reader.position - start > 1) throw new DecodeError(start, "a type code of more than one byte");
+  return type;
 }
