@@ -12,7 +12,7 @@ export const BYTES_SHIFT = 6;
 const ELEMENTS_SHIFT = 3;
 const PAGE_FUEL = 1024;
 
-/** Fuel for the amount a bulk instruction works on; `amount` is its u32 operand. */
+/** Fuel for the amount a bulk instruction works on; `amount` is its u32 operand. The answer is below 2^30. */
 export function bulkFuel(bulk: Bulk, amount: number): number {
   switch (bulk) {
     case "bytes":
@@ -20,7 +20,8 @@ export function bulkFuel(bulk: Bulk, amount: number): number {
     case "elements":
       return amount >>> ELEMENTS_SHIFT;
     case "pages":
-      return amount * PAGE_FUEL;
+      // More pages than a memory can have are refused whatever the fuel, so they cost nothing.
+      return amount > 65_536 ? 0 : amount * PAGE_FUEL;
   }
 }
 

@@ -110,9 +110,9 @@ export class Heap {
     return this.#objects;
   }
 
-  /** True while the limit of objects leaves room for one more. */
+  /** True while the limit of objects leaves a slot for one more. */
   get hasRoom(): boolean {
-    return this.#hasSlot();
+    return this.#objects < this.#maxObjects && (this.#firstFree !== 0 || this.#slots <= this.#maxObjects);
   }
 
   /** Bytes of live `Bytes` objects, each rounded up to 16. */
@@ -130,7 +130,7 @@ export class Heap {
     const size = length >>> 0;
     const granules = Math.ceil(size / GRANULE_BYTES);
     const top = this.#allocator.topWith(granules);
-    if (!this.#hasSlot() || top > this.#allocator.capacity) return 0;
+    if (!this.hasRoom || top > this.#allocator.capacity) return 0;
     this.#reserve(top);
     if (granules === 0) return this.#takeSlot(BYTES_KIND.id, 0, 0);
     const start = this.#allocator.allocate(granules);
@@ -147,7 +147,7 @@ export class Heap {
   create(kind: number, object: unknown): number {
     if (kind === BYTES_KIND.id || !this.#kinds.has(kind))
       throw new UsageError("VM-ARGUMENT", `no host kind has the id ${kind}`);
-    if (!this.#hasSlot()) return 0;
+    if (!this.hasRoom) return 0;
     this.#reserve(0);
     return this.#takeSlot(kind, this.#host(object), 0);
   }
@@ -156,7 +156,7 @@ export class Heap {
   memoryRef(instance: number, source: ByteSource): number {
     const known = this.#windows[instance];
     if (known !== undefined) return known.slot;
-    if (!this.#hasSlot()) return 0;
+    if (!this.hasRoom) return 0;
     this.#reserve(0);
     const slot = this.#takeSlot(BYTES_KIND.id | WINDOW_FLAG, instance, 0);
     this.#windows[instance] = { slot, source };
@@ -464,10 +464,6 @@ export class Heap {
 
   #source(instance: number): ByteSource {
     return (this.#windows[instance] as { readonly source: ByteSource }).source;
-  }
-
-  #hasSlot(): boolean {
-    return this.#objects < this.#maxObjects && (this.#firstFree !== 0 || this.#slots <= this.#maxObjects);
   }
 
   #takeSlot(kind: number, base: number, length: number): number {

@@ -85,7 +85,13 @@ export class Trap extends AshlarError {
   /** Innermost first, at most {@link BACKTRACE_FRAMES}. */
   readonly backtrace: readonly Frame[];
 
-  constructor(code: TrapCode, detail: string | undefined, fuel: bigint, resumable: boolean, backtrace: readonly Frame[]) {
+  constructor(
+    code: TrapCode,
+    detail: string | undefined,
+    fuel: bigint,
+    resumable: boolean,
+    backtrace: readonly Frame[],
+  ) {
     const reason = trapName(code);
     super(detail === undefined ? TRAP_MESSAGES[reason] : `${TRAP_MESSAGES[reason]}: ${detail}`);
     this.name = "Trap";

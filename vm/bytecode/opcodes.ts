@@ -55,7 +55,14 @@ export interface Opcode {
   readonly align: number;
 }
 
-type Row = readonly [code: number, name: string, immediate: Immediate, signature: string, price: number, effects: string];
+type Row = readonly [
+  code: number,
+  name: string,
+  immediate: Immediate,
+  signature: string,
+  price: number,
+  effects: string,
+];
 
 const ROWS: readonly Row[] = [
   // control
@@ -297,7 +304,13 @@ function opcodeOf([code, name, immediate, signature, price, effects]: Row): Opco
     price,
     mayTrap: effects.includes("t"),
     mayFree: effects.includes("f"),
-    bulk: effects.includes("p") ? "pages" : effects.includes("e") ? "elements" : effects.includes("b") ? "bytes" : undefined,
+    bulk: effects.includes("p")
+      ? "pages"
+      : effects.includes("e")
+        ? "elements"
+        : effects.includes("b")
+          ? "bytes"
+          : undefined,
     align: immediate === "memarg" ? naturalAlign(name) : 0,
   };
 }

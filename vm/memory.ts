@@ -1,0 +1,64 @@
+import type { MemoryType } from "./bytecode/structure.ts";
+import { LimitError, UsageError } from "./errors.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+
+/** Bytes of a page. */
+export const PAGE_BYTES = 65_536;
+
+/** What code that only reads and writes needs of a memory; both views are replaced when the memory grows. */
+export interface MemoryView {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** Stands in for the memory of an instance that has none: every access is out of bounds. */
+export const NO_MEMORY: MemoryView = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)) };
+
+/**
+ * A linear memory (core spec 2.0, §4.2.8) over a `WebAssembly.Memory`, so that it grows in place and both engines can
+ * work on it. It grows up to its type's maximum or the store's limit, whichever is less (spec VM-LIMIT-2).
+ */
+export class Memory implements MemoryView {
+  /** Current minimum is `pages`; the maximum is the declared one. */
+  readonly maximum: number | undefined;
+  readonly #ceiling: number;
+  readonly #memory: WebAssembly.Memory;
+  bytes: Uint8Array = NO_MEMORY.bytes;
+  view: DataView = NO_MEMORY.view;
+
+  /** `limit` is in pages. Throws LimitError when the minimum is over it, VM-HOST-MEMORY when the host has no room. */
+  constructor(type: MemoryType, limit: number = DEFAULT_LIMITS.memoryPages) {
+    if (type.minimum > limit) throw new LimitError("memoryPages", limit, type.minimum);
+    this.maximum = type.maximum;
+    this.#ceiling = Math.min(type.maximum ?? 65_536, limit);
+    this.#memory = hostMemory(() => new WebAssembly.Memory({ initial: type.minimum, maximum: this.#ceiling }));
+    this.#refresh();
+  }
+
+  get pages(): number {
+    return this.bytes.length / PAGE_BYTES;
+  }
+
+  /** Adds `delta` pages of zeroes; the old number of pages, or -1 and no change when that is over the ceiling. */
+  grow(delta: number): number {
+    const old = this.pages;
+    if (delta > this.#ceiling - old) return -1;
+    hostMemory(() => this.#memory.grow(delta));
+    this.#refresh();
+    return old;
+  }
+
+  #refresh(): void {
+    this.bytes = new Uint8Array(this.#memory.buffer);
+    this.view = new DataView(this.#memory.buffer);
+  }
+}
+
+/** Growth fails by our limits only; a host that refuses within them is an error of the host, not an answer to the guest. */
+function hostMemory<T>(allocate: () => T): T {
+  try {
+    return allocate();
+  } catch (cause) {
+    throw new UsageError("VM-HOST-MEMORY", `the host has no room for a memory: ${(cause as Error).message}`);
+  }
+}

@@ -1,0 +1,646 @@
+/**
+ * The one execution that a store can have at a time: stack, frames, fuel and depth of the reference engine. It drives
+ * the loop of `interpreter.ts` and does what that loop stops for.
+ */
+
+import type { FunctionType } from "../bytecode/structure.ts";
+import type { BytesCall } from "../bytes.ts";
+import { UsageError } from "../errors.ts";
+import { BYTES_SHIFT } from "../fuel.ts";
+import type { Caller, FunctionInstance, Results } from "../function.ts";
+import type { Heap } from "../heap.ts";
+import type { Instance } from "../instance.ts";
+import { Memory } from "../memory.ts";
+import type { SnapshotReader, SnapshotWriter } from "../snapshot.ts";
+import type { Store } from "../store.ts";
+import { BACKTRACE_FRAMES, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
+import { FIRST_STACK_CELLS, FUEL_SLICE } from "../tuning.ts";
+import { fromCell, toCell, type Value } from "../value.ts";
+import { run, Stop } from "./interpreter.ts";
+import { NAN32, NAN64_HIGH } from "./numeric.ts";
+import { callLength, EnterWord, HEADER_WORDS, Operation, RETURN_TO_HOST } from "./operations.ts";
+import { type Code, translate } from "./translate.ts";
+
+/** Where an execution stands: the instruction that runs next. */
+export interface Position {
+  readonly instance: number;
+  readonly function: number;
+  /** Byte offset of the instruction in the guest's module. */
+  readonly offset: number;
+}
+
+/** Called before instructions and calls while a store has hooks (spec VM-HOOK-1). */
+export interface Hooks {
+  instruction?(position: Position): void;
+}
+
+/** How a saved execution stands: at an operation that can stop, to be done over; or before an instruction, while stepping. */
+const AT_POINT = 1;
+const AT_PROBE = 2;
+
+/** Cells beyond the depth limit: arguments of the entry, uncounted leaves, and the header of the frame that traps. */
+const SPARE_CELLS = 4096;
+
+export class Activation {
+  readonly store: Store;
+  state: "idle" | "running" | "paused" = "idle";
+
+  words: Int32Array = new Int32Array(0);
+  floats: Float32Array = new Float32Array(0);
+  doubles: Float64Array = new Float64Array(0);
+
+  // What the loop takes up and leaves behind.
+  pc = 0;
+  fp = 0;
+  depth = 0;
+  instance!: Instance;
+  code!: Code;
+  /** Fuel is `reserve + fuel`; the loop counts in the int32 slice `fuel` and asks for more by {@link refill}. */
+  fuel = 0;
+  reserve = 0n;
+  granted = 0n;
+  unlimited = true;
+  /** Charged already by the operation at pc, which will charge it again when the pause ends. */
+  credit = 0;
+  trapCode: TrapCode = TrapCode.Unreachable;
+  callee = 0;
+  calleeBase = 0;
+  target!: FunctionInstance;
+
+  /** The function whose invocation this is; it has the results' types. */
+  entry!: FunctionInstance;
+  /** Instructions until the next pause while stepping; -1 when not. */
+  #steps = -1;
+  #published = 0;
+  #publishedReserve = 0n;
+  readonly #caller: HostCaller;
+
+  constructor(store: Store, fuel: bigint | undefined) {
+    this.store = store;
+    this.#caller = new HostCaller(this);
+    this.unlimited = fuel === undefined;
+    this.granted = fuel ?? 1n << 62n;
+    this.reserve = this.granted;
+  }
+
+  // ---- fuel
+
+  /** Everything charged so far, debt included. */
+  get fuelUsed(): bigint {
+    return this.granted - this.reserve - BigInt(this.fuel);
+  }
+
+  get fuelLeft(): bigint | undefined {
+    return this.unlimited ? undefined : this.reserve + BigInt(this.fuel);
+  }
+
+  addFuel(fuel: bigint): void {
+    this.granted += fuel;
+    this.reserve += fuel;
+    this.#publishedReserve += fuel;
+  }
+
+  /** Called with a negative slice: a new one, or a negative number when there is no fuel left. */
+  refill(fuel: number): number {
+    const total = this.reserve + BigInt(fuel);
+    const slice = total < 0n ? -1n : total > FUEL_SLICE ? FUEL_SLICE : total;
+    this.reserve = total - slice;
+    this.fuel = Number(slice);
+    return this.fuel;
+  }
+
+  /** Charges an amount that the slice cannot hold; the answer is negative, so that the caller refills. */
+  chargeLarge(fuel: number, cost: number): number {
+    this.reserve += BigInt(fuel + 1) - BigInt(cost);
+    return -1;
+  }
+
+  /** Charges and tests outside the loop (instantiation); throws OutOfFuel. */
+  charge(cost: number): void {
+    this.reserve -= BigInt(cost);
+    if (this.reserve + BigInt(this.fuel) < 0n) this.fail(TrapCode.OutOfFuel);
+  }
+
+  /** A trap that no guest instruction raised. */
+  fail(code: TrapCode): never {
+    throw new Trap(code, undefined, this.fuelUsed, false, []);
+  }
+
+  /** Gives up the paused execution; `trap` as one that cannot be resumed. */
+  abandon(trap: Trap): Trap {
+    this.state = "idle";
+    return new Trap(trap.code, undefined, trap.fuel, false, trap.backtrace);
+  }
+
+  bytesBulk(call: BytesCall, base: number): number {
+    return typeof call.fuel === "number" ? 0 : this.words[base + 2 * call.fuel.lengthArgument]! >>> BYTES_SHIFT;
+  }
+
+  #publish(): void {
+    this.#published = this.fuel;
+    this.#publishedReserve = this.reserve;
+  }
+
+  // ---- invocation
+
+  /** Starts `entry`; `plain` code is for stepping and hooks. An execution that was paused is given up. */
+  begin(entry: FunctionInstance, args: readonly Value[]): void {
+    const { params } = entry.type;
+    if (args.length !== params.length)
+      throw new UsageError("VM-ARGUMENT", `${params.length} arguments are expected, not ${args.length}`);
+    this.#fit(2 * (params.length + entry.type.results.length) + HEADER_WORDS);
+    params.forEach((type, k) => {
+      toCell(this.store, type, args[k]!, this.words, 2 * k);
+    });
+    this.entry = entry;
+    this.fp = 0;
+    this.credit = 0;
+    this.#steps = -1;
+    this.depth = this.store.limits.depth;
+    this.#publish();
+    if (entry.instance) this.#enter(entry, entry.instance, 0, RETURN_TO_HOST, 0, 0);
+  }
+
+  /** Runs to the end: the results are in the first cells. */
+  finish(): void {
+    if (this.entry.instance) this.#drive();
+    else this.#callDirectly();
+  }
+
+  /** Runs `count` instructions, or with 0 to the first; false when the execution has ended. */
+  step(count: number): boolean {
+    this.#steps = count;
+    try {
+      return this.#drive();
+    } finally {
+      this.#steps = -1;
+    }
+  }
+
+  /** Goes on after OutOfFuel: the operation that stopped is done over, so what it charged is given back first. */
+  resume(fuel: bigint): void {
+    this.addFuel(fuel);
+    if (this.reserve + BigInt(this.fuel) < 0n) throw this.#trap(TrapCode.OutOfFuel, undefined, true);
+    this.#publish();
+    this.reserve += BigInt(this.credit);
+    this.credit = 0;
+  }
+
+  /** True while the code has a probe before every instruction. */
+  get plain(): boolean {
+    return this.code.plain;
+  }
+
+  get position(): Position {
+    const index = this.code.functionAt(this.pc);
+    return { instance: this.instance.number, function: index, offset: this.#site(this.instance, this.code, this.pc) };
+  }
+
+  results(options?: { readonly bits?: boolean }): Value[] {
+    return this.entry.type.results.map((type, k) => fromCell(this.store, type, this.words, 2 * k, options));
+  }
+
+  /** A host function that an instance exports again, called by the embedder. */
+  #callDirectly(): void {
+    this.state = "running";
+    try {
+      this.reserve -= BigInt(this.entry.price(this.words, 0));
+      if (this.reserve + BigInt(this.fuel) < 0n) this.fail(TrapCode.OutOfFuel);
+      this.callHost(this.entry, 0);
+    } catch (error) {
+      throw error instanceof Fault ? this.#trap(error.code, error.detail, false) : error;
+    } finally {
+      this.state = "idle";
+    }
+  }
+
+  /** Runs until the execution ends or pauses; false when it has ended. */
+  #drive(): boolean {
+    this.state = "running";
+    let paused = false;
+    try {
+      // A probe that stopped a step is done with.
+      if (this.code.words[this.pc] === Operation.Probe) this.pc++;
+      for (;;) {
+        switch (run(this)) {
+          case Stop.Return:
+            if (this.#isOutermost() && this.refill(this.fuel) < 0) {
+              this.credit = 0;
+              paused = true;
+              throw this.#trap(TrapCode.OutOfFuel, undefined, true);
+            }
+            if (this.#leave()) return false;
+            continue;
+          case Stop.Fuel:
+            paused = true;
+            throw this.#trap(TrapCode.OutOfFuel, undefined, true);
+          case Stop.Trap:
+            throw new Fault(this.trapCode);
+          case Stop.Translate:
+            translate(this.instance.module.translation, this.code, this.callee);
+            continue;
+          case Stop.Again:
+            continue;
+          case Stop.Grow:
+            this.#fit(this.calleeBase);
+            continue;
+          case Stop.Cross: {
+            const next = this.pc + callLength(this.code.words[this.pc]!);
+            const { target, instance } = this;
+            this.#enter(target, target.instance!, this.calleeBase, -2 - next, this.fp, instance.number);
+            continue;
+          }
+          case Stop.Probe:
+            if (!this.#probe()) continue;
+            paused = true;
+            return true;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const code = error.code;
+      this.fuel = this.#published;
+      this.reserve = this.#publishedReserve;
+      throw this.#trap(code, error.detail, false);
+    } finally {
+      this.state = paused ? "paused" : "idle";
+    }
+  }
+
+  /** At a probe: calls the hooks, counts steps, or goes over to the fast code. True to pause. */
+  #probe(): boolean {
+    const hook = this.store.hooks?.instruction;
+    if (hook) hook(this.position);
+    if (this.#steps === 0 || (this.#steps > 0 && --this.#steps === 0)) return true;
+    if (this.#steps < 0 && !this.store.hooks) this.#toFast();
+    else this.pc++;
+    return false;
+  }
+
+  /** Pushes the frame of a guest function whose arguments stand at `base`. */
+  #enter(
+    fn: FunctionInstance,
+    instance: Instance,
+    base: number,
+    back: number,
+    callerBase: number,
+    caller: number,
+  ): void {
+    const code = instance.module.code(back === RETURN_TO_HOST ? this.store.hooks !== undefined : this.code.plain);
+    const enter = translate(instance.module.translation, code, fn.index);
+    this.#fit(base + code.words[enter + EnterWord.need]!);
+    const header = base + code.words[enter + EnterWord.header]!;
+    this.words[header] = back;
+    this.words[header + 1] = callerBase;
+    this.words[header + 2] = caller;
+    this.instance = instance;
+    this.code = code;
+    this.fp = base;
+    this.pc = enter;
+  }
+
+  /** Starts over in the plain code; only before the first instruction. */
+  enterPlain(): void {
+    const entry = this.entry;
+    this.code = entry.instance!.module.code(true);
+    this.pc = translate(entry.instance!.module.translation, this.code, entry.index);
+  }
+
+  #isOutermost(): boolean {
+    return this.words[this.fp + this.code.words[this.pc + 1]!] === RETURN_TO_HOST;
+  }
+
+  /** Does a Return whose caller is not in this instance; true when that is the host. */
+  #leave(): boolean {
+    const c = this.code.words;
+    const s = this.words;
+    const { pc, fp } = this;
+    const header = fp + c[pc + 1]!;
+    const back = s[header]!;
+    const base = s[header + 1]!;
+    const caller = s[header + 2]!;
+    const operation = c[pc]!;
+    const results = operation === Operation.Return ? c[pc + 3]! : operation === Operation.Return1 ? 1 : 0;
+    if (results > 0) {
+      const from = fp + c[pc + (results === 1 ? 3 : 4)]!;
+      s.copyWithin(fp, from, from + 2 * results);
+    }
+    if (back === RETURN_TO_HOST) return true;
+    this.depth += c[pc + 2]!;
+    this.fp = base;
+    this.pc = -2 - back;
+    this.instance = this.store.instances[caller]!;
+    this.code = this.instance.module.code(this.code.plain);
+    return false;
+  }
+
+  /** Makes the stack hold `words` words at least; what it holds stays. */
+  #fit(words: number): void {
+    if (words <= this.words.length) return;
+    const most = 2 * (this.store.limits.depth + SPARE_CELLS);
+    const length = Math.min(most, Math.max(2 * FIRST_STACK_CELLS, 2 * this.words.length, words));
+    let buffer: ArrayBuffer;
+    try {
+      buffer = new ArrayBuffer(4 * Math.max(length, words));
+    } catch {
+      throw new UsageError("VM-HOST-MEMORY", `the host has no room for a stack of ${length / 2} cells`);
+    }
+    const grown = new Int32Array(buffer);
+    grown.set(this.words);
+    this.words = grown;
+    this.floats = new Float32Array(buffer);
+    this.doubles = new Float64Array(buffer);
+  }
+
+  // ---- host calls
+
+  /** Calls a host function, or a call of `bytes` that came through a table, on the cells at `base`. */
+  callHost(target: FunctionInstance, base: number): void {
+    const s = this.words;
+    if (target.bytes) {
+      const importer = target.importer!;
+      target.bytes.run(this.store.heap, s, base, importer.number, importer.memory0);
+      return;
+    }
+    this.#publish();
+    const host = target.host!;
+    const { params, results } = target.type;
+    const words = this.#arguments(params, base);
+    const caller = this.#caller;
+    caller.enter(this.entry === target ? undefined : this.instance, target.type, base);
+    const single = results.length === 1 ? results[0]! : undefined;
+    if (single === undefined || single === "i64" || single === "funcref" || single === "externref")
+      s.fill(0, base, base + 2 * results.length);
+    const result = host.call(caller, ...words);
+    if (results.length !== 1) return;
+    if (single === "i32") {
+      s[base] = result as number;
+      s[base + 1] = 0;
+    } else if (single === "f32") caller.results.setF32(0, result as number);
+    else if (single === "f64") caller.results.setF64(0, result as number);
+  }
+
+  #arguments(params: FunctionType["params"], base: number): number[] {
+    const words: number[] = [];
+    for (let k = 0, at = base; k < params.length; k++, at += 2) {
+      const type = params[k]!;
+      if (type === "f64") words.push(this.doubles[at >> 1]!);
+      else if (type === "f32") words.push(this.floats[at]!);
+      else {
+        words.push(this.words[at]!);
+        if (type === "i64") words.push(this.words[at + 1]!);
+      }
+    }
+    return words;
+  }
+
+  // ---- traps
+
+  #site(instance: Instance, code: Code, pc: number): number {
+    const structure = instance.module.structure;
+    const body = structure.bodies[code.functionAt(pc) - instance.module.translation.importedFunctions]!;
+    const operation = code.words[pc]!;
+    if (operation === Operation.Enter) return body.code;
+    if (operation >= Operation.Return && operation <= Operation.Return1) return body.end - 1;
+    return code.sites[pc]!;
+  }
+
+  #trap(code: TrapCode, detail: string | undefined, resumable: boolean): Trap {
+    return new Trap(code, detail, this.fuelUsed, resumable, this.entry?.instance ? this.frames(BACKTRACE_FRAMES) : []);
+  }
+
+  /** The innermost `most` frames, innermost first. */
+  frames(most: number): Frame[] {
+    const frames: Frame[] = [];
+    let { instance, code, pc, fp } = this;
+    let offset = this.#site(instance, code, pc);
+    for (;;) {
+      const index = code.functionAt(pc);
+      frames.push({ function: index, offset, name: instance.module.functionName(index), instance: instance.number });
+      if (frames.length === most) return frames;
+      const header = fp + code.words[code.entries[index]! + EnterWord.header]!;
+      let back = this.words[header]!;
+      if (back === RETURN_TO_HOST) return frames;
+      if (back < 0) {
+        instance = this.store.instances[this.words[header + 2]!]!;
+        code = instance.module.code(code.plain);
+        back = -2 - back;
+      }
+      fp = this.words[header + 1]!;
+      pc = back - 1;
+      offset = code.sites[pc]!;
+    }
+  }
+
+  // ---- snapshots (spec VM-SNAPSHOT-3)
+
+  /** The paused execution: entry, depth, frames innermost first, and the stack up to the end of the innermost frame. */
+  save(writer: SnapshotWriter): void {
+    const { code, pc, words } = this;
+    const atProbe = code.words[pc] === Operation.Probe;
+    writer.u32(atProbe ? AT_PROBE : AT_POINT);
+    writer.u32(this.entry.instance!.number);
+    writer.u32(this.entry.index);
+    writer.u32(this.depth);
+    const frames = this.frames(Number.POSITIVE_INFINITY);
+    writer.u32(frames.length);
+    frames.forEach((frame, k) => {
+      writer.u32(frame.instance);
+      writer.u32(frame.function);
+      writer.u32(k === 0 ? code.sites[pc]! : frame.offset);
+    });
+    writer.u32(this.fp);
+    const enter = code.entries[code.functionAt(pc)]!;
+    writer.words(words.subarray(0, this.fp + code.words[enter + EnterWord.need]!));
+  }
+
+  saveFuel(writer: SnapshotWriter): void {
+    writer.u32(this.unlimited ? 1 : 0);
+    writer.i128(this.granted);
+    writer.i128(this.reserve + BigInt(this.fuel));
+    writer.f64(this.credit);
+  }
+
+  restoreFuel(reader: SnapshotReader): void {
+    this.unlimited = reader.u32() === 1;
+    this.granted = reader.i128();
+    this.reserve = reader.i128();
+    this.fuel = 0;
+    this.credit = reader.f64();
+    if (this.granted < 0n || this.reserve > this.granted || !(this.credit >= 0 && this.credit < 2 ** 44))
+      reader.refuse("impossible fuel");
+  }
+
+  restore(reader: SnapshotReader): void {
+    const plain = reader.u32() === AT_PROBE;
+    this.entry = this.store.instances[reader.u32()]?.functions[reader.u32()] ?? reader.refuse("no such entry function");
+    this.depth = reader.u32();
+    if (this.depth > this.store.limits.depth) reader.refuse("more depth left than the limit allows");
+    const frames: Position[] = [];
+    for (let count = reader.count(12); count > 0; count--)
+      frames.push({ instance: reader.u32(), function: reader.u32(), offset: reader.u32() });
+    let fp = reader.u32();
+    const words = reader.words();
+    this.#fit(words.length);
+    this.words.set(words);
+    if (frames.length === 0) reader.refuse("a paused execution without a frame");
+    let above: { header: number; instance: number } | undefined;
+    for (const frame of frames) {
+      const instance = this.store.instances[frame.instance] ?? reader.refuse("no such instance");
+      const { translation } = instance.module;
+      const own = frame.function - translation.importedFunctions;
+      if (own < 0 || own >= translation.structure.bodies.length) reader.refuse("no such function");
+      const code = instance.module.code(plain);
+      const enter = translate(translation, code, frame.function);
+      const innermost = above === undefined;
+      const map = innermost && plain ? code.probes : code.points;
+      const pc = map[frame.function]!.get(frame.offset) ?? reader.refuse("no place to go on from");
+      if (fp % 2 !== 0 || fp + code.words[enter + EnterWord.header]! + HEADER_WORDS > words.length)
+        reader.refuse("a frame outside the stack");
+      if (above === undefined) {
+        this.instance = instance;
+        this.code = code;
+        this.pc = pc;
+        this.fp = fp;
+      } else {
+        const operation = code.words[pc]!;
+        if (operation < Operation.Call || operation > Operation.CallIndirect)
+          reader.refuse("a frame that does not call");
+        const next = pc + callLength(operation);
+        this.words[above.header] = above.instance === frame.instance ? next : -2 - next;
+        this.words[above.header + 2] = frame.instance;
+      }
+      const header = fp + code.words[enter + EnterWord.header]!;
+      above = { header, instance: frame.instance };
+      const base = this.words[header + 1]!;
+      if (frame !== frames.at(-1) && (base < 0 || base >= fp)) reader.refuse("frames out of order");
+      fp = base;
+    }
+    this.words[above!.header] = RETURN_TO_HOST;
+    this.#publish();
+    this.state = "paused";
+  }
+
+  // ---- going from one form of the code to the other
+
+  /** At a probe: goes on in the fast code if the next operation is one where both forms hold the same state. */
+  #toFast(): void {
+    const { code, pc, instance } = this;
+    const index = code.functionAt(pc);
+    const offset = code.sites[pc]!;
+    this.pc = pc + 1;
+    if (code.points[index]!.get(offset) !== pc + 1) return;
+    const fast = instance.module.code(false);
+    translate(instance.module.translation, fast, index);
+    this.pc = fast.points[index]!.get(offset)!;
+    this.code = fast;
+    let { fp } = this;
+    let at = instance;
+    let [from, to] = [code, fast];
+    let fn = index;
+    for (;;) {
+      const header = fp + from.words[from.entries[fn]! + EnterWord.header]!;
+      const back = this.words[header]!;
+      if (back === RETURN_TO_HOST) return;
+      if (back < 0) {
+        at = this.store.instances[this.words[header + 2]!]!;
+        from = at.module.code(true);
+        to = at.module.code(false);
+      }
+      const old = back < 0 ? -2 - back : back;
+      fn = from.functionAt(old - 1);
+      translate(at.module.translation, to, fn);
+      const call = to.points[fn]!.get(from.sites[old - 1]!)!;
+      const next = call + callLength(to.words[call]!);
+      this.words[header] = back < 0 ? -2 - next : next;
+      fp = this.words[header + 1]!;
+    }
+  }
+}
+
+/** The {@link Caller} of every host call of a store; what it says holds during one call. */
+class HostCaller implements Caller, Results {
+  readonly #activation: Activation;
+  #instance: Instance | undefined;
+  #type!: FunctionType;
+  #base = 0;
+
+  constructor(activation: Activation) {
+    this.#activation = activation;
+  }
+
+  enter(instance: Instance | undefined, type: FunctionType, base: number): void {
+    this.#instance = instance;
+    this.#type = type;
+    this.#base = base;
+  }
+
+  get memory(): Memory | undefined {
+    const memory = this.#instance?.memory0;
+    return memory instanceof Memory ? memory : undefined;
+  }
+
+  get heap(): Heap {
+    return this.#activation.store.heap;
+  }
+
+  get results(): Results {
+    return this;
+  }
+
+  get instance(): number {
+    return this.#instance?.number ?? -1;
+  }
+
+  fuelLeft(): bigint | undefined {
+    return this.#activation.fuelLeft;
+  }
+
+  trap(code: TrapCode, detail?: string): never {
+    throw new Fault(code, detail);
+  }
+
+  reference(word: number, type: "funcref" | "externref"): Value {
+    return fromCell(this.#activation.store, type, Int32Array.of(word, 0), 0);
+  }
+
+  #cell(index: number, type: string): number {
+    if (this.#type.results[index] !== type)
+      throw new UsageError("VM-ARGUMENT", `result ${index} is ${this.#type.results[index]}, not ${type}`);
+    return this.#base + 2 * index;
+  }
+
+  setI32(index: number, value: number): void {
+    this.#activation.words[this.#cell(index, "i32")] = value;
+  }
+
+  setI64(index: number, low: number, high: number): void {
+    const at = this.#cell(index, "i64");
+    this.#activation.words[at] = low;
+    this.#activation.words[at + 1] = high;
+  }
+
+  // A NaN of JavaScript has no bits of its own (spec VM-NAN-2).
+  setF32(index: number, value: number): void {
+    const at = this.#cell(index, "f32");
+    if (value === value) this.#activation.floats[at] = value;
+    else this.#activation.words[at] = NAN32;
+    this.#activation.words[at + 1] = 0;
+  }
+
+  setF64(index: number, value: number): void {
+    const at = this.#cell(index, "f64");
+    if (value === value) this.#activation.doubles[at >> 1] = value;
+    else {
+      this.#activation.words[at] = 0;
+      this.#activation.words[at + 1] = NAN64_HIGH;
+    }
+  }
+
+  setReference(index: number, value: Value): void {
+    const type = this.#type.results[index];
+    if (type !== "funcref" && type !== "externref")
+      throw new UsageError("VM-ARGUMENT", `result ${index} is ${type}, not a reference`);
+    toCell(this.#activation.store, type, value, this.#activation.words, this.#base + 2 * index);
+  }
+}

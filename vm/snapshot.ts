@@ -1,0 +1,401 @@
+/**
+ * A store as bytes, and the digest of its state (spec VM-SNAPSHOT, VM-DIGEST). Both go over the instances in creation
+ * order and leave out what an instance imports from another of the store.
+ */
+import { UsageError } from "./errors.ts";
+import type { Global } from "./global.ts";
+import { Heap, type Kind } from "./heap.ts";
+import type { Instance } from "./instance.ts";
+import type { Limits } from "./limits.ts";
+import { Memory, PAGE_BYTES } from "./memory.ts";
+import { hex, sha256 } from "./sha256.ts";
+import { Store } from "./store.ts";
+import type { Table } from "./table.ts";
+
+const MAGIC = [0x89, 0x41, 0x53, 0x48, 0x53, 0x0d, 0x0a, 0x1a];
+const VERSION = 1;
+const DIGEST_BYTES = 32;
+/** Unit in which a memory's zeroes are left out. */
+const CHUNK_BYTES = 4096;
+
+/** Everything that a store's limits allow to differ, in the order in which it is saved. */
+const SAVED_LIMITS = ["memoryPages", "tableElements", "depth", "heapObjects", "heapBytes", "instances"] as const;
+
+// ---- bytes
+
+export class SnapshotWriter {
+  #bytes = new Uint8Array(4096);
+  #length = 0;
+
+  #room(bytes: number): number {
+    const at = this.#length;
+    this.#length += bytes;
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length));
+      grown.set(this.#bytes.subarray(0, at));
+      this.#bytes = grown;
+    }
+    return at;
+  }
+
+  u32(value: number): void {
+    const at = this.#room(4);
+    new DataView(this.#bytes.buffer).setUint32(at, value, true);
+  }
+
+  f64(value: number): void {
+    const at = this.#room(8);
+    new DataView(this.#bytes.buffer).setFloat64(at, value, true);
+  }
+
+  /** A signed 128-bit number. */
+  i128(value: bigint): void {
+    const at = this.#room(16);
+    const view = new DataView(this.#bytes.buffer);
+    view.setBigUint64(at, BigInt.asUintN(64, value), true);
+    view.setBigInt64(at + 8, BigInt.asIntN(64, value >> 64n), true);
+  }
+
+  raw(bytes: Uint8Array): void {
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  /** A count, then that many bytes. */
+  bytes(bytes: Uint8Array): void {
+    this.u32(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** A count, then that many int32. */
+  words(words: Int32Array): void {
+    this.u32(words.length);
+    for (const word of words) this.u32(word);
+  }
+
+  finish(): Uint8Array {
+    const body = this.#bytes.subarray(0, this.#length);
+    const digest = digestOf(body);
+    this.raw(digest);
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+export class SnapshotReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #end: number;
+  #at = 0;
+
+  /** Checks magic, version and checksum. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#end = bytes.length - DIGEST_BYTES;
+    if (this.#end < MAGIC.length + 4 || MAGIC.some((byte, k) => bytes[k] !== byte))
+      this.refuse("it does not begin as one");
+    this.#at = MAGIC.length;
+    const version = this.u32();
+    if (version !== VERSION) this.refuse(`its version is ${version}, this engine reads ${VERSION}`);
+    if (hex(digestOf(bytes.subarray(0, this.#end))) !== hex(bytes.subarray(this.#end)))
+      this.refuse("its checksum is wrong");
+  }
+
+  refuse(why: string): never {
+    throw new UsageError("VM-SNAPSHOT", `the snapshot cannot be restored: ${why} (offset ${this.#at})`);
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (bytes > this.#end - at) this.refuse("it ends too early");
+    this.#at = at + bytes;
+    return at;
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
+  i128(): bigint {
+    const at = this.#take(16);
+    return this.#view.getBigUint64(at, true) | (this.#view.getBigInt64(at + 8, true) << 64n);
+  }
+
+  /** A count of items of `size` bytes each, all of which are there. */
+  count(size: number): number {
+    const count = this.u32();
+    if (count > (this.#end - this.#at) / size) this.refuse(`it announces ${count} items`);
+    return count;
+  }
+
+  raw(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  bytes(): Uint8Array {
+    return this.raw(this.count(1));
+  }
+
+  words(): Int32Array {
+    const words = new Int32Array(this.count(4));
+    for (let k = 0; k < words.length; k++) words[k] = this.#view.getInt32(this.#take(4), true);
+    return words;
+  }
+
+  end(): void {
+    if (this.#at !== this.#end) this.refuse("there are bytes behind its end");
+  }
+}
+
+function digestOf(bytes: Uint8Array): Uint8Array {
+  const hash = sha256();
+  hash.update(bytes);
+  return hash.digest();
+}
+
+// ---- what belongs to an instance
+
+/** Memories, tables and globals that `instance` defines; what it imports is another's, or the embedder's. */
+function own(instance: Instance): { memory: Memory | undefined; tables: readonly Table[]; globals: readonly Global[] } {
+  const { imported, memory0 } = instance;
+  return {
+    memory: memory0 instanceof Memory && !imported.memory ? memory0 : undefined,
+    tables: instance.tables.slice(imported.tables),
+    globals: instance.globals.slice(imported.globals),
+  };
+}
+
+/** Throws VM-SNAPSHOT when the instance holds something that lives outside the store. */
+function refuseOutside(store: Store): void {
+  const owned = new Set<unknown>();
+  for (const instance of store.instances) {
+    const { memory, tables, globals } = own(instance);
+    for (const value of [memory, ...tables, ...globals]) owned.add(value);
+    const outside = [
+      ...(instance.imported.memory ? [instance.memory0] : []),
+      ...instance.tables,
+      ...instance.globals.filter((global) => global.type.mutable),
+    ].find((value) => !owned.has(value));
+    if (outside)
+      throw new UsageError("VM-SNAPSHOT", "a memory, table or mutable global is shared with the outside of the store");
+    for (const table of tables)
+      if (table.element === "externref") refuseExterns(table.elements.subarray(0, table.length));
+    for (const global of globals) if (global.type.value === "externref") refuseExterns(global.words);
+  }
+}
+
+function refuseExterns(words: Int32Array): void {
+  if (words.some((word) => word !== 0)) throw new UsageError("VM-SNAPSHOT", "the store holds an externref");
+}
+
+// ---- digest
+
+/** See `Instance.stateDigest`; the bytes hashed are in spec VM-DIGEST-2. */
+export function stateDigestOf(store: Store): string {
+  const hash = sha256();
+  const names = functionNames(store);
+  const word = new Uint8Array(4);
+  const view = new DataView(word.buffer);
+  const u32 = (value: number): void => {
+    view.setUint32(0, value, true);
+    hash.update(word);
+  };
+  const reference = (element: string, number: number): void => {
+    const [instance, index] = number === 0 ? [0, 0] : element === "externref" ? [0xffffffff, 0] : names[number - 1]!;
+    u32(instance);
+    u32(index);
+  };
+  const seen = new Set<unknown>();
+  const first = (value: unknown): boolean => !seen.has(value) && seen.add(value) !== undefined;
+  u32(store.instances.length);
+  for (const { memory0, tables, globals, dropped } of store.instances) {
+    if (memory0 instanceof Memory && first(memory0)) hashMemory(memory0, u32, (bytes) => hash.update(bytes));
+    for (const global of globals) {
+      if (!first(global)) continue;
+      const { value } = global.type;
+      if (value === "funcref" || value === "externref") reference(value, global.words[0]!);
+      else {
+        u32(global.words[0]!);
+        u32(value === "i64" || value === "f64" ? global.words[1]! : 0);
+      }
+    }
+    for (const table of tables) {
+      if (!first(table)) continue;
+      u32(table.length);
+      for (let k = 0; k < table.length; k++) reference(table.element, table.elements[k]!);
+    }
+    u32(dropped.data.length);
+    hash.update(dropped.data);
+    u32(dropped.elements.length);
+    hash.update(dropped.elements);
+  }
+  store.heap.digest((bytes) => hash.update(bytes));
+  return hex(hash.digest());
+}
+
+/** Pages, then for each page 0, or 1 and its bytes: a page of zeroes costs a scan, not a hash. */
+function hashMemory(memory: Memory, u32: (value: number) => void, update: (bytes: Uint8Array) => void): void {
+  u32(memory.pages);
+  for (let at = 0; at < memory.bytes.length; at += PAGE_BYTES) {
+    const page = memory.bytes.subarray(at, at + PAGE_BYTES);
+    const zero = isZero(page);
+    u32(zero ? 0 : 1);
+    if (!zero) update(page);
+  }
+}
+
+/** `bytes` begin and end at multiples of 4. */
+function isZero(bytes: Uint8Array): boolean {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  for (let k = 0; k < words.length; k++) if (words[k] !== 0) return false;
+  return true;
+}
+
+/** Per function address: 1 + the number of the first instance that has it, and its index there. */
+function functionNames(store: Store): (readonly [number, number])[] {
+  const names: (readonly [number, number])[] = [];
+  for (const instance of store.instances) {
+    instance.functions.forEach(({ address }, index) => {
+      names[address] ??= [instance.number + 1, index];
+    });
+  }
+  return names;
+}
+
+// ---- saving
+
+/** See `Instance.snapshot`. */
+export function saveStore(store: Store): Uint8Array {
+  store.checkIdle();
+  refuseOutside(store);
+  if (store.paused && store.hasExterns) throw new UsageError("VM-SNAPSHOT", "a paused execution may hold an externref");
+  const writer = new SnapshotWriter();
+  writer.raw(Uint8Array.from(MAGIC));
+  writer.u32(VERSION);
+  for (const name of SAVED_LIMITS) writer.f64(store.limits[name]);
+  store.activation.saveFuel(writer);
+  writer.u32(store.instances.length);
+  for (const instance of store.instances) saveInstance(writer, instance);
+  writer.bytes(store.heap.save());
+  writer.u32(store.paused ? 1 : 0);
+  if (store.paused) store.activation.save(writer);
+  return writer.finish();
+}
+
+function saveInstance(writer: SnapshotWriter, instance: Instance): void {
+  const { memory, tables, globals } = own(instance);
+  writer.raw(fromHex(instance.module.digest));
+  writer.bytes(instance.dropped.data);
+  writer.bytes(instance.dropped.elements);
+  if (memory) saveMemory(writer, memory);
+  for (const table of tables) writer.words(table.elements.subarray(0, table.length));
+  for (const global of globals) writer.words(global.words);
+}
+
+/** Pages, then (chunk number, bytes) of each chunk that is not zero. */
+function saveMemory(writer: SnapshotWriter, memory: Memory): void {
+  const { bytes } = memory;
+  const chunks: number[] = [];
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES)
+    if (!isZero(bytes.subarray(at, at + CHUNK_BYTES))) chunks.push(at / CHUNK_BYTES);
+  writer.u32(memory.pages);
+  writer.u32(chunks.length);
+  for (const chunk of chunks) {
+    writer.u32(chunk);
+    writer.raw(bytes.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES));
+  }
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, k) => Number.parseInt(text.slice(2 * k, 2 * k + 2), 16));
+}
+
+// ---- restoring
+
+/** An instance to be restored: the digest of its module, and what links it, without running anything of it. */
+export interface RestoredInstance {
+  readonly digest: string;
+  link(store: Store): Instance;
+}
+
+/** See `restore` in `instance.ts`. */
+export function restoreStore(
+  snapshot: Uint8Array,
+  parts: readonly RestoredInstance[],
+  kinds: readonly Kind[],
+  limits: Partial<Limits>,
+): Store {
+  const reader = new SnapshotReader(snapshot);
+  const saved = Object.fromEntries(SAVED_LIMITS.map((name) => [name, reader.f64()]));
+  const store = new Store({ limits: { ...saved, ...limits }, kinds });
+  store.activation.restoreFuel(reader);
+  const count = reader.count(DIGEST_BYTES);
+  if (count !== parts.length) reader.refuse(`it is of ${count} instances, ${parts.length} modules are given`);
+  for (const part of parts) {
+    if (hex(reader.raw(DIGEST_BYTES)) !== part.digest) reader.refuse("it is of another module");
+    restoreInstance(reader, part.link(store));
+  }
+  checkReferences(reader, store);
+  store.heap = Heap.restore(reader.bytes(), store.limits, kinds, (number) => {
+    const instance = store.instances[number];
+    return instance ? instance.memory0 : reader.refuse("a window over the memory of no instance");
+  });
+  if (reader.u32() === 1) store.activation.restore(reader);
+  reader.end();
+  return store;
+}
+
+function restoreInstance(reader: SnapshotReader, instance: Instance): void {
+  const { memory, tables, globals } = own(instance);
+  for (const [kind, drop] of [
+    ["data", (k: number) => instance.dropData(k)],
+    ["elements", (k: number) => instance.dropElements(k)],
+  ] as const) {
+    const flags = reader.bytes();
+    if (flags.length !== instance.dropped[kind].length) reader.refuse("segments that the module does not have");
+    flags.forEach((flag, k) => {
+      if (flag !== 0) drop(k);
+    });
+  }
+  if (memory) restoreMemory(reader, memory);
+  for (const table of tables) {
+    const elements = reader.words();
+    if (elements.length < table.length || table.grow(elements.length - table.length, 0) < 0)
+      reader.refuse("a table of a size that the module or the limits do not allow");
+    table.elements.set(elements);
+  }
+  for (const global of globals) {
+    const words = reader.words();
+    if (words.length !== global.words.length) reader.refuse("a global that is not two words");
+    global.words.set(words);
+  }
+}
+
+function restoreMemory(reader: SnapshotReader, memory: Memory): void {
+  const pages = reader.u32();
+  if (pages < memory.pages || memory.grow(pages - memory.pages) < 0)
+    reader.refuse("a memory of a size that the module or the limits do not allow");
+  for (let count = reader.count(4 + CHUNK_BYTES); count > 0; count--) {
+    const at = reader.u32() * CHUNK_BYTES;
+    if (at >= memory.bytes.length) reader.refuse("bytes behind the end of a memory");
+    memory.bytes.set(reader.raw(CHUNK_BYTES), at);
+  }
+}
+
+/** Function references were only numbers so far. */
+function checkReferences(reader: SnapshotReader, store: Store): void {
+  for (const instance of store.instances) {
+    const { tables, globals } = own(instance);
+    const cells = [
+      ...tables.map((table) => table.elements),
+      ...globals.filter(({ type }) => type.value === "funcref" || type.value === "externref").map(({ words }) => words),
+    ];
+    for (const words of cells)
+      if (words.some((word) => word < 0 || word > store.functions.length)) reader.refuse("a reference to no function");
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * A store (core spec 2.0, §4.2.3): everything that instances which link to one another share. One engine, one fuel
+ * account, one depth count, one heap, one execution at a time (spec VM-STORE-1).
+ */
+import { LinkError, UsageError } from "./errors.ts";
+import { ExportedFunction, type FunctionInstance } from "./function.ts";
+import { Heap, type Kind } from "./heap.ts";
+import type { Instance } from "./instance.ts";
+import { checkLimit, type Limits, limitsWith } from "./limits.ts";
+import { Activation, type Hooks, type Position } from "./reference/activation.ts";
+import { Trap } from "./trap.ts";
+import type { Storage, Value, ValueOptions } from "./value.ts";
+
+export interface StoreOptions {
+  /** Fuel for everything that runs in the store; omitted: unlimited, but counted. At most 2^63 - 1. */
+  readonly fuel?: bigint;
+  readonly limits?: Partial<Limits>;
+  /** Kinds of HeapRef beside `Bytes` that host functions make. */
+  readonly kinds?: readonly Kind[];
+  /** The one engine there is so far. */
+  readonly engine?: "reference";
+}
+
+const MOST_FUEL = 2n ** 63n - 1n;
+
+export class Store implements Storage {
+  readonly limits: Limits;
+  /** Replaced once, when the store is restored. */
+  heap: Heap;
+  readonly engine = "reference";
+  /** In creation order; an instance's number is its place. */
+  readonly instances: Instance[] = [];
+  /** By address; a funcref is 1 + address. */
+  readonly functions: FunctionInstance[] = [];
+  /** Called while the store executes; setting them takes effect at the next invocation. */
+  hooks: Hooks | undefined;
+  readonly activation: Activation;
+  readonly #exported = new Map<number, ExportedFunction>();
+  readonly #externs: unknown[] = [];
+  readonly #externNumbers = new Map<unknown, number>();
+
+  constructor(options: StoreOptions = {}) {
+    this.limits = limitsWith(options.limits);
+    checkEngine(options.engine);
+    if (options.fuel !== undefined) checkFuel(options.fuel);
+    this.heap = new Heap(this.limits, options.kinds);
+    this.activation = new Activation(this, options.fuel);
+  }
+
+  /** Everything charged so far (spec VM-FUEL-7). */
+  get fuelUsed(): bigint {
+    return this.activation.fuelUsed;
+  }
+
+  /** Fuel left, or undefined when it is unlimited. Negative after OutOfFuel: the debt. */
+  get fuelLeft(): bigint | undefined {
+    return this.activation.fuelLeft;
+  }
+
+  /** True while an execution waits for `resume`, `step` or `finish`. */
+  get paused(): boolean {
+    return this.activation.state === "paused";
+  }
+
+  /** The next instruction of a paused execution. */
+  get position(): Position | undefined {
+    return this.paused ? this.activation.position : undefined;
+  }
+
+  /** Runs a function to its end. Throws Trap, or what a host function threw. A paused execution is given up. */
+  call(address: number, args: readonly Value[], options?: ValueOptions): Value[] {
+    this.checkIdle();
+    this.activation.begin(this.functions[address]!, args);
+    this.activation.finish();
+    return this.activation.results(options);
+  }
+
+  /** Runs a start function; it cannot be resumed, since there is no instance yet. */
+  start(address: number): void {
+    try {
+      this.call(address, []);
+    } catch (error) {
+      if (error instanceof Trap && error.resumable) throw this.activation.abandon(error);
+      throw error;
+    }
+  }
+
+  /** Starts a function and pauses it before its first instruction, for `step`. */
+  begin(address: number, args: readonly Value[]): void {
+    this.checkIdle();
+    const entry = this.functions[address]!;
+    if (!entry.instance) throw new UsageError("VM-ARGUMENT", "a host function cannot be stepped");
+    this.activation.begin(entry, args);
+    this.activation.enterPlain();
+    this.activation.step(0);
+  }
+
+  /** Runs `count` instructions of a paused execution; false when it has ended, and `results` has the values. */
+  step(count = 1): boolean {
+    this.#checkPaused();
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new UsageError("VM-ARGUMENT", `a count of instructions is a positive integer, not ${count}`);
+    return this.activation.step(count);
+  }
+
+  /** Adds fuel and goes on with a paused execution to its end. Charges nothing twice. */
+  resume(fuel: bigint, options?: ValueOptions): Value[] {
+    this.#checkPaused();
+    checkFuel(fuel);
+    this.activation.resume(fuel);
+    this.activation.finish();
+    return this.activation.results(options);
+  }
+
+  /** Values of the execution that ended last. */
+  results(options?: ValueOptions): Value[] {
+    return this.activation.results(options);
+  }
+
+  /** Adds fuel without running. */
+  addFuel(fuel: bigint): void {
+    checkFuel(fuel);
+    this.activation.addFuel(fuel);
+  }
+
+  checkIdle(): void {
+    if (this.activation.state === "running")
+      throw new UsageError("VM-REENTRANT", "a host function must not use the store that is calling it");
+  }
+
+  #checkPaused(): void {
+    this.checkIdle();
+    if (!this.paused) throw new UsageError("VM-NOT-PAUSED", "there is no paused execution");
+  }
+
+  // ---- what instances register
+
+  /** The next instance's number; throws LimitError when the store is full. */
+  nextInstance(): number {
+    checkLimit(this.limits, "instances", this.instances.length + 1);
+    return this.instances.length;
+  }
+
+  addFunction(make: (address: number) => FunctionInstance): FunctionInstance {
+    const added = make(this.functions.length);
+    this.functions.push(added);
+    return added;
+  }
+
+  // ---- references as values
+
+  exportedFunction(address: number): ExportedFunction {
+    const known = this.#exported.get(address);
+    if (known) return known;
+    const made = new ExportedFunction(this, address, this.functions[address]!.type);
+    this.#exported.set(address, made);
+    return made;
+  }
+
+  functionAddress(value: ExportedFunction): number {
+    if (value.store !== this) throw new UsageError("VM-ARGUMENT", "the function belongs to another store");
+    return value.address;
+  }
+
+  externNumber(value: unknown): number {
+    const known = this.#externNumbers.get(value);
+    if (known !== undefined) return known;
+    this.#externs.push(value);
+    this.#externNumbers.set(value, this.#externs.length - 1);
+    return this.#externs.length - 1;
+  }
+
+  externValue(number: number): unknown {
+    return this.#externs[number];
+  }
+
+  /** True once a host value has been behind an externref: then a paused execution may hold it in any cell. */
+  get hasExterns(): boolean {
+    return this.#externs.length > 0;
+  }
+}
+
+function checkFuel(fuel: bigint): void {
+  if (typeof fuel !== "bigint" || fuel < 0n || fuel > MOST_FUEL)
+    throw new UsageError("VM-ARGUMENT", `fuel is a bigint from 0 to 2^63 - 1, not ${fuel}`);
+}
+
+export function checkEngine(engine: string | undefined): void {
+  if (engine !== undefined && engine !== "reference")
+    throw new UsageError("VM-ARGUMENT", `there is no engine named ${engine}; "reference" is one`);
+}
+
+/** A LinkError unless `value` belongs to `store`. */
+export function checkStore(store: Store, owner: Store, module: string, name: string): void {
+  if (owner !== store) throw new LinkError(module, name, "it belongs to another store");
+}
