@@ -412,23 +412,32 @@ export class Activation {
   /** The innermost `most` frames, innermost first. */
   frames(most: number): Frame[] {
     const frames: Frame[] = [];
+    for (const { instance, code, index, pc } of this.#walk()) {
+      const offset = frames.length === 0 ? this.#site(instance, code, pc) : code.sites[pc]!;
+      frames.push({ function: index, offset, name: instance.module.functionName(index), instance: instance.number });
+      if (frames.length === most) break;
+    }
+    return frames;
+  }
+
+  /** The frames, innermost first; `pc` is in the operation that runs or calls, `header` the words of the return. */
+  *#walk(): Generator<{ instance: Instance; code: Code; index: number; pc: number; header: number }> {
     let { instance, code, pc, fp } = this;
-    let offset = this.#site(instance, code, pc);
     for (;;) {
       const index = code.functionAt(pc);
-      frames.push({ function: index, offset, name: instance.module.functionName(index), instance: instance.number });
-      if (frames.length === most) return frames;
       const header = fp + code.words[code.entries[index]! + EnterWord.header]!;
       let back = this.words[header]!;
-      if (back === RETURN_TO_HOST) return frames;
+      const base = this.words[header + 1]!;
+      const caller = this.words[header + 2]!;
+      yield { instance, code, index, pc, header };
+      if (back === RETURN_TO_HOST) return;
       if (back < 0) {
-        instance = this.store.instances[this.words[header + 2]!]!;
+        instance = this.store.instances[caller]!;
         code = instance.module.code(code.plain);
         back = -2 - back;
       }
-      fp = this.words[header + 1]!;
+      fp = base;
       pc = back - 1;
-      offset = code.sites[pc]!;
     }
   }
 
@@ -442,16 +451,22 @@ export class Activation {
     writer.u32(this.entry.instance!.number);
     writer.u32(this.entry.index);
     writer.u32(this.depth);
-    const frames = this.frames(Number.POSITIVE_INFINITY);
+    const frames = [...this.#walk()];
     writer.u32(frames.length);
-    frames.forEach((frame, k) => {
-      writer.u32(frame.instance);
-      writer.u32(frame.function);
-      writer.u32(k === 0 ? code.sites[pc]! : frame.offset);
-    });
+    for (const frame of frames) {
+      writer.u32(frame.instance.number);
+      writer.u32(frame.index);
+      writer.u32(frame.code.sites[frame.pc]!);
+    }
     writer.u32(this.fp);
     const enter = code.entries[code.functionAt(pc)]!;
-    writer.words(words.subarray(0, this.fp + code.words[enter + EnterWord.need]!));
+    const stack = words.slice(0, this.fp + code.words[enter + EnterWord.need]!);
+    // Return addresses depend on what was translated when; the frames above stand for them.
+    for (const { header } of frames) {
+      stack[header] = 0;
+      stack.fill(0, header + 2, header + HEADER_WORDS);
+    }
+    writer.words(stack);
   }
 
   saveFuel(writer: SnapshotWriter): void {
@@ -531,30 +546,20 @@ export class Activation {
     this.pc = pc + 1;
     if (code.points[index]!.get(offset) !== pc + 1) return;
     const fast = instance.module.code(false);
+    let above: number | undefined;
+    for (const frame of [...this.#walk()]) {
+      if (above !== undefined) {
+        const to = frame.instance.module.code(false);
+        translate(frame.instance.module.translation, to, frame.index);
+        const call = to.points[frame.index]!.get(frame.code.sites[frame.pc]!)!;
+        const next = call + callLength(to.words[call]!);
+        this.words[above] = this.words[above]! < 0 ? -2 - next : next;
+      }
+      above = frame.header;
+    }
     translate(instance.module.translation, fast, index);
     this.pc = fast.points[index]!.get(offset)!;
     this.code = fast;
-    let { fp } = this;
-    let at = instance;
-    let [from, to] = [code, fast];
-    let fn = index;
-    for (;;) {
-      const header = fp + from.words[from.entries[fn]! + EnterWord.header]!;
-      const back = this.words[header]!;
-      if (back === RETURN_TO_HOST) return;
-      if (back < 0) {
-        at = this.store.instances[this.words[header + 2]!]!;
-        from = at.module.code(true);
-        to = at.module.code(false);
-      }
-      const old = back < 0 ? -2 - back : back;
-      fn = from.functionAt(old - 1);
-      translate(at.module.translation, to, fn);
-      const call = to.points[fn]!.get(from.sites[old - 1]!)!;
-      const next = call + callLength(to.words[call]!);
-      this.words[header] = back < 0 ? -2 - next : next;
-      fp = this.words[header + 1]!;
-    }
   }
 }
 
