@@ -93,7 +93,7 @@ export const OPCODE_GUESTS: ReadonlyMap<string, string> = new Map(
 export const ALL_OPCODES = `(module ${PRELUDE} ${OPCODES.map((opcode) => `(func ${bodyOf(opcode)})`).join("\n")})`;
 
 /** Guests for what one instruction does not show. */
-export const GUESTS: { readonly [name: string]: string } = {
+export const GUESTS = {
   empty: "(module)",
   loops: `(module $loops
     (memory (export "memory") 1)
@@ -199,4 +199,4 @@ export const GUESTS: { readonly [name: string]: string } = {
     (func loop br 0 f32.add drop end)
     (func (result f32) block (result f32) unreachable br_table 0 1 0 end)
     (func (result i32) unreachable call 1 i64.eqz memory.grow))`,
-};
+} satisfies { readonly [name: string]: string };
