@@ -69,6 +69,6 @@ function printReport({ file, passed, failed, skipped, failures }: FileReport): v
 }
 
 function fail(message: string): never {
-  console.error(message);
+  process.stderr.write(`${message}\n`);
   process.exit(2);
 }
