@@ -13,8 +13,9 @@ import { DIR_KIND, FILE_KIND, STREAM_KIND } from "../syscalls/kinds.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS } from "../syscalls/table.ts";
 import type { Kind } from "../vm/heap.ts";
+import { hex, sha256 } from "../vm/sha256.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
-import { encodeUtf8 } from "../vm/utf8.ts";
+import { decodeUtf8, encodeUtf8 } from "../vm/utf8.ts";
 import { statusOf } from "./fs/errno.ts";
 import {
   type EntryKind,
@@ -192,7 +193,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
   const granted = new Set<string>();
   if (mounts.length > 0) granted.add("fs");
   for (const name of ["stdin", "stdout", "stderr"] as const) if (options[name] !== undefined) granted.add(name);
-  const kinds = [FILE_KIND, DIR_KIND, STREAM_KIND];
+  const kinds = savedKinds(mounts, stdin, granted);
   return { imports: hostFunctions(SYSCALLS, implementation, granted, kinds), kinds };
 }
 
@@ -309,8 +310,107 @@ function list(call: Call, handle: DirectoryHandle, cookie: number, into: Uint8Ar
   return Status.OK;
 }
 
+/**
+ * The kinds with what snapshots need (spec ABI-SNAPSHOT-1): a handle is saved as a JSON array that names its place, and
+ * for a file the SHA-256 of its contents; it is opened again through these mounts and streams.
+ */
+function savedKinds(
+  mounts: readonly ResolvedMount[],
+  stdin: InputStream | undefined,
+  granted: ReadonlySet<string>,
+): Kind[] {
+  const reopen = (guest: unknown, path: unknown, flags: unknown): FileHandle | DirectoryHandle | undefined => {
+    const mount = mounts.find((candidate) => guestOf(candidate) === guest);
+    if (mount === undefined || typeof path !== "string" || typeof flags !== "number") return undefined;
+    const parsed = parsePath(encodeUtf8(`/${path}`));
+    if (typeof parsed === "number" || (mount.readOnly && (flags & CHANGES) !== 0) || !areFlags(flags)) return undefined;
+    const handle = openHandle({ mount, path: parsed.components, flags });
+    return typeof handle === "number" ? undefined : handle;
+  };
+  const close = (object: unknown): void => {
+    (object as FileHandle | DirectoryHandle).node.close();
+  };
+  return [
+    {
+      ...FILE_KIND,
+      close,
+      save: (object) => {
+        const { mount, path, flags, node } = object as FileHandle;
+        const digest = digestOf(node);
+        const kept = flags & ~(OpenFlag.CREATE | OpenFlag.EXCLUSIVE | OpenFlag.TRUNCATE);
+        return digest === undefined ? undefined : encodeSaved([guestOf(mount), path.join("/"), kept, digest]);
+      },
+      restore: (bytes) => {
+        const [guest, path, flags, digest] = decodeSaved(bytes);
+        const handle = reopen(guest, path, flags);
+        if (handle?.type === "file" && digestOf(handle.node) === digest) return handle;
+        handle?.node.close();
+        return undefined;
+      },
+    },
+    {
+      ...DIR_KIND,
+      close,
+      save: (object) => {
+        const { mount, path, flags } = object as DirectoryHandle;
+        return encodeSaved([guestOf(mount), path.join("/"), flags]);
+      },
+      restore: (bytes) => {
+        const [guest, path, flags] = decodeSaved(bytes);
+        const handle = reopen(guest, path, flags);
+        if (handle?.type === "directory") return handle;
+        handle?.node.close();
+        return undefined;
+      },
+    },
+    {
+      ...STREAM_KIND,
+      save: (object) => {
+        const { name } = object as StreamHandle;
+        return encodeSaved([name, name === "stdin" ? stdin!.position : 0]);
+      },
+      restore: (bytes): StreamHandle | undefined => {
+        const [name, position] = decodeSaved(bytes);
+        if (typeof name !== "string" || typeof position !== "number" || !granted.has(name)) return undefined;
+        if (name === "stdin" && !stdin!.seek(position)) return undefined;
+        return { type: "stream", positional: false, name: name as StreamName };
+      },
+    },
+  ];
+}
+
+function encodeSaved(fields: readonly (string | number)[]): Uint8Array {
+  return encodeUtf8(JSON.stringify(fields));
+}
+
+/** What `encodeSaved` wrote; no fields at all for anything else. */
+function decodeSaved(bytes: Uint8Array): readonly unknown[] {
+  try {
+    const fields: unknown = JSON.parse(decodeUtf8(bytes) ?? "");
+    return Array.isArray(fields) ? fields : [];
+  } catch {
+    return [];
+  }
+}
+
+/** SHA-256 in hex of what a file holds now, or undefined when it cannot be read. */
+function digestOf(node: OpenFile): string | undefined {
+  const hash = sha256();
+  const piece = new Uint8Array(65_536);
+  const transfer: Transfer = { bytes: 0, eof: false };
+  for (let position = 0; !transfer.eof; position += transfer.bytes) {
+    if (node.read(position, piece, transfer) !== Status.OK) return undefined;
+    hash.update(piece.subarray(0, transfer.bytes));
+  }
+  return hex(hash.digest());
+}
+
 /** A stream of bytes that were read ahead, so that a read knows whether another byte follows, and a failed one loses none. */
 interface InputStream {
+  /** Bytes read so far. */
+  readonly position: number;
+  /** Goes to a place that the bytes at hand reach; false when they do not. */
+  seek(position: number): boolean;
   read(into: Uint8Array, transfer: Transfer): void;
 }
 
@@ -318,7 +418,19 @@ function openInput(source: Input | Uint8Array): InputStream {
   let ahead = typeof source === "function" ? new Uint8Array(0) : source;
   let start = 0;
   let end = ahead.length;
+  let position = 0;
   return {
+    get position() {
+      return position;
+    },
+    seek(wanted) {
+      // What a live input once gave is gone.
+      const reachable = typeof source === "function" ? wanted === position : wanted >= 0 && wanted <= end;
+      if (!reachable) return false;
+      start += wanted - position;
+      position = wanted;
+      return true;
+    },
     read(into, transfer) {
       const wanted = into.length + 1;
       if (typeof source === "function" && end - start < wanted) {
@@ -338,6 +450,7 @@ function openInput(source: Input | Uint8Array): InputStream {
       const bytes = Math.min(into.length, end - start);
       into.set(ahead.subarray(start, start + bytes));
       start += bytes;
+      position += bytes;
       transfer.bytes = bytes;
       transfer.eof = start === end;
     },

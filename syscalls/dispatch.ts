@@ -6,9 +6,9 @@
 import type { ParameterType } from "../vm/declaration.ts";
 import { functionTypeOf, packedTypeOf } from "../vm/declaration.ts";
 import { AshlarError } from "../vm/errors.ts";
+import type { Caller, HostFunction } from "../vm/function.ts";
 import type { Heap, Kind } from "../vm/heap.ts";
 import { BYTES_KIND, STALE_OBJECT } from "../vm/heap.ts";
-import type { Caller, HostFunction } from "../vm/host-function.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
 import { Exit } from "./exit.ts";
 import { Panic } from "./panic.ts";

@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { CallFuel, Declaration, Parameter, ParameterType } from "../vm/declaration.ts";
 import { BYTES_CALLS } from "../vm/bytes.ts";
+import type { CallFuel, Declaration, Parameter, ParameterType } from "../vm/declaration.ts";
 import { BYTES_KIND } from "../vm/heap.ts";
 import { TRAP_MESSAGES, TrapCode } from "../vm/trap.ts";
 import { assemblyScript } from "./bindings/assemblyscript.ts";

@@ -83,22 +83,24 @@ interface Found {
 
 /** The folder changed between check and use: walk again. */
 const RETRY = "retry";
+type Attempt<Node> = Node | Status | typeof RETRY;
 
 export interface DirectoryOptions {
   /** Instead of `node:fs`. */
   readonly volume?: Volume;
-  /** Whose rules names must obey, as in `process.platform`; for tests. */
+  /** As `process.platform`: whose rules names must obey, and whether there can be a `/proc`. For tests. */
   readonly platform?: string;
 }
 
 /** The folder `root` of the host as a file system. Throws a GrantError when it is no folder. */
 export function directoryFileSystem(root: string, options: DirectoryOptions = {}): FileSystem {
   const volume = options.volume ?? (nodeFs as unknown as Volume);
-  const windows = (options.platform ?? process.platform) === "win32";
+  const platform = options.platform ?? process.platform;
+  const windows = platform === "win32";
   const { constants } = volume;
   const realRoot = findRoot(volume, root);
   const prefix = realRoot.endsWith("/") ? realRoot.slice(0, -1) : realRoot;
-  const anchored = options.volume === undefined && knowsWhere(volume, realRoot);
+  const anchored = platform === "linux" && knowsWhere(volume, realRoot);
   const guard = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
   const folderFlags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
   const scratch = createScratch();
@@ -162,13 +164,13 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     }
   }
 
-  function attempt(path: readonly string[], flags: number): OpenFile | OpenDirectory | Status | typeof RETRY {
+  function attempt(path: readonly string[], flags: number): Attempt<OpenFile | OpenDirectory> {
     const found = walk(path, flags);
     if (typeof found === "number") return found;
     const { folder, name, stats } = found;
     if (name === undefined) {
       if ((flags & OpenFlag.EXCLUSIVE) !== 0) return Status.EXISTS;
-      return (flags & OpenFlag.DIRECTORY) === 0 ? Status.IS_DIRECTORY : openFolder(folder);
+      return (flags & OpenFlag.DIRECTORY) === 0 ? Status.IS_DIRECTORY : openFolder(path, folder);
     }
     if (stats === undefined) {
       if ((flags & OpenFlag.CREATE) === 0) return Status.NOT_FOUND;
@@ -178,7 +180,8 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       if (!stats.isFile()) return Status.SPECIAL_FILE;
     }
     try {
-      return within(folder, (base) => openRegular(`${base}/${name}`, stats, flags));
+      const again = (): Found | Status => walk(path, flags & ~OpenFlag.EXCLUSIVE);
+      return within(folder, (base) => openRegular(`${base}/${name}`, stats === undefined, flags, again));
     } catch (error) {
       // Between the walk and the open: the name vanished, came into being, or became a link or a folder.
       const errno = errnoOf(error);
@@ -188,19 +191,14 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     }
   }
 
-  function openRegular(
-    path: string,
-    expected: VolumeStats | undefined,
-    flags: number,
-  ): OpenFile | Status | typeof RETRY {
-    const append = (flags & OpenFlag.APPEND) !== 0 ? constants.O_APPEND : 0;
-    const create = expected === undefined ? constants.O_CREAT | constants.O_EXCL : 0;
-    const fd = openFor(flags, (access) => volume.openSync(path, access | append | create | guard, FILE_MODE));
+  /** Opens the regular file at `at`; `again` walks to it once more, for hosts that cannot tell where a handle leads. */
+  function openRegular(at: string, create: boolean, flags: number, again: () => Found | Status): Attempt<OpenFile> {
+    const mode =
+      ((flags & OpenFlag.APPEND) !== 0 ? constants.O_APPEND : 0) | (create ? constants.O_CREAT | constants.O_EXCL : 0);
+    const fd = openFor(flags, (access) => volume.openSync(at, access | mode | guard, FILE_MODE));
     try {
       const stats = volume.fstatSync(fd, { bigint: true });
-      const proof = expected ?? (anchored ? undefined : lstat(path));
-      const same = anchored || (typeof proof === "object" && proof.dev === stats.dev && proof.ino === stats.ino);
-      if (!same || !stats.isFile()) {
+      if (!stats.isFile() || (!anchored && !leadsTo(again(), stats))) {
         volume.closeSync(fd);
         return stats.isFile() || stats.isDirectory() ? RETRY : Status.SPECIAL_FILE;
       }
@@ -223,19 +221,44 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     }
   }
 
-  function openFolder(folder: readonly string[]): OpenDirectory | Status | typeof RETRY {
-    const path = pathOf(folder);
+  function openFolder(path: readonly string[], folder: readonly string[]): Attempt<OpenDirectory> {
+    const at = pathOf(folder);
     try {
-      if (!anchored) return openByInode(volume, path);
-      const fd = volume.openSync(path, folderFlags);
-      if (volume.readlinkSync(`/proc/self/fd/${fd}`) === path) return openByHandle(volume, fd);
-      volume.closeSync(fd);
-      return RETRY;
+      if (!anchored) return openByInode(path, at);
+      const fd = volume.openSync(at, folderFlags);
+      let there = false;
+      try {
+        there = volume.readlinkSync(`/proc/self/fd/${fd}`) === at;
+      } finally {
+        if (!there) volume.closeSync(fd);
+      }
+      return there ? openByHandle(volume, fd) : RETRY;
     } catch (error) {
       const changed = ["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "");
       // The granted folder itself has no name below it that could have changed: it is gone.
       return changed && folder.length > 0 ? RETRY : statusOf(error, "open");
     }
+  }
+
+  /** A folder known by its inode: listed only while the path still leads to it, before and after. */
+  function openByInode(path: readonly string[], at: string): OpenDirectory | typeof RETRY {
+    const expected = volume.lstatSync(at, { bigint: true });
+    const isThere = (): boolean => {
+      const found = walk(path, OpenFlag.DIRECTORY);
+      if (typeof found === "number" || found.name !== undefined || pathOf(found.folder) !== at) return false;
+      const stats = lstat(at);
+      return typeof stats === "object" && stats.isDirectory() && isSame(stats, expected);
+    };
+    if (!isThere()) return RETRY;
+    return {
+      kind: "directory",
+      list: () => {
+        if (!isThere()) return Status.NOT_FOUND;
+        const entries = readFolder(volume, at);
+        return isThere() ? entries : Status.NOT_FOUND;
+      },
+      close: () => Status.OK,
+    };
   }
 
   return {
@@ -248,6 +271,15 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       return Status.TRANSIENT;
     },
   };
+}
+
+function isSame(left: VolumeStats, right: VolumeStats): boolean {
+  return left.dev === right.dev && left.ino === right.ino;
+}
+
+/** True when a walk found the file with these stats. */
+function leadsTo(found: Found | Status, stats: VolumeStats): boolean {
+  return typeof found === "object" && found.stats !== undefined && isSame(found.stats, stats);
 }
 
 function findRoot(volume: Volume, root: string): string {
@@ -265,7 +297,6 @@ function findRoot(volume: Volume, root: string): string {
 
 /** True when the kernel says where an open handle is. */
 function knowsWhere(volume: Volume, folder: string): boolean {
-  if (process.platform !== "linux") return false;
   try {
     const fd = volume.openSync(folder, O_PATH);
     try {
@@ -370,28 +401,6 @@ function openByHandle(volume: Volume, fd: number): OpenDirectory {
         return statusOf(error, "close");
       }
     },
-  };
-}
-
-/** A folder known by its inode: listed only while its path still leads to it, before and after. */
-function openByInode(volume: Volume, path: string): OpenDirectory {
-  const { dev, ino } = volume.lstatSync(path, { bigint: true });
-  const isSame = (): boolean => {
-    try {
-      const stats = volume.lstatSync(path, { bigint: true });
-      return stats.dev === dev && stats.ino === ino && stats.isDirectory();
-    } catch {
-      return false;
-    }
-  };
-  return {
-    kind: "directory",
-    list: () => {
-      if (!isSame()) return Status.NOT_FOUND;
-      const entries = readFolder(volume, path);
-      return isSame() ? entries : Status.NOT_FOUND;
-    },
-    close: () => Status.OK,
   };
 }
 
