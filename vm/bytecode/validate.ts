@@ -25,7 +25,7 @@ import {
 export interface ValidationFacts {
   /** Per defined function: the most values its operand stack holds after any instruction, dead code included. */
   readonly maxHeight: Int32Array;
-  /** Per defined function: 1 if the body has `call` or `call_indirect`. */
+  /** Per defined function: 1 if the body has a `call`, but of an import of `bytes`, or a `call_indirect` (VM-DEPTH-2). */
   readonly hasCalls: Uint8Array;
   /** Per function index: 1 if `ref.func` may name it in a body. */
   readonly declared: Uint8Array;
@@ -57,6 +57,8 @@ interface Context {
   readonly signatures: Signatures;
   /** Type index of each function. */
   readonly functions: Int32Array;
+  /** Per imported function: 1 if it is one of `bytes`, which are instructions. */
+  readonly instructions: readonly number[];
   readonly tables: readonly RefType[];
   readonly memories: number;
   readonly globals: readonly GlobalType[];
@@ -66,14 +68,16 @@ interface Context {
 
 function contextOf(structure: ModuleStructure): Context {
   const functions: number[] = [];
+  const instructions: number[] = [];
   const tables: RefType[] = [];
   const globals: GlobalType[] = [];
   let memories = structure.memories.length;
-  for (const { type, typeIndex, offset } of structure.imports) {
+  for (const { module, type, typeIndex, offset } of structure.imports) {
     switch (type.kind) {
       case "function":
         if (typeIndex >= structure.types.length) throw new ValidationError(offset, `unknown type ${typeIndex}`);
         functions.push(typeIndex);
+        instructions.push(module === "bytes" ? 1 : 0);
         break;
       case "table":
         checkLimitsType(type.type, 0xffff_ffff, offset);
@@ -96,6 +100,7 @@ function contextOf(structure: ModuleStructure): Context {
     structure,
     signatures: signaturesOf(structure.types),
     functions: Int32Array.from(functions),
+    instructions,
     tables,
     memories,
     globals,
@@ -463,6 +468,7 @@ class CodeValidator {
       case Rule.call: {
         const { functions } = this.#context;
         checkIndex(imm0, functions.length, "function", instruction.offset);
+        if (this.#context.instructions[imm0] !== 1) this.hasCalls = true;
         this.#call(FIRST_TYPE + functions[imm0]!);
         return;
       }
@@ -472,6 +478,7 @@ class CodeValidator {
           throw new ValidationError(instruction.offset, "type mismatch: call_indirect needs a table of funcref");
         checkIndex(imm0, structure.types.length, "type", instruction.offset);
         this.#pop(ValueCode.i32);
+        this.hasCalls = true;
         this.#call(FIRST_TYPE + imm0);
         return;
       }
@@ -643,7 +650,6 @@ class CodeValidator {
 
   #call(signature: number): void {
     const { params, results, ends } = this.#context.signatures;
-    this.hasCalls = true;
     this.#popCodes(params[signature]!, results[signature]!);
     this.#pushCodes(results[signature]!, ends[signature]!);
   }

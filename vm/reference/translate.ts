@@ -944,6 +944,7 @@ const LENGTH_TABLE: Uint8Array = (() => {
     const params = OPCODE_BY_INDEX[index]?.params;
     if (params?.length === 1 && (index < 0x28 || index > 0x3e)) table[index] = 3;
   }
+  set(4, 0x40);
   set(1, 0x00);
   set(3, 0x23, 0x24, 0xd2, 256 + 0x10);
   set(2, 0x3f, 256 + 0x09, 256 + 0x0d);
