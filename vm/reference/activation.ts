@@ -482,7 +482,7 @@ export class Activation {
     this.reserve = reader.i128();
     this.fuel = 0;
     this.credit = reader.f64();
-    if (this.granted < 0n || this.reserve > this.granted || !(this.credit >= 0 && this.credit < 2 ** 44))
+    if (this.granted < 0n || this.reserve > this.granted || !(Number.isSafeInteger(this.credit) && this.credit >= 0))
       reader.refuse("impossible fuel");
   }
 

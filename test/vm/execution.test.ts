@@ -1,0 +1,1010 @@
+/** Execution as an embedder sees it: values, stores, linking, fuel, depth, traps, stepping. Fuel and sites are pinned. */
+import t from "tap";
+import { loadWat } from "../../host/wat.ts";
+import {
+  type BigintFunction,
+  type Caller,
+  DEFAULT_LIMITS,
+  Global,
+  type HostFunction,
+  type Imports,
+  Instance,
+  type Limits,
+  Memory,
+  Module,
+  restore,
+  Store,
+  Table,
+  Trap,
+  TrapCode,
+  type Value,
+} from "../../vm/index.ts";
+
+const FIB = `(module (func $fib (export "fib") (param i32) (result i32)
+  (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0))
+    (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2))))))))`;
+
+async function module(wat: string): Promise<Module> {
+  return Module.decode(await loadWat(wat));
+}
+
+async function instance(wat: string, options: Parameters<Module["instantiate"]>[0] = {}): Promise<Instance> {
+  return (await module(wat)).instantiate(options);
+}
+
+/** The trap that `run` must end with. */
+function trapOf(run: () => unknown): Trap {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Trap) return error;
+    throw error;
+  }
+  throw new Error("it did not trap");
+}
+
+function host(type: HostFunction["type"], call: HostFunction["call"], fuel: HostFunction["fuel"] = 0): HostFunction {
+  return { type, fuel, mayFree: false, call };
+}
+
+t.test("[VM-LIMIT-1] limits are checked and reported", async (t) => {
+  const bytes = await loadWat(FIB);
+  t.throws(() => Module.decode(bytes, { limits: { moduleBytes: 10 } }), {
+    code: "VM-LIMIT",
+    limit: "moduleBytes",
+    allowed: 10,
+    actual: bytes.length,
+  });
+  t.throws(() => Module.decode(bytes, { limits: { functionBytes: 5 } }), { code: "VM-LIMIT", limit: "functionBytes" });
+  t.throws(() => Module.decode(bytes, { limits: { nonsense: 5 } as Partial<Limits> }), { code: "VM-ARGUMENT" });
+  for (const depth of [-1, 1.5, Number.NaN, 2 ** 40])
+    t.throws(() => new Store({ limits: { depth } }), { code: "VM-ARGUMENT" }, `depth ${depth}`);
+  t.throws(() => Module.decode(bytes).instantiate({ engine: "turbo" as "reference" }), { code: "VM-ARGUMENT" });
+  t.throws(() => new Store({ fuel: -1n }), { code: "VM-ARGUMENT" });
+  t.throws(() => new Store({ fuel: 2n ** 63n }), { code: "VM-ARGUMENT" });
+});
+
+t.test("[VM-LIMIT-2] growth stops at the limits, and at the declared maximum", async (t) => {
+  const wat = (memory: string, table: string) => `(module (memory ${memory}) (table ${table} funcref)
+    (func (export "memory") (param i32) (result i32) (memory.grow (local.get 0)))
+    (func (export "table") (param i32) (result i32) (table.grow (ref.null func) (local.get 0))))`;
+  const limited = await instance(wat("1", "1"), { limits: { memoryPages: 3, tableElements: 5 } });
+  t.same(limited.invoke("memory", [3]), [-1]);
+  t.same(limited.invoke("memory", [2]), [1]);
+  t.same(limited.invoke("memory", [1]), [-1]);
+  t.same(limited.invoke("memory", [0]), [3]);
+  t.same(limited.invoke("memory", [-1]), [-1]);
+  t.same(limited.invoke("table", [5]), [-1]);
+  t.same(limited.invoke("table", [4]), [1]);
+  t.same(limited.invoke("table", [-1]), [-1]);
+  const declared = await instance(wat("1 2", "1 2"));
+  t.same(declared.invoke("memory", [2]), [-1]);
+  t.same(declared.invoke("memory", [1]), [1]);
+  t.same(declared.invoke("table", [2]), [-1]);
+  const big = await module(wat("4", "1"));
+  t.throws(() => big.instantiate({ limits: { memoryPages: 3 } }), { code: "VM-LIMIT", limit: "memoryPages" });
+  const wide = await module(wat("1", "9"));
+  t.throws(() => wide.instantiate({ limits: { tableElements: 8 } }), { code: "VM-LIMIT", limit: "tableElements" });
+  const store = new Store({ limits: { instances: 2 } });
+  wide.instantiate({ store });
+  wide.instantiate({ store });
+  t.throws(() => wide.instantiate({ store }), { code: "VM-LIMIT", limit: "instances" });
+});
+
+t.test("[VM-ERROR-1] errors have their codes", async (t) => {
+  t.throws(() => Module.decode(Uint8Array.of(0)), { code: "VM-DECODE", offset: 0 });
+  t.throws(() => Module.decode(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 2, 1, 0x5f)), {
+    code: "VM-UNSUPPORTED_FEATURE",
+    feature: "garbage collection",
+    offset: 11,
+  });
+  const invalid = Uint8Array.of(
+    0,
+    97,
+    115,
+    109,
+    1,
+    0,
+    0,
+    0,
+    1,
+    4,
+    1,
+    0x60,
+    0,
+    0,
+    3,
+    2,
+    1,
+    0,
+    10,
+    5,
+    1,
+    3,
+    0,
+    0x6a,
+    0x0b,
+  );
+  t.throws(() => Module.decode(invalid), { code: "VM-VALIDATION", offset: 23 });
+  const fib = await instance(FIB);
+  t.throws(() => fib.invoke("nothing"), { code: "VM-NO-EXPORT", message: /exports fib/ });
+  t.throws(() => fib.memory("fib"), { code: "VM-NO-EXPORT" });
+  t.throws(() => fib.invoke("fib", []), { code: "VM-ARGUMENT" });
+  t.throws(() => fib.resume(1n), { code: "VM-NOT-PAUSED" });
+  t.throws(() => fib.step(), { code: "VM-NOT-PAUSED" });
+});
+
+t.test("[VM-VALUE-1] values cross the boundary as they are declared", async (t) => {
+  const types = ["i32", "i64", "f32", "f64", "externref"];
+  const functions = types.map((type) => `(func (export "${type}") (param ${type}) (result ${type}) (local.get 0))`);
+  const same = await instance(`(module ${functions.join("")}
+    (func (export "funcref") (param funcref) (result funcref) (local.get 0)))`);
+  const extern = { extern: { any: "object" } };
+  const cases: [string, Value, Value][] = [
+    ["i32", -1, -1],
+    ["i32", 2 ** 32 - 1, -1],
+    ["i64", -(2n ** 63n), -(2n ** 63n)],
+    ["i64", 2n ** 64n - 1n, -1n],
+    ["f32", 0.1, Math.fround(0.1)],
+    ["f64", 0.1, 0.1],
+    ["f64", -0, -0],
+    ["funcref", null, null],
+    ["funcref", same.function("i32"), same.function("i32")],
+    ["externref", null, null],
+    ["externref", extern, extern],
+    ["externref", { extern: null }, { extern: null }],
+  ];
+  for (const [name, given, expected] of cases) t.strictSame(same.invoke(name, [given]), [expected], `${name} ${given}`);
+  const wrong: [string, Value | undefined][] = [
+    ["i32", 1.5],
+    ["i32", 2 ** 32],
+    ["i32", 1n],
+    ["i32", Number.NaN],
+    ["i64", 1],
+    ["i64", 2n ** 64n],
+    ["f32", 1n],
+    ["f64", null],
+    ["funcref", 5],
+    ["funcref", extern],
+    ["externref", 5],
+    ["i32", undefined],
+  ];
+  for (const [name, given] of wrong)
+    t.throws(() => same.invoke(name, [given as Value]), { code: "VM-ARGUMENT" }, `${name} ${String(given)}`);
+});
+
+t.test("[VM-NAN-1, VM-NAN-2] arithmetic makes the canonical NaN, moves keep bits", async (t) => {
+  const guest = await instance(`(module (memory 1)
+    (func (export "add32") (param f32) (result i32) (i32.reinterpret_f32 (f32.add (local.get 0) (f32.const 1))))
+    (func (export "add64") (param f64) (result i64) (i64.reinterpret_f64 (f64.add (local.get 0) (f64.const 1))))
+    (func (export "ceil") (param f64) (result f64) (f64.ceil (local.get 0)))
+    (func (export "sqrt") (param f32) (result f32) (f32.sqrt (local.get 0)))
+    (func (export "min") (param f32) (result f32) (f32.min (f32.const 1) (local.get 0)))
+    (func (export "demote") (param f64) (result f32) (f32.demote_f64 (local.get 0)))
+    (func (export "promote") (param f32) (result f64) (f64.promote_f32 (local.get 0)))
+    (func (export "neg") (param f64) (result f64) (f64.neg (local.get 0)))
+    (func (export "copysign") (param f32) (result f32) (f32.copysign (local.get 0) (f32.const -1)))
+    (func (export "zero") (result f64) (f64.div (f64.const 0) (f64.const 0)))
+    (func (export "store") (param f32) (result i32)
+      (f32.store (i32.const 3) (select (local.get 0) (f32.const 0) (i32.const 1))) (i32.load (i32.const 3)))
+    (func (export "same32") (param f32) (result f32) (local.get 0)))`);
+  const payload32 = { bits: 0xffa12345 };
+  const payload64 = { bits: 0xfff4000000012345n };
+  const bits = { bits: true };
+  t.same(guest.invoke("add32", [payload32]), [0x7fc00000]);
+  t.same(guest.invoke("add64", [payload64]), [0x7ff8000000000000n]);
+  t.same(guest.invoke("ceil", [payload64], bits), [{ bits: 0x7ff8000000000000n }]);
+  t.same(guest.invoke("sqrt", [-1], bits), [{ bits: 0x7fc00000 }]);
+  t.same(guest.invoke("min", [payload32], bits), [{ bits: 0x7fc00000 }]);
+  t.same(guest.invoke("demote", [payload64], bits), [{ bits: 0x7fc00000 }]);
+  t.same(guest.invoke("promote", [payload32], bits), [{ bits: 0x7ff8000000000000n }]);
+  t.same(guest.invoke("neg", [payload64], bits), [{ bits: 0x7ff4000000012345n }]);
+  t.same(guest.invoke("copysign", [{ bits: 0x7fa12345 }], bits), [{ bits: 0xffa12345 }]);
+  t.same(guest.invoke("zero", [], bits), [{ bits: 0x7ff8000000000000n }]);
+  t.same(guest.invoke("store", [payload32]), [0xffa12345 | 0]);
+  t.same(guest.invoke("same32", [payload32], bits), [payload32]);
+  t.same(guest.invoke("same32", [Number.NaN], bits), [{ bits: 0x7fc00000 }]);
+  const odd = new DataView(new ArrayBuffer(8));
+  odd.setBigUint64(0, 0xfff4000000012345n);
+  const fromHost = await instance(
+    `(module (import "h" "nan" (func $nan (result f64)))
+      (func (export "bits") (result i64) (i64.reinterpret_f64 (call $nan))))`,
+    { imports: { h: { nan: host({ params: [], results: ["f64"] }, () => odd.getFloat64(0)) } } },
+  );
+  t.same(fromHost.invoke("bits"), [0x7ff8000000000000n]);
+});
+
+t.test("[VM-STORE-1, VM-STORE-2] instances that link share a store and nothing crosses stores", async (t) => {
+  const lib = await module(
+    `(module (func (export "twice") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2))))`,
+  );
+  const user = await module(`(module (import "lib" "twice" (func $twice (param i32) (result i32)))
+    (func (export "run") (param i32) (result i32) (call $twice (call $twice (local.get 0)))))`);
+  const store = new Store({ fuel: 1000n });
+  const imports = { lib: { twice: lib.instantiate({ store }).function("twice") } };
+  const instance = user.instantiate({ store, imports });
+  t.same(instance.invoke("run", [5]), [20]);
+  t.equal(instance.number, 1);
+  t.equal(store.fuelUsed, 9n, "three instructions in run, three in each twice");
+  t.throws(() => user.instantiate({ imports }), { code: "VM-LINK", message: /another store/ });
+  t.throws(() => lib.instantiate({ store, fuel: 1n }), { code: "VM-ARGUMENT" });
+  const takes = await module(`(module (func (export "f") (param funcref)))`);
+  t.throws(() => takes.instantiate().invoke("f", [instance.function("run")]), { code: "VM-ARGUMENT" });
+});
+
+t.test("[VM-STORE-3] a host function cannot use the store that is calling it", async (t) => {
+  let instance: Instance;
+  const attempts: (() => unknown)[] = [
+    () => instance.invoke("run"),
+    () => instance.snapshot(),
+    () => instance.resume(1n),
+    () => instance.begin("run"),
+    () => instance.module.instantiate({ store: instance.store }),
+  ];
+  let next = 0;
+  const call = (): void => {
+    attempts[next]!();
+  };
+  const guest = await module(`(module (import "h" "f" (func $f)) (func (export "run") (call $f)))`);
+  instance = guest.instantiate({ imports: { h: { f: host({ params: [], results: [] }, call) } } });
+  for (; next < attempts.length; next++) t.throws(() => instance.invoke("run"), { code: "VM-REENTRANT" });
+});
+
+t.test("[VM-LINK-1] imports match by kind, type, size and mutability", async (t) => {
+  const guest = async (field: string): Promise<Module> => module(`(module (import "m" "x" ${field}))`);
+  const link = async (field: string, x: Imports[string][string] | undefined) =>
+    (await guest(field)).instantiate({ imports: x === undefined ? {} : { m: { x } } });
+  const nothing = host({ params: [], results: [] }, () => {});
+  const bad: [string, Imports[string][string] | undefined][] = [
+    ["(func)", undefined],
+    ["(func (param i32))", nothing],
+    ["(func (result i32))", nothing],
+    ["(func)", new Memory({ minimum: 1, maximum: undefined })],
+    ["(memory 1)", nothing],
+    ["(memory 2)", new Memory({ minimum: 1, maximum: undefined })],
+    ["(memory 1 2)", new Memory({ minimum: 1, maximum: undefined })],
+    ["(memory 1 2)", new Memory({ minimum: 1, maximum: 3 })],
+    ["(table 1 funcref)", new Table({ element: "externref", minimum: 1, maximum: undefined })],
+    ["(table 2 funcref)", new Table({ element: "funcref", minimum: 1, maximum: undefined })],
+    ["(global i32)", new Global({ value: "i64", mutable: false }, 1n)],
+    ["(global i32)", new Global({ value: "i32", mutable: true }, 1)],
+    ["(global (mut i32))", new Global({ value: "i32", mutable: false }, 1)],
+  ];
+  for (const [field, value] of bad)
+    await t.rejects(link(field, value), { code: "VM-LINK", module: "m", importName: "x" }, field);
+  await link("(func)", nothing);
+  await link("(memory 1 2)", new Memory({ minimum: 1, maximum: 2 }));
+  await link("(table 1 funcref)", new Table({ element: "funcref", minimum: 1, maximum: undefined }));
+  await link("(global i32)", new Global({ value: "i32", mutable: false }, 1));
+  const prototype = await module(`(module (import "m" "toString" (func)))`);
+  t.throws(() => prototype.instantiate({ imports: { m: {} } }), { code: "VM-LINK" }, "inherited names are not imports");
+  const unlinked = await module(`(module (import "h" "f" (func)) (import "m" "x" (func)))`);
+  const store = new Store();
+  t.throws(() => unlinked.instantiate({ store, imports: { h: { f: nothing } } }), { code: "VM-LINK" });
+  t.same([store.functions.length, store.instances.length], [0, 0], "a failed link leaves nothing in the store");
+});
+
+t.test("[VM-LINK-2] module bytes is the VM's own", async (t) => {
+  const guest = await module(`(module (import "bytes" "new" (func $new (param i32) (result i64)))
+    (import "bytes" "len" (func $len (param i64) (result i32)))
+    (func (export "run") (result i32) (call $len (call $new (i32.const 77)))))`);
+  const imports = { bytes: { new: host({ params: [], results: [] }, () => t.fail("called")) } };
+  t.same(guest.instantiate({ imports }).invoke("run"), [77]);
+  const unknown = await module(`(module (import "bytes" "nonsense" (func)))`);
+  t.throws(() => unknown.instantiate(), { code: "VM-LINK", importName: "nonsense" });
+  const mistyped = await module(`(module (import "bytes" "len" (func (param i32) (result i32))))`);
+  t.throws(() => mistyped.instantiate(), { code: "VM-LINK", message: /\(i64\) -> \(i32\)/ });
+});
+
+t.test("[VM-INSTANTIATE-1] segments are charged and applied in order, then the start function runs", async (t) => {
+  const guest =
+    await module(`(module (import "m" "memory" (memory 1)) (table 4 funcref) (elem (i32.const 1) $f $f) (func $f)
+    (data (i32.const 0) "${"x".repeat(64)}") (data (i32.const 65534) "abc") (start $f))`);
+  const memory = new Memory({ minimum: 1, maximum: undefined });
+  const store = new Store();
+  const trap = trapOf(() => guest.instantiate({ store, imports: { m: { memory } } }));
+  t.match(trap, { code: TrapCode.MemoryOutOfBounds, function: -1, offset: -1, resumable: false });
+  t.equal(memory.bytes[63], 0x78, "what came before the trap stays");
+  t.equal(memory.bytes[65534], 0, "the segment that traps is not copied in part");
+  t.equal(store.fuelUsed, 1n + 2n + 1n, "elements 1, data 1 + 64/64 and 1");
+  t.equal(trapOf(() => guest.instantiate({ fuel: 2n, imports: { m: { memory } } })).code, TrapCode.OutOfFuel);
+  const looping = await module(`(module (func $f (loop $l (br $l))) (start $f))`);
+  const outOfFuel = trapOf(() => looping.instantiate({ fuel: 100n }));
+  t.match(outOfFuel, { code: TrapCode.OutOfFuel, resumable: false, function: 0, fuel: 101n });
+  const sized = await instance(
+    `(module (table 2 funcref) (elem (i32.const 1) func) (memory 0) (data (i32.const 0) ""))`,
+  );
+  t.equal(sized.fuelUsed, 2n);
+});
+
+t.test("[VM-EXEC-2] after a trap the instance may be invoked again", async (t) => {
+  const guest = await instance(`(module (global $g (export "g") (mut i32) (i32.const 0))
+    (func (export "run") (param i32) (result i32)
+      (global.set $g (i32.add (global.get $g) (i32.const 1))) (i32.div_s (i32.const 10) (local.get 0))))`);
+  t.equal(trapOf(() => guest.invoke("run", [0])).code, TrapCode.IntegerDivideByZero);
+  t.same(guest.invoke("run", [5]), [2]);
+  t.equal(guest.global("g").value, 2);
+  const paused = await instance(FIB, { fuel: 50n });
+  t.equal(trapOf(() => paused.invoke("fib", [20])).resumable, true);
+  paused.store.addFuel(1_000_000n);
+  t.same(paused.invoke("fib", [10]), [55], "a new invocation gives up the paused one");
+  t.throws(() => paused.resume(0n), { code: "VM-NOT-PAUSED" });
+});
+
+t.test("[VM-HOST-1] host functions get words and write results", async (t) => {
+  const seen: number[][] = [];
+  let fuelLeft: bigint | undefined;
+  const imports: Imports = {
+    h: {
+      mixed: host({ params: ["i32", "i64", "f32", "f64"], results: ["i64"] }, (caller: Caller, ...words) => {
+        seen.push(words);
+        fuelLeft = caller.fuelLeft();
+        caller.results.setI64(0, 7, -1);
+      }),
+      two: host({ params: [], results: ["f32", "i32"] }, (caller) => caller.results.setI32(1, 5)),
+      none: host({ params: ["i64"], results: ["i64"] }, () => {}),
+    },
+  };
+  const guest = await instance(
+    `(module (import "h" "mixed" (func $mixed (param i32 i64 f32 f64) (result i64)))
+    (import "h" "two" (func $two (result f32 i32))) (import "h" "none" (func $none (param i64) (result i64)))
+    (func (export "mixed") (result i64) (call $mixed (i32.const -1) (i64.const -4294967294) (f32.const 0.5) (f64.const -0.25)))
+    (func (export "two") (result f32 i32) (call $two))
+    (func (export "none") (result i64) (call $none (i64.const 9))))`,
+    { imports, fuel: 100n },
+  );
+  t.same(guest.invoke("mixed"), [-4294967289n]);
+  t.same(seen, [[-1, 2, -1, 0.5, -0.25]]);
+  t.equal(fuelLeft, 95n);
+  t.same(guest.invoke("two"), [0, 5]);
+  t.same(guest.invoke("none"), [0n], "a result that is not written is 0");
+});
+
+t.test("[VM-HOST-2] what a host function throws ends the invocation", async (t) => {
+  const failure = new Error("of the host");
+  const imports: Imports = {
+    h: {
+      throws: host({ params: [], results: [] }, () => {
+        throw failure;
+      }),
+      traps: host({ params: [], results: [] }, (caller) => caller.trap(TrapCode.BadArgument, "told so")),
+    },
+  };
+  const guest = await instance(
+    `(module (import "h" "throws" (func $throws)) (import "h" "traps" (func $traps))
+      (func (export "throws") (call $throws)) (func (export "traps") nop (call $traps)) (export "direct" (func $traps)))`,
+    { imports },
+  );
+  t.throws(() => guest.invoke("throws"), failure);
+  const trap = trapOf(() => guest.invoke("traps"));
+  t.match(trap, { code: TrapCode.BadArgument, function: 3, message: "argument out of its range: told so" });
+  t.equal(trap.offset, guest.module.structure.bodies[1]!.code + 1);
+  t.equal(trapOf(() => guest.invoke("direct")).function, -1);
+  t.equal(guest.store.paused, false);
+});
+
+t.test("[VM-HOST-3] with bigint, values go in and out", async (t) => {
+  const seen: (Value | readonly Value[])[] = [];
+  const f: BigintFunction = {
+    bigint: true,
+    type: { params: ["i64", "externref", "i32"], results: ["i64", "externref", "f32"] },
+    fuel: 3,
+    mayFree: false,
+    call: (_caller, ...values) => {
+      seen.push(values);
+      return [(values[0] as bigint) * 2n, values[1]!, 1.5];
+    },
+  };
+  const one: BigintFunction = {
+    bigint: true,
+    type: { params: [], results: ["i64"] },
+    fuel: 0,
+    mayFree: false,
+    call: () => -5n,
+  };
+  const guest = await instance(
+    `(module (import "h" "f" (func $f (param i64 externref i32) (result i64 externref f32)))
+      (import "h" "one" (func $one (result i64)))
+      (func (export "run") (param i64 externref) (result i64 externref f32) (call $f (local.get 0) (local.get 1) (i32.const -3)))
+      (func (export "one") (result i64) (call $one)))`,
+    { imports: { h: { f, one } } },
+  );
+  const extern = { extern: "text" };
+  t.same(guest.invoke("run", [-(2n ** 40n), extern]), [-(2n ** 41n), extern, 1.5]);
+  t.same(seen, [[-(2n ** 40n), extern, -3]]);
+  t.equal(guest.fuelUsed, 4n + 3n);
+  t.same(guest.invoke("one"), [-5n]);
+});
+
+/** Fuel of one invocation. */
+function fuelOf(guest: Instance, name: string, args: readonly Value[] = []): bigint {
+  const before = guest.fuelUsed;
+  guest.invoke(name, args);
+  return guest.fuelUsed - before;
+}
+
+t.test("[VM-FUEL-1, VM-FUEL-2] blocks are charged at their entry, dead code never", async (t) => {
+  const guest = await instance(`(module
+    (func (export "empty"))
+    (func (export "straight") nop nop i32.const 1 drop)
+    (func (export "blocks") block block nop end end loop nop end)
+    (func (export "then") (param i32) local.get 0 if nop nop nop else nop end nop)
+    (func (export "no else") (param i32) local.get 0 if nop nop end nop)
+    (func (export "br_if") (param i32) block local.get 0 br_if 0 nop nop nop end nop)
+    (func (export "dead") block br 0 nop nop nop end nop return nop nop)
+    (func (export "table") (param i32) block block local.get 0 br_table 0 1 end nop nop end nop)
+    (func (export "loop") (param i32) loop local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end)
+    (func (export "trap") (param i32) nop local.get 0 if unreachable end nop))`);
+  const expected: [string, Value[], bigint][] = [
+    ["empty", [], 0n],
+    ["straight", [], 4n],
+    ["blocks", [], 2n],
+    ["then", [1], 2n + 3n + 1n],
+    ["then", [0], 2n + 1n + 1n],
+    ["no else", [1], 2n + 2n + 1n],
+    ["no else", [0], 2n + 1n],
+    ["br_if", [0], 2n + 3n + 1n],
+    ["br_if", [1], 2n + 1n],
+    ["dead", [], 1n + 2n],
+    ["table", [0], 2n + 2n + 1n],
+    ["table", [1], 2n + 1n],
+    ["loop", [1], 5n],
+    ["loop", [1000], 5000n],
+    ["trap", [0], 3n + 1n],
+  ];
+  for (const [name, args, fuel] of expected) t.equal(fuelOf(guest, name, args), fuel, `${name} ${args}`);
+});
+
+t.test("[VM-FUEL-3, VM-FUEL-4] carried values and locals cost on top", async (t) => {
+  const values = (count: number) => "i32.const 0 ".repeat(count);
+  const results = (count: number) => `(result ${"i32 ".repeat(count)})`;
+  const guest = await instance(`(module
+    (func (export "return") ${results(17)} ${values(17)} return)
+    (func (export "br") block ${results(8)} ${values(8)} br 0 end ${"drop ".repeat(8)})
+    (func (export "br_if") block ${results(7)} ${values(7)} i32.const 0 br_if 0 end ${"drop ".repeat(7)})
+    (func (export "br_table") block ${results(24)} ${values(24)} i32.const 0 br_table 0 end ${"drop ".repeat(24)})
+    (func (export "locals") (param i32 i32 i32 i32 i32 i32 i32 i32) (local ${"i64 ".repeat(20)})))`);
+  t.equal(fuelOf(guest, "return"), 17n + 1n + 2n);
+  t.equal(fuelOf(guest, "br"), 8n + 1n + 1n + 8n);
+  t.equal(fuelOf(guest, "br_if"), 8n + 1n + 0n + 7n);
+  t.equal(fuelOf(guest, "br_table"), 25n + 1n + 3n + 24n);
+  t.equal(fuelOf(guest, "locals", [0, 0, 0, 0, 0, 0, 0, 0]), 2n);
+});
+
+t.test("[VM-FUEL-5] bulk instructions charge by their amount before they check it", async (t) => {
+  const wat = `(module (memory 4) (table 100 funcref) (data $d "${"x".repeat(200)}") (elem $e funcref ${"(ref.null func) ".repeat(100)})
+    (func (export "memory.fill") (param i32) i32.const 0 i32.const 0 local.get 0 memory.fill)
+    (func (export "memory.copy") (param i32) i32.const 0 i32.const 0 local.get 0 memory.copy)
+    (func (export "memory.init") (param i32) i32.const 0 i32.const 0 local.get 0 memory.init $d)
+    (func (export "table.fill") (param i32) i32.const 0 ref.null func local.get 0 table.fill)
+    (func (export "table.copy") (param i32) i32.const 0 i32.const 0 local.get 0 table.copy)
+    (func (export "table.init") (param i32) i32.const 0 i32.const 0 local.get 0 table.init $e)
+    (func (export "table.grow") (param i32) ref.null func local.get 0 table.grow drop)
+    (func (export "memory.grow") (param i32) local.get 0 memory.grow drop))`;
+  const guest = await instance(wat);
+  for (const name of ["memory.fill", "memory.copy", "memory.init"])
+    for (const [amount, fuel] of [
+      [0, 0n],
+      [63, 0n],
+      [64, 1n],
+      [199, 3n],
+    ] as const)
+      t.equal(fuelOf(guest, name, [amount]), 4n + fuel, `${name} ${amount}`);
+  for (const name of ["table.fill", "table.copy", "table.init"])
+    for (const [amount, fuel] of [
+      [0, 0n],
+      [7, 0n],
+      [8, 1n],
+      [100, 12n],
+    ] as const)
+      t.equal(fuelOf(guest, name, [amount]), 4n + fuel, `${name} ${amount}`);
+  t.equal(fuelOf(guest, "table.grow", [16]), 4n + 2n);
+  t.equal(fuelOf(guest, "memory.grow", [2]), 3n + 2048n);
+  t.equal(fuelOf(guest, "memory.grow", [65_536]), 3n + 65_536n * 1024n, "charged although it fails");
+  t.equal(fuelOf(guest, "memory.grow", [65_537]), 3n);
+  t.equal(trapOf(() => guest.invoke("memory.fill", [-1])).code, TrapCode.MemoryOutOfBounds);
+  const poor = await instance(wat, { fuel: 100n });
+  const trap = trapOf(() => poor.invoke("memory.fill", [-1]));
+  t.equal(trap.code, TrapCode.OutOfFuel, "out of fuel comes before out of bounds");
+  t.equal(trap.fuel, 4n + 67_108_863n);
+  const table = await instance(wat, { fuel: 100n });
+  t.equal(trapOf(() => table.invoke("table.copy", [-1])).code, TrapCode.OutOfFuel);
+  t.equal(trapOf(() => guest.invoke("table.copy", [-1])).code, TrapCode.TableOutOfBounds);
+});
+
+t.test("[VM-FUEL-6] out of fuel is exact and can be resumed", async (t) => {
+  const fib = await module(FIB);
+  const whole = fib.instantiate();
+  t.same(whole.invoke("fib", [15]), [610]);
+  t.equal(whole.fuelUsed, 987n * 5n + 986n * 13n, "987 leaves of 5 and 986 calls of 13");
+  const exact = fib.instantiate({ fuel: 17753n });
+  t.same(exact.invoke("fib", [15]), [610]);
+  t.equal(exact.store.fuelLeft, 0n);
+  const short = fib.instantiate({ fuel: 17752n });
+  const trap = trapOf(() => short.invoke("fib", [15]));
+  t.match(trap, { code: TrapCode.OutOfFuel, resumable: true, fuel: 17753n });
+  t.throws(() => short.resume(0n), { code: TrapCode.OutOfFuel });
+  t.same(short.resume(1n), [610]);
+  t.equal(short.fuelUsed, 17753n);
+  for (const slice of [1n, 13n, 1000n]) {
+    const sliced = fib.instantiate({ fuel: 0n });
+    let results: Value[] | undefined;
+    let pauses = 0;
+    for (let first = true; results === undefined; first = false) {
+      try {
+        results = first ? sliced.invoke("fib", [15]) : sliced.resume(slice);
+      } catch (error) {
+        if (!(error instanceof Trap && error.resumable)) throw error;
+        pauses++;
+      }
+    }
+    t.same(results, [610]);
+    t.equal(sliced.fuelUsed, 17753n, `in slices of ${slice}: ${pauses} pauses`);
+    t.ok(pauses > 17);
+  }
+  const sites = await module(`(module (import "h" "f" (func $f)) (memory 1)
+    (func (export "entry") nop nop)
+    (func (export "loop") (loop $l nop (br $l)))
+    (func (export "host") nop (call $f) nop)
+    (func (export "bulk") (memory.fill (i32.const 0) (i32.const 0) (i32.const 6400)))
+    (func (export "return") (block (br_if 0 (i32.const 1))) nop nop nop))`);
+  const imports = { h: { f: host({ params: [], results: [] }, () => {}, 50) } };
+  const expected: [string, bigint, (start: number, end: number) => number][] = [
+    ["entry", 1n, (start) => start],
+    ["loop", 9n, (start) => start],
+    ["host", 20n, (start) => start + 1],
+    ["bulk", 20n, (start) => start + 2 + 2 + 3],
+    ["return", 4n, (_start, end) => end - 1],
+  ];
+  for (const [name, fuel, site] of expected) {
+    const instance = sites.instantiate({ fuel, imports });
+    const trap = trapOf(() => instance.invoke(name));
+    const index = expected.findIndex((entry) => entry[0] === name);
+    const { code, end } = sites.structure.bodies[index]!;
+    t.match(trap, { code: TrapCode.OutOfFuel, function: index + 1, offset: site(code, end) }, name);
+    if (name !== "loop") t.same(instance.resume(1000n), []);
+  }
+  t.equal(whole.store.fuelLeft, undefined);
+});
+
+t.test("[VM-FUEL-7] a trap goes back to the last publication point", async (t) => {
+  const guest = await instance(
+    `(module (import "h" "f" (func $f)) (memory 0)
+      (func (export "early") nop nop unreachable)
+      (func (export "late") nop (call $f) nop unreachable)
+      (func (export "inside") nop nop (drop (i32.load (i32.const 0)))))`,
+    { imports: { h: { f: host({ params: [], results: [] }, () => {}, 7) } } },
+  );
+  t.equal(trapOf(() => guest.invoke("early")).fuel, 0n);
+  t.equal(guest.fuelUsed, 0n);
+  t.equal(trapOf(() => guest.invoke("late")).fuel, 4n + 7n);
+  t.equal(trapOf(() => guest.invoke("inside")).fuel, 4n + 7n);
+  t.equal(guest.fuelUsed, 11n);
+  const paused = await instance(
+    `(module (func (export "run") (local i32) (loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 10)))) unreachable))`,
+    { fuel: 30n },
+  );
+  t.equal(trapOf(() => paused.invoke("run")).fuel, 35n);
+  t.equal(trapOf(() => paused.resume(1000n)).fuel, 35n, "the resumption is a publication point");
+  t.equal(paused.store.fuelLeft, 30n + 1000n - 35n);
+});
+
+t.test("[VM-FUEL-8] host calls and calls of bytes charge their price", async (t) => {
+  const byBytes = host({ params: ["i64", "i32"], results: [] }, () => {}, {
+    base: 10,
+    perByte: 1 / 8,
+    lengthArgument: 1,
+  });
+  const guest = await instance(
+    `(module (import "h" "f" (func $f (param i64 i32))) (import "bytes" "new" (func $new (param i32) (result i64)))
+      (table 1 funcref) (elem (i32.const 0) $new)
+      (func (export "host") (param i32) (call $f (i64.const 0) (local.get 0)))
+      (func (export "new") (param i32) (drop (call $new (local.get 0))))
+      (func (export "table") (param i32) (drop (call_indirect (param i32) (result i64) (local.get 0) (i32.const 0)))))`,
+    { imports: { h: { f: byBytes } } },
+  );
+  t.equal(fuelOf(guest, "host", [0]), 3n + 10n);
+  t.equal(fuelOf(guest, "host", [15]), 3n + 11n);
+  t.equal(fuelOf(guest, "host", [-1]), 3n + 10n + 536_870_911n);
+  t.equal(fuelOf(guest, "new", [0]), 3n + 4n);
+  t.equal(fuelOf(guest, "new", [640]), 3n + 4n + 10n);
+  t.equal(fuelOf(guest, "table", [640]), 4n + 4n + 10n);
+  const huge = host({ params: ["i32"], results: [] }, () => {}, { base: 0, perByte: 1024, lengthArgument: 0 });
+  const wat = `(module (import "h" "f" (func $f (param i32))) (func (export "run") (param i32) (call $f (local.get 0))))`;
+  const rich = await instance(wat, { imports: { h: { f: huge } } });
+  t.equal(fuelOf(rich, "run", [-1]), 2n + 1024n * 4_294_967_295n);
+  const poor = await instance(wat, { imports: { h: { f: huge } }, fuel: 1000n });
+  t.equal(trapOf(() => poor.invoke("run", [-1])).fuel, 2n + 1024n * 4_294_967_295n);
+  t.same(poor.resume(1024n * 4_294_967_295n), []);
+  for (const fuel of [
+    -1,
+    0.5,
+    { base: 0, perByte: 0.3, lengthArgument: 0 },
+    { base: 0, perByte: 1, lengthArgument: 5 },
+  ])
+    await t.rejects(instance(wat, { imports: { h: { f: { ...huge, fuel } } } }), { code: "VM-ARGUMENT" });
+});
+
+t.test("[VM-DEPTH-1, VM-DEPTH-2] depth is counted in slots", async (t) => {
+  // A frame of $f: 8 + 1 parameter + 2 locals + 2 operands.
+  const deep = await module(`(module (func $f (export "f") (param i32) (result i32) (local i64 i64)
+    (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 0))
+      (else (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))))))`);
+  const slots = 8 + 1 + 2 + 3;
+  for (const depth of [100, 1400, 1413, 1414]) {
+    const guest = deep.instantiate({ limits: { depth } });
+    const frames = Math.floor(depth / slots);
+    t.same(guest.invoke("f", [frames - 1]), [frames - 1]);
+    const trap = trapOf(() => guest.invoke("f", [frames]));
+    t.match(trap, { code: TrapCode.StackExhausted, function: 0, offset: deep.structure.bodies[0]!.code });
+    t.equal(trap.backtrace.length, Math.min(64, frames + 1));
+  }
+  const both = deep.instantiate({ limits: { depth: 0 }, fuel: 1n });
+  t.equal(trapOf(() => both.invoke("f", [0])).code, TrapCode.OutOfFuel, "fuel is tested before depth");
+  const leaves = await module(`(module (import "bytes" "new" (func $new (param i32) (result i64)))
+    (func (export "leaf") (param i32) (result i64) (call $new (local.get 0)))
+    (func (export "wide") (local ${"i32 ".repeat(56)}))
+    (func (export "wider") (local ${"i32 ".repeat(57)}))
+    (func $nothing) (func (export "caller") (call $nothing)))`);
+  const flat = leaves.instantiate({ limits: { depth: 7 } });
+  t.same(flat.invoke("leaf", [0]), [(1n << 32n) | 1n]);
+  t.same(flat.invoke("wide"), []);
+  t.equal(trapOf(() => flat.invoke("wider")).code, TrapCode.StackExhausted);
+  t.equal(trapOf(() => flat.invoke("caller")).code, TrapCode.StackExhausted);
+  t.same(leaves.instantiate({ limits: { depth: 8 } }).invoke("caller"), []);
+  const runaway = await instance(`(module (func $f (export "f") (call $f)))`, { limits: { depth: 10_000_000 } });
+  t.equal(trapOf(() => runaway.invoke("f")).code, TrapCode.StackExhausted);
+  t.equal(DEFAULT_LIMITS.depth, 25_000);
+});
+
+t.test("[VM-TRAP-1, VM-TRAP-2] each trap has its code and its site", async (t) => {
+  const cases: [string, string, number, number][] = [
+    ["Unreachable", "unreachable", 0, 1],
+    ["IntegerDivideByZero", "i32.const 1 i32.const 0 i32.div_u drop", 4, 2],
+    ["IntegerDivideByZero", "i64.const 1 i64.const 0 i64.rem_s drop", 4, 2],
+    ["IntegerOverflow", "i32.const -2147483648 i32.const -1 i32.div_s drop", 8, 3],
+    ["IntegerOverflow", "i64.const -9223372036854775808 i64.const -1 i64.div_s drop", 13, 3],
+    ["InvalidConversion", "f64.const nan i32.trunc_f64_s drop", 9, 4],
+    ["InvalidConversion", "f32.const 3e9 i32.trunc_f32_s drop", 5, 4],
+    ["InvalidConversion", "f64.const -1 i64.trunc_f64_u drop", 9, 4],
+    ["MemoryOutOfBounds", "i32.const 65533 i32.load drop", 4, 5],
+    ["MemoryOutOfBounds", "i32.const 1 i32.load8_u offset=4294967295 drop", 2, 5],
+    ["MemoryOutOfBounds", "i32.const -1 i64.const 0 i64.store", 4, 5],
+    ["TableOutOfBounds", "i32.const 2 table.get 0 drop", 2, 6],
+    ["TableOutOfBounds", "i32.const 2 call_indirect", 2, 6],
+    ["IndirectCall", "i32.const 0 call_indirect", 2, 7],
+    ["IndirectCall", "i32.const 1 call_indirect (param i32)", 2, 7],
+  ];
+  for (const [reason, body, at, code] of cases) {
+    const text = body.endsWith("(param i32)") ? `i32.const 0 ${body}` : body;
+    const guest = await instance(
+      `(module (memory 1) (table 2 funcref) (elem (i32.const 1) $f) (func $f (export "f") ${text}))`,
+    );
+    const before = guest.stateDigest();
+    const trap = trapOf(() => guest.invoke("f"));
+    const offset = guest.module.structure.bodies[0]!.code + at + (text === body ? 0 : 2);
+    t.match(trap, { reason, code, function: 0, offset, resumable: false }, body);
+    t.equal(guest.stateDigest(), before);
+  }
+});
+
+t.test("[VM-TRAP-3] the backtrace names the callers, across instances", async (t) => {
+  const store = new Store();
+  const inner = (
+    await module(`(module (func $boom (export "exported") (param i32) nop local.get 0 drop unreachable))`)
+  ).instantiate({ store });
+  const outer = (
+    await module(`(module (import "lib" "f" (func $imported (param i32))) (table 1 funcref) (elem (i32.const 0) $imported)
+      (func (export "run") nop call 2) (func nop nop (call_indirect (param i32) (i32.const 5) (i32.const 0))))`)
+  ).instantiate({ store, imports: { lib: { f: inner.function("exported") } } });
+  const trap = trapOf(() => outer.invoke("run"));
+  const [run, middle] = outer.module.structure.bodies;
+  t.same(trap.backtrace, [
+    { instance: 0, function: 0, offset: inner.module.structure.bodies[0]!.code + 4, name: "boom" },
+    { instance: 1, function: 2, offset: middle!.code + 6, name: undefined },
+    { instance: 1, function: 1, offset: run!.code + 1, name: "run" },
+  ]);
+  t.equal(outer.module.functionName(0), "imported");
+  t.equal(trap.name, "Trap");
+});
+
+t.test("[VM-TRAP-4] what traps has changed nothing", async (t) => {
+  const guest =
+    await instance(`(module (memory 1) (table 2 funcref) (data $d "abcdef") (global $g (mut i32) (i32.const 1))
+    (func (export "store") (i64.store (i32.const 65530) (i64.const -1)))
+    (func (export "fill") (memory.fill (i32.const 65530) (i32.const 1) (i32.const 7)))
+    (func (export "copy") (memory.copy (i32.const 0) (i32.const 65530) (i32.const 7)))
+    (func (export "init") (memory.init $d (i32.const 65534) (i32.const 0) (i32.const 6)))
+    (func (export "init2") (memory.init $d (i32.const 0) (i32.const 1) (i32.const 6)))
+    (func $f (export "tablefill") (table.fill (i32.const 1) (ref.func $f) (i32.const 2)))
+    (func (export "set") (global.set $g (i32.div_s (i32.const 1) (i32.const 0)))))`);
+  const before = guest.stateDigest();
+  for (const name of ["store", "fill", "copy", "init", "init2", "tablefill", "set"]) {
+    t.ok(trapOf(() => guest.invoke(name)).code > 0);
+    t.equal(guest.stateDigest(), before, name);
+  }
+});
+
+const STEPPED = `(module (memory 1) (table 2 funcref) (elem (i32.const 0) $square $fib) (global $g (mut i64) (i64.const 5))
+  (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
+  (func $fib (param i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0))
+      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+  (func (export "run") (param $n i32) (result i32 i64) (local $i i32) (local $sum i32)
+    (loop $l
+      (local.set $sum (i32.add (local.get $sum)
+        (call_indirect (param i32) (result i32) (local.get $i) (i32.and (local.get $i) (i32.const 1)))))
+      (i32.store (i32.mul (local.get $i) (i32.const 4)) (local.get $sum))
+      (global.set $g (i64.add (global.get $g) (i64.extend_i32_s (local.get $sum))))
+      (br_if $l (i32.lt_s (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
+    (memory.fill (i32.const 100) (i32.const 7) (i32.const 100))
+    (local.get $sum) (global.get $g)))`;
+
+t.test("[VM-STEP-1, VM-EXEC-1] stepping stops before every instruction and changes nothing", async (t) => {
+  const guest = await module(STEPPED);
+  const whole = guest.instantiate();
+  const results = whole.invoke("run", [6]);
+  t.same(results, [28, 69n]);
+  const stepped = guest.instantiate();
+  stepped.begin("run", [6]);
+  const start = guest.structure.bodies[2]!.code;
+  t.same(stepped.position, { instance: 0, function: 2, offset: start }, "before the loop");
+  let steps = 1;
+  const offsets: number[] = [];
+  while (stepped.step()) {
+    offsets.push(stepped.position!.offset - start);
+    steps++;
+  }
+  t.same(offsets.slice(0, 4), [2, 4, 6, 8], "loop, local.get, local.get, local.get, i32.const");
+  t.equal(
+    BigInt(steps),
+    whole.fuelUsed - 1n - 1n + 1n,
+    "one a fuel, but for the segment, 64 bytes of fill, and the loop",
+  );
+  t.same(stepped.store.results(), results);
+  t.equal(stepped.fuelUsed, whole.fuelUsed);
+  t.equal(stepped.stateDigest(), whole.stateDigest());
+  t.equal(stepped.position, undefined);
+  const mixed = guest.instantiate();
+  mixed.begin("run", [6]);
+  t.ok(mixed.step(17));
+  t.same(mixed.resume(0n), results);
+  t.equal(mixed.fuelUsed, whole.fuelUsed);
+  const starved = guest.instantiate({ fuel: 30n });
+  starved.begin("run", [6]);
+  t.throws(() => starved.step(1000), { code: TrapCode.OutOfFuel, resumable: true });
+  t.same(starved.resume(10_000n), results);
+  t.equal(starved.fuelUsed, whole.fuelUsed);
+  for (const count of [0, -1, 1.5]) t.throws(() => starved.step(count), { code: /VM-(NOT-PAUSED|ARGUMENT)/ });
+  const empty = await instance(`(module (func (export "f")))`);
+  empty.begin("f");
+  t.equal(empty.store.paused, false, "nothing to step over");
+});
+
+t.test("[VM-HOOK-1] hooks see every instruction", async (t) => {
+  const guest = await module(STEPPED);
+  const whole = guest.instantiate();
+  whole.invoke("run", [6]);
+  const hooked = guest.instantiate();
+  const seen: number[] = [];
+  hooked.store.hooks = { instruction: ({ offset }) => seen.push(offset) };
+  t.same(hooked.invoke("run", [6]), [28, 69n]);
+  t.equal(BigInt(seen.length), whole.fuelUsed - 1n);
+  t.equal(hooked.fuelUsed, whole.fuelUsed);
+  t.equal(hooked.stateDigest(), whole.stateDigest());
+  hooked.store.hooks = undefined;
+  hooked.invoke("run", [6]);
+  t.equal(BigInt(seen.length), whole.fuelUsed - 1n);
+  const failure = new Error("enough");
+  hooked.store.hooks = {
+    instruction() {
+      throw failure;
+    },
+  };
+  t.throws(() => hooked.invoke("run", [6]), failure);
+});
+
+t.test("[VM-DIGEST-1, VM-DIGEST-2] the digest is of the state alone", async (t) => {
+  const wat = (memory: string) => `(module (import "bytes" "new" (func $new (param i32) (result i64)))
+    (import "bytes" "store8" (func $store8 (param i64 i32 i32))) (import "bytes" "destroy" (func $destroy (param i64)))
+    ${memory} (table 2 funcref) (elem $e funcref (ref.func $f)) (global $g (mut i64) (i64.const -2))
+    (global $h (mut f32) (f32.const 1.5))
+    (data $d "x")
+    (func (export "store") (i32.store8 (i32.const 65536) (i32.const 9)))
+    (func (export "unstore") (i32.store8 (i32.const 65536) (i32.const 0)))
+    (func (export "global") (global.set $g (i64.const 4294967296)))
+    (func $f (export "table") (table.set (i32.const 1) (ref.func $f)))
+    (func (export "drop") (data.drop $d)) (func (export "elem") (elem.drop $e))
+    (func (export "heap") (call $store8 (call $new (i32.const 3)) (i32.const 0) (i32.const 1)))
+    (func (export "heap and back") (call $destroy (call $new (i32.const 3)))))`;
+  const guest = await module(wat("(memory 2)"));
+  const { createHash } = await import("node:crypto");
+  const fresh = guest.instantiate();
+  const u32 = (...words: number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
+  const expected = createHash("sha256")
+    .update(u32(1, 2, 0, 0))
+    .update(u32(0xfffffffe, 0xffffffff, 0x3fc00000, 0))
+    .update(u32(2, 0, 0, 0, 0))
+    .update(u32(1))
+    .update(Uint8Array.of(0))
+    .update(u32(1))
+    .update(Uint8Array.of(0))
+    .update(u32(0))
+    .digest("hex");
+  t.equal(fresh.stateDigest(), expected, "as the specification spells it");
+  const seen = new Set([expected]);
+  for (const name of ["store", "global", "table", "drop", "elem", "heap"]) {
+    const changed = guest.instantiate();
+    changed.invoke(name);
+    t.notOk(seen.has(changed.stateDigest()), `${name} shows`);
+    seen.add(changed.stateDigest());
+  }
+  const table = guest.instantiate();
+  table.invoke("table");
+  const withTable = createHash("sha256")
+    .update(u32(1, 2, 0, 0, 0xfffffffe, 0xffffffff, 0x3fc00000, 0, 2, 0, 0, 1, 6, 1))
+    .update(Uint8Array.of(0))
+    .update(u32(1))
+    .update(Uint8Array.of(0))
+    .update(u32(0))
+    .digest("hex");
+  t.equal(table.stateDigest(), withTable, "a function is its instance and index");
+  const same = guest.instantiate({ fuel: 1000n, limits: { depth: 77 } });
+  same.invoke("store");
+  same.invoke("unstore");
+  same.invoke("heap and back");
+  t.equal(same.stateDigest(), expected, "fuel, limits and what is gone do not show");
+});
+
+t.test("[VM-SNAPSHOT-1, VM-SNAPSHOT-3] a restored store goes on to the same end, from anywhere", async (t) => {
+  const guest = await module(STEPPED);
+  const whole = guest.instantiate();
+  const results = whole.invoke("run", [6]);
+  const check = (snapshot: Uint8Array, what: string): void => {
+    const restored = Instance.restore(guest, snapshot);
+    t.same(restored.snapshot(), snapshot, `${what}: the same snapshot again`);
+    t.same(restored.resume(10_000n), results, what);
+    t.equal(restored.fuelUsed, whole.fuelUsed, what);
+    t.equal(restored.stateDigest(), whole.stateDigest(), what);
+  };
+  const stepped = guest.instantiate();
+  stepped.begin("run", [6]);
+  let count = 0;
+  do {
+    if (count++ % 5 === 0) check(stepped.snapshot(), `after ${count} steps`);
+  } while (stepped.step());
+  const sliced = guest.instantiate({ fuel: 1n });
+  for (let more = true, first = true; more; first = false) {
+    try {
+      if (first) sliced.invoke("run", [6]);
+      else sliced.resume(7n);
+      more = false;
+    } catch (error) {
+      if (!(error instanceof Trap && error.resumable)) throw error;
+      check(sliced.snapshot(), `at ${error.function}:${error.offset}`);
+    }
+  }
+});
+
+t.test("[VM-SNAPSHOT-1] between calls, across instances, and what is refused", async (t) => {
+  const lib =
+    await module(`(module (memory (export "memory") 1) (table (export "table") 3 funcref) (global (export "g") (mut i32) (i32.const 4))
+    (func (export "f") (param i32) (result i32) (i32.store (i32.const 0) (local.get 0)) (local.get 0)))`);
+  const user = await module(`(module (import "lib" "memory" (memory 1)) (import "lib" "table" (table 3 funcref))
+    (import "lib" "f" (func $f (param i32) (result i32))) (import "lib" "g" (global $g (mut i32)))
+    (import "bytes" "new" (func $new (param i32) (result i64))) (import "h" "h" (func $h)) (elem (i32.const 1) $mine $h)
+    (func $mine (result i32) (call $h) (i32.add (global.get $g) (call $f (i32.const 9))))
+    (func (export "new") (result i64) (call $new (i32.const 5)))
+    (func (export "run") (result i32) (global.set $g (i32.const 100)) (call_indirect (result i32) (i32.const 1)))
+    (func (export "read") (result i32) (i32.load (i32.const 0))))`);
+  const h = { h: host({ params: [], results: [] }, () => {}) };
+  const linked = (instances: readonly Instance[]): Imports => {
+    const from = instances[0]!;
+    return {
+      h,
+      lib: { memory: from.memory("memory"), table: from.table("table"), f: from.function("f"), g: from.global("g") },
+    };
+  };
+  const store = new Store({ fuel: 10_000n, limits: { depth: 999 } });
+  lib.instantiate({ store });
+  const before = user.instantiate({ store, imports: linked(store.instances) });
+  before.invoke("new");
+  before.invoke("run");
+  const snapshot = before.snapshot();
+  const parts = [
+    { module: lib, imports: {} },
+    { module: user, imports: linked },
+  ];
+  const again = restore(snapshot, parts);
+  const after = again.instances[1]!;
+  t.equal(after.stateDigest(), before.stateDigest());
+  t.equal(again.fuelUsed, store.fuelUsed);
+  t.equal(again.fuelLeft, store.fuelLeft);
+  t.equal(again.limits.depth, 999);
+  t.same(after.snapshot(), snapshot);
+  for (const name of ["read", "run", "new"]) t.same(after.invoke(name), before.invoke(name), name);
+  t.equal(after.stateDigest(), before.stateDigest());
+  // Paused between the instances.
+  before.store.begin(store.instances[1]!.function("run").address, []);
+  t.ok(before.step(8));
+  t.equal(before.position!.instance, 0);
+  const paused = restore(before.snapshot(), parts);
+  t.same(paused.position, before.position);
+  t.same(paused.resume(0n), [109]);
+  t.same(before.resume(0n), [109]);
+  t.equal(paused.fuelUsed, store.fuelUsed);
+
+  const shared = await module(`(module (import "m" "memory" (memory 1)))`);
+  const outside = shared.instantiate({ imports: { m: { memory: new Memory({ minimum: 1, maximum: undefined }) } } });
+  t.throws(() => outside.snapshot(), { code: "VM-SNAPSHOT" });
+  const refs = await module(
+    `(module (table (export "t") 1 externref) (global $g (mut externref) (ref.null extern))
+    (func (export "g") (param externref) (global.set $g (local.get 0)))
+    (func (export "t") (param externref) (table.set (i32.const 0) (local.get 0)))
+    (func (export "wait") (param externref) (loop $l (br $l))))`.replace('(table (export "t")', "(table"),
+  );
+  for (const name of ["g", "t"]) {
+    const holds = refs.instantiate();
+    holds.snapshot();
+    holds.invoke(name, [{ extern: 1 }]);
+    t.throws(() => holds.snapshot(), { code: "VM-SNAPSHOT" });
+    holds.invoke(name, [null]);
+    holds.snapshot();
+  }
+  const waits = refs.instantiate({ fuel: 10n });
+  trapOf(() => waits.invoke("wait", [{ extern: 1 }]));
+  t.throws(() => waits.snapshot(), { code: "VM-SNAPSHOT" });
+});
+
+t.test("[VM-SNAPSHOT-2, VM-SNAPSHOT-4] the bytes of a snapshot, and bytes that are none", async (t) => {
+  const { createHash } = await import("node:crypto");
+  const guest = await module(
+    `(module (memory 1 2) (data (i32.const 8192) "\\01") (global (mut i32) (i32.const 7)) (func (export "f") nop nop))`,
+  );
+  const fresh = guest.instantiate({ fuel: 10n });
+  const snapshot = fresh.snapshot();
+  const seal = (bytes: Uint8Array): Uint8Array => {
+    const body = bytes.subarray(0, bytes.length - 32);
+    return Buffer.concat([body, createHash("sha256").update(body).digest()]);
+  };
+  t.same(seal(snapshot), Buffer.from(snapshot), "the last 32 bytes are SHA-256 of the rest");
+  const view = new DataView(snapshot.buffer);
+  t.equal(Buffer.from(snapshot.subarray(0, 8)).toString("latin1"), "\x89ASHS\r\n\x1a");
+  t.equal(view.getUint32(8, true), 1);
+  t.equal(view.getFloat64(12, true), DEFAULT_LIMITS.memoryPages);
+  t.same([view.getUint32(60, true), view.getBigUint64(64, true), view.getBigUint64(80, true)], [0, 10n, 9n], "fuel");
+  t.same([view.getFloat64(96, true), view.getUint32(104, true)], [0, 1]);
+  t.equal(Buffer.from(snapshot.subarray(108, 140)).toString("hex"), guest.digest);
+  t.same(
+    [140, 144, 145, 149, 153, 157, 161, 161 + 4096].map((at) => view.getUint8(at)),
+    [1, 1, 0, 1, 1, 2, 1, 2],
+    "dropped segments, one page, one chunk, number 2, its bytes; then a global's two words",
+  );
+  t.throws(() => Instance.restore(guest, snapshot.subarray(0, 50)), { code: "VM-SNAPSHOT" });
+  t.throws(() => Instance.restore(guest, new Uint8Array(0)), { code: "VM-SNAPSHOT" });
+  const other = await module(`(module)`);
+  t.throws(() => Instance.restore(other, snapshot), { code: "VM-SNAPSHOT", message: /another module/ });
+  t.throws(() => restore(snapshot, []), { code: "VM-SNAPSHOT" });
+  // A paused one has every part.
+  const paused = guest.instantiate({ fuel: 10n });
+  paused.begin("f");
+  const bytes = paused.snapshot();
+  let refused = 0;
+  let restored = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    if (at > 200 && at < 4200) continue;
+    const damaged = bytes.slice();
+    damaged[at]! ^= 1 << (at % 8);
+    t.throws(() => Instance.restore(guest, damaged), { code: "VM-SNAPSHOT" });
+    try {
+      // With a checksum that fits: refused by what it says, or a store that runs.
+      const forged = Instance.restore(guest, seal(damaged));
+      restored++;
+      if (forged.store.paused) forged.resume(1_000n);
+    } catch (error) {
+      if (!/^(VM-SNAPSHOT|VM-LIMIT|VM-ARGUMENT|8)$/.test(String((error as { code?: unknown }).code))) throw error;
+      refused++;
+    }
+  }
+  t.ok(refused > 100 && restored > 20, `${refused} refused, ${restored} restored`);
+});
