@@ -1,0 +1,184 @@
+/** The commands, and how a line is taken apart; the help is printed from the same table. */
+import { type Arguments, nearestOf, type Option, parseArguments } from "./arguments.ts";
+import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
+import { errorCode, note, print } from "./terminal.ts";
+
+/** What a command is given beside its words. */
+export interface Context {
+  /** The script of the thread that runs guests. */
+  readonly worker: URL;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** What stands behind the name. */
+  readonly usage: string;
+  /** Fewest and most words that are no options. */
+  readonly positionals: readonly [number, number];
+  /** True when words behind `--` mean something. */
+  readonly rest?: boolean;
+  readonly options: readonly Option[];
+  /** Paragraphs of the help. */
+  readonly details: readonly string[];
+  readonly examples: readonly string[];
+  /** Answers the exit code. What a command needs it loads when it runs. */
+  run(args: Arguments, context: Context): Promise<number>;
+}
+
+const MODULE_DOC = "MODULE is a .wasm or .wat file, or - for standard input.";
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "run",
+    summary: "run a guest program",
+    usage: "MODULE [OPTIONS] [-- ARGS]",
+    positionals: [1, 1],
+    rest: true,
+    options: [
+      {
+        name: "invoke",
+        value: "NAME[(ARG, …)]",
+        doc: "Call this exported function instead and print its results, one a line.",
+      },
+      {
+        name: "dir",
+        value: "HOST::GUEST[:ro]",
+        repeatable: true,
+        doc: "Let the guest see the folder HOST as GUEST; with :ro it can only read. --dir DIR shows it under its own path.",
+      },
+      { name: "fuel", value: "N", doc: "Stop the guest when it has used N units of fuel. Default: no limit." },
+      {
+        name: "max-memory",
+        value: "SIZE",
+        doc: "Most bytes of a linear memory, and of all Bytes objects together: 64MiB, 640KiB, … Default: 1GiB and 256MiB.",
+      },
+      { name: "max-depth", value: "N", doc: "Most slots of call depth. Default: 1000000." },
+      { name: "report", value: "FILE", doc: "Write a JSON report to FILE; - for standard output." },
+      { name: "digest", doc: "Put the digest of the guest's final state into the report." },
+      { name: "summary", doc: "Say on standard error how the guest ended and what fuel and time it took." },
+      { name: "quiet", doc: "Do not show what the guest logs." },
+    ],
+    details: [
+      `${MODULE_DOC} Its entry point is the exported function _start, else main; neither takes parameters, and main may give an i32.`,
+      "A guest has standard input, output and error, its arguments, and the folders it is granted with --dir; nothing else. When the module came through standard input, the guest's is empty.",
+      "Exit code: the guest's own (what it passes to sys.exit, or the low eight bits of what main gives, else 0); 134 when it trapped or ran out of fuel; 1 when the module is bad or the host failed; 2 when the command line is wrong; 130 after Ctrl-C; 141 when nobody reads its output. A guest may exit with any of them itself: the report tells them apart.",
+      `The report is one line of JSON: schema ("ashlar.run/1"), outcome ("exit", "trap", "out-of-fuel", or "error" when the guest did not run), exitCode, trap (code, name, message, function, offset, backtrace; else null), error (code, message; else null), fuelUsed (a number with all its digits, also above 2^53), fuelLimit (the same, or null), engine, module (path, digest), durationMs, and stateDigest with --digest. On standard output it is the last line. FILE is emptied before the guest runs; a run that is ended from outside leaves it empty.`,
+    ],
+    examples: [
+      "ashlar run hello.wasm",
+      "ashlar run --dir ./texts::/texts:ro wordfreq.wasm -- /texts",
+      "ashlar run --invoke 'fib(32)' --fuel 100_000_000 fib.wat",
+      "ashlar run --report - guest.wasm | tail -n 1",
+    ],
+    run: async (args, context) => (await import("./run.ts")).run(args, context),
+  },
+  {
+    name: "inspect",
+    summary: "show what a module imports, exports and contains",
+    usage: "MODULE [--json]",
+    positionals: [1, 1],
+    options: [{ name: "json", doc: "Print one JSON object." }],
+    details: [`${MODULE_DOC} The module is decoded and validated, not run.`],
+    examples: ["ashlar inspect guest.wasm", "ashlar inspect --json guest.wasm"],
+    run: async (args) => (await import("./inspect.ts")).inspect(args),
+  },
+  {
+    name: "dis",
+    summary: "print a module as text",
+    usage: "MODULE [--function N|NAME]",
+    positionals: [1, 1],
+    options: [{ name: "function", value: "N|NAME", doc: "Print this function alone: its index, or its name." }],
+    details: [
+      `${MODULE_DOC} The output is the text format, an instruction a line, each with its byte offset as a comment; the offsets are those of traps.`,
+    ],
+    examples: ["ashlar dis guest.wasm", "ashlar dis --function main guest.wasm"],
+    run: async (args) => (await import("./dis.ts")).dis(args),
+  },
+  {
+    name: "help",
+    summary: "explain a command",
+    usage: "[COMMAND]",
+    positionals: [0, 1],
+    options: [],
+    details: [],
+    examples: ["ashlar help run"],
+    run: async (args) => {
+      const { commandHelp, generalHelp } = await import("./help.ts");
+      const name = args.positionals[0];
+      print(name === undefined ? generalHelp(COMMANDS) : commandHelp(commandNamed(name)));
+      return ExitCode.OK;
+    },
+  },
+  {
+    name: "version",
+    summary: "print the versions of Ashlar, its ABI and its fuel schedule",
+    usage: "[--json]",
+    positionals: [0, 0],
+    options: [{ name: "json", doc: "Print one JSON object." }],
+    details: [],
+    examples: [],
+    run: async (args) => (await import("./version.ts")).version(args),
+  },
+];
+
+/** Runs one line and answers the exit code. Every error is told here. */
+export async function main(words: readonly string[], context: Context): Promise<number> {
+  try {
+    return await dispatch(words, context);
+  } catch (error) {
+    // Nobody reads on: what SIGPIPE does to other programs.
+    if (errorCode(error) === "EPIPE") return ExitCode.PIPE;
+    const failure = failureOf(error);
+    note(describeFailure(failure));
+    return failure.exitCode;
+  }
+}
+
+async function dispatch(words: readonly string[], context: Context): Promise<number> {
+  const [first, ...others] = words;
+  if (first === undefined) {
+    note((await import("./help.ts")).generalHelp(COMMANDS));
+    return ExitCode.USAGE;
+  }
+  const command = commandNamed(ALIASES[first] ?? first);
+  const options = [...command.options, { name: "help", doc: "" }];
+  const args = parseArguments(others, options, command.name);
+  if (args.options.has("help")) {
+    print((await import("./help.ts")).commandHelp(command));
+    return ExitCode.OK;
+  }
+  const [fewest, most] = command.positionals;
+  const { length } = args.positionals;
+  const hint = `Usage: ashlar ${command.name} ${command.usage}`;
+  if (length < fewest) throw usageError(`\`ashlar ${command.name}\` needs a ${command.usage.split(" ")[0]}.`, hint);
+  if (length > most || (args.rest.length > 0 && !command.rest)) {
+    const word = args.positionals[most] ?? args.rest[0]!;
+    const guest = command.rest ? "\nArguments of the guest stand behind --." : "";
+    throw usageError(`\`ashlar ${command.name}\` has no use for ${JSON.stringify(word)}.`, hint + guest);
+  }
+  return command.run(args, context);
+}
+
+const ALIASES: { readonly [word: string]: string } = {
+  "--help": "help",
+  "-h": "help",
+  "--version": "version",
+  "-V": "version",
+};
+
+function commandNamed(name: string): Command {
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command !== undefined) return command;
+  const nearest = nearestOf(
+    name,
+    COMMANDS.map((candidate) => candidate.name),
+  );
+  const isFile = /\.(wasm|wat)$/.test(name);
+  const hint = isFile
+    ? `To run a module: ashlar run ${name}`
+    : nearest === undefined
+      ? "`ashlar help` lists the commands."
+      : `Did you mean \`ashlar ${nearest}\`?`;
+  throw usageError(`There is no command ${JSON.stringify(name)}.`, hint);
+}

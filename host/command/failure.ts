@@ -1,0 +1,70 @@
+/** Errors of the command as a person reads them: what, where, what to do. */
+import { AshlarError } from "../../vm/errors.ts";
+import { ERROR_STYLE, plain, styled } from "./terminal.ts";
+
+/** Exit codes (spec CLI-EXIT-1). */
+export const ExitCode = {
+  OK: 0,
+  /** A bad module, or the host cannot do what was asked. */
+  FAILURE: 1,
+  USAGE: 2,
+  /** The guest trapped or ran out of fuel. */
+  TRAP: 134,
+  /** Nobody reads the guest's output any more: 128 + SIGPIPE. */
+  PIPE: 141,
+} as const;
+
+/** What went wrong, in a form that crosses from the worker to the main thread. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly exitCode: number;
+  /** File or part of the module it is about. */
+  readonly where?: string | undefined;
+  /** What the user can do. */
+  readonly hint?: string | undefined;
+}
+
+/** An error of the command itself; its code begins with `CLI-`. */
+export class CommandError extends AshlarError {
+  readonly code: string;
+  readonly exitCode: number;
+  readonly hint: string | undefined;
+  constructor(code: string, exitCode: number, message: string, hint?: string) {
+    super(message);
+    this.name = "CommandError";
+    this.code = code;
+    this.exitCode = exitCode;
+    this.hint = hint;
+  }
+}
+
+/** The command line makes no sense (exit 2). */
+export function usageError(message: string, hint?: string): CommandError {
+  return new CommandError("CLI-USAGE", ExitCode.USAGE, message, hint);
+}
+
+const HINTS: { readonly [code: string]: string } = {
+  "VM-LINK": "`ashlar inspect MODULE` lists what a module imports, and which of it is known.",
+  "VM-UNSUPPORTED_FEATURE": "Build the guest for WebAssembly 2.0 without this feature.",
+};
+
+/** `error`, about the file or folder `where`, for {@link printFailure}. */
+export function failureOf(error: unknown, where?: string): Failure {
+  if (error instanceof CommandError)
+    return { code: error.code, message: error.message, exitCode: error.exitCode, where, hint: error.hint };
+  if (error instanceof AshlarError && typeof error.code === "string" && error.code !== "ABI-PANIC")
+    return { code: error.code, message: error.message, exitCode: ExitCode.FAILURE, where, hint: HINTS[error.code] };
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const code = error instanceof AshlarError ? String(error.code) : "CLI-INTERNAL";
+  const hint = "This is a bug in Ashlar, not in the guest. Please report it with the text above.";
+  return { code, message: text, exitCode: ExitCode.FAILURE, where, hint };
+}
+
+/** The lines for a terminal. */
+export function describeFailure({ code, message, where, hint }: Failure): string {
+  let text = `${styled(ERROR_STYLE, `error[${code}]:`)} ${plain(message)}\n`;
+  if (where !== undefined) text += `  in ${plain(where)}\n`;
+  if (hint !== undefined) text += `  ${hint.replaceAll("\n", "\n  ")}\n`;
+  return text;
+}

@@ -1,0 +1,157 @@
+/** `ashlar inspect`. */
+import { ABI_VERSION, SYSCALLS } from "../../syscalls/table.ts";
+import { ABI_SECTION, checkAbiVersion } from "../../syscalls/version.ts";
+import type { ExternType } from "../../vm/bytecode/structure.ts";
+import { BYTES_CALLS } from "../../vm/bytes.ts";
+import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
+import { typeText } from "../../vm/function.ts";
+import { Module } from "../../vm/module.ts";
+import type { Arguments } from "./arguments.ts";
+import { describeFailure, ExitCode, failureOf } from "./failure.ts";
+import { readModule } from "./module-file.ts";
+import { errorCode, note, plain, print } from "./terminal.ts";
+
+/** Names the form of `--json`. */
+const SCHEMA = "ashlar.inspect/1";
+
+type Known = "known" | "unknown" | "wrong type";
+
+/** Type and capability of every import that `ashlar run` provides, by `module name`. */
+const PROVIDED: ReadonlyMap<string, { readonly type: string; readonly capability: string }> = new Map(
+  [...BYTES_CALLS, ...SYSCALLS].flatMap((row) => {
+    const { module, name, capability } = row;
+    const own = [`${module} ${name}`, { type: typeText(functionTypeOf(row)), capability }] as const;
+    if (row.results.length < 2) return [own];
+    return [own, [`${module} ${name}_p`, { type: typeText(packedTypeOf(row)), capability }] as const];
+  }),
+);
+
+interface Summary {
+  readonly schema: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly digest: string;
+  /** Version of the host ABI that the module was built for; null when it does not say, which means 1. */
+  readonly abiVersion: number | null;
+  /** What `ashlar run` must grant for every import to work. */
+  readonly capabilities: readonly string[];
+  readonly imports: readonly { module: string; name: string; kind: string; type: string; link: Known }[];
+  readonly exports: readonly { name: string; kind: string; type: string }[];
+  readonly start: number | null;
+  /** Of what the module defines itself. */
+  readonly functions: number;
+  readonly codeBytes: number;
+  readonly dataBytes: number;
+  readonly memories: readonly string[];
+  readonly tables: readonly string[];
+  readonly globals: number;
+  readonly customSections: readonly { name: string; bytes: number }[];
+}
+
+export async function inspect(args: Arguments): Promise<number> {
+  const path = args.positionals[0]!;
+  const json = args.options.has("json");
+  try {
+    const summary = summaryOf(path, Module.decode(await readModule(path)));
+    print(json ? `${JSON.stringify(summary)}\n` : describe(summary));
+    return ExitCode.OK;
+  } catch (error) {
+    if (errorCode(error) === "EPIPE") throw error;
+    const failure = failureOf(error, path);
+    const { code, message, exitCode } = failure;
+    if (json) print(`${JSON.stringify({ schema: SCHEMA, path, error: { code, message } })}\n`);
+    else note(describeFailure(failure));
+    return exitCode;
+  }
+}
+
+function summaryOf(path: string, module: Module): Summary {
+  const { structure } = module;
+  checkAbiVersion(structure);
+  const imports = structure.imports.map(({ module: from, name, type }) => {
+    const provided = PROVIDED.get(`${from} ${name}`);
+    const text = externText(type);
+    let link: Known = "unknown";
+    if (provided !== undefined && type.kind === "function") link = provided.type === text ? "known" : "wrong type";
+    return { module: from, name, kind: type.kind, type: text, link };
+  });
+  const capabilities = imports.map(({ module: from, name }) => PROVIDED.get(`${from} ${name}`)?.capability ?? "none");
+  return {
+    schema: SCHEMA,
+    path,
+    bytes: structure.bytes.length,
+    digest: module.digest,
+    abiVersion: structure.customs.some(({ name }) => name === ABI_SECTION) ? ABI_VERSION : null,
+    capabilities: [...new Set(capabilities)].filter((name) => name !== "none").sort(),
+    imports,
+    exports: module.exports.map(({ name, type }) => ({ name, kind: type.kind, type: externText(type) })),
+    start: structure.start ?? null,
+    functions: structure.functions.length,
+    codeBytes: structure.bodies.reduce((sum, { start, end }) => sum + end - start, 0),
+    dataBytes: structure.data.reduce((sum, { start, end }) => sum + end - start, 0),
+    memories: structure.memories.map((type) => externText({ kind: "memory", type })),
+    tables: structure.tables.map((type) => externText({ kind: "table", type })),
+    globals: structure.globals.length,
+    customSections: structure.customs.map(({ name, start, end }) => ({ name, bytes: end - start })),
+  };
+}
+
+function externText(extern: ExternType): string {
+  switch (extern.kind) {
+    case "function":
+      return typeText(extern.type);
+    case "memory":
+      return `${limitsText(extern.type)} pages`;
+    case "table":
+      return `${limitsText(extern.type)} ${extern.type.element}`;
+    case "global":
+      return extern.type.mutable ? `mut ${extern.type.value}` : extern.type.value;
+  }
+}
+
+function limitsText({ minimum, maximum }: { readonly minimum: number; readonly maximum: number | undefined }): string {
+  return maximum === undefined ? `${minimum} or more` : `${minimum} to ${maximum}`;
+}
+
+function describe(summary: Summary): string {
+  const lines = [
+    `${plain(summary.path)}: ${summary.bytes} bytes`,
+    `sha-256       ${summary.digest}`,
+    `functions     ${summary.functions} (${summary.codeBytes} bytes of code)`,
+    `data          ${summary.dataBytes} bytes`,
+    `memory        ${summary.memories.join(", ") || "none of its own"}`,
+    `tables        ${summary.tables.join(", ") || "none of its own"}`,
+    `globals       ${summary.globals}`,
+    `start         ${summary.start === null ? "none" : `function ${summary.start}`}`,
+    `capabilities  ${summary.capabilities.map((name) => CAPABILITIES[name] ?? name).join(", ") || "none"}`,
+  ];
+  const section = (title: string, rows: string[][]): void => {
+    lines.push("", rows.length === 0 ? `no ${title}` : `${title} (${rows.length})`);
+    const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
+    for (const row of rows)
+      lines.push(`  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ")}`.trimEnd());
+  };
+  section(
+    "imports",
+    summary.imports.map(({ module, name, kind, type, link }) => [
+      plain(`${module} ${name}`),
+      kind,
+      type,
+      link === "known" ? "" : `<- ${link}: the module will not link`,
+    ]),
+  );
+  section(
+    "exports",
+    summary.exports.map(({ name, kind, type }) => [plain(name), kind, type]),
+  );
+  section(
+    "custom sections",
+    summary.customSections.map(({ name, bytes }) => [plain(name), `${bytes} bytes`]),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+/** How a person grants them. */
+const CAPABILITIES: { readonly [name: string]: string } = {
+  fs: "fs (--dir)",
+};

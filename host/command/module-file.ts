@@ -1,0 +1,39 @@
+/** Reads the module that a command is given: a file or stdin, binary or text. */
+import { readFileSync } from "node:fs";
+import { CommandError, ExitCode } from "./failure.ts";
+import { errorCode, readAll, STDIN } from "./terminal.ts";
+
+const MAGIC = [0x00, 0x61, 0x73, 0x6d];
+const REASONS: { readonly [errno: string]: string } = {
+  ENOENT: "there is no such file",
+  EACCES: "this user may not read it",
+  EPERM: "this user may not read it",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of its path is not a directory",
+};
+
+/** The binary module in `path`, or from stdin for `-`. Text is assembled, for which wabt is loaded. Throws CLI-MODULE, WatError. */
+export async function readModule(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = readBytes(path);
+  if (!isText(path, bytes)) return bytes;
+  const { loadWat } = await import("../wat.ts");
+  return loadWat(bytes);
+}
+
+function readBytes(path: string): Uint8Array<ArrayBuffer> {
+  try {
+    if (path === "-") return readAll(STDIN);
+    // A copy with a buffer of its own, which can be handed to the worker; Node.js may lend one that others use too.
+    return new Uint8Array(readFileSync(path));
+  } catch (error) {
+    const reason = REASONS[errorCode(error) ?? ""] ?? (error instanceof Error ? error.message : String(error));
+    throw new CommandError("CLI-MODULE", ExitCode.FAILURE, `The module cannot be read: ${reason}.`);
+  }
+}
+
+/** The text format: by the file's name, or because what is no binary begins as text does. */
+function isText(path: string, bytes: Uint8Array): boolean {
+  if (MAGIC.every((byte, index) => bytes[index] === byte)) return false;
+  if (path.endsWith(".wat")) return true;
+  return /^\s*(\(|;;)/.test(Buffer.from(bytes.subarray(0, 1024)).toString("latin1"));
+}

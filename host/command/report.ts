@@ -1,0 +1,52 @@
+/** The machine's account of a run: `--report`. */
+import { openSync } from "node:fs";
+import { CommandError, ExitCode } from "./failure.ts";
+import type { RunRequest, RunResult } from "./run-messages.ts";
+import { STDOUT, writeFully } from "./terminal.ts";
+
+/** Names the form of the report; a change that breaks a reader is a new number (spec CLI-REPORT-1). */
+export const REPORT_SCHEMA = "ashlar.run/1";
+
+/** Where the report will go. Opened, and so emptied, before the guest runs: a report of an earlier run would mislead. */
+export function openReport(path: string): number {
+  if (path === "-") return STDOUT;
+  try {
+    return openSync(path, "w");
+  } catch (error) {
+    throw new CommandError(
+      "CLI-REPORT",
+      ExitCode.FAILURE,
+      `The report cannot be written: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+/** The report as one line of JSON. Fuel is a number with all its digits, also above 2^53. */
+export function reportOf(request: RunRequest, result: RunResult): string {
+  const { outcome, exitCode, trap, failure, fuelUsed, durationMs, moduleDigest, stateDigest } = result;
+  const report = {
+    schema: REPORT_SCHEMA,
+    outcome,
+    exitCode,
+    trap: trap ?? null,
+    error: failure === undefined ? null : { code: failure.code, message: failure.message },
+    fuelUsed,
+    fuelLimit: request.fuel ?? null,
+    engine: "reference",
+    module: { path: request.module, digest: moduleDigest ?? null },
+    durationMs,
+    ...(request.stateDigest && { stateDigest: stateDigest ?? null }),
+  };
+  return `${JSON.stringify(report, (_key, value) => (typeof value === "bigint" ? rawJson(value) : value))}\n`;
+}
+
+/** `JSON.rawJSON`, which Node.js 22 has and TypeScript does not know yet. */
+function rawJson(value: bigint): unknown {
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value));
+}
+
+/** Writes the report; on stdout it has a line of its own behind everything the guest wrote. */
+export function writeReport(fd: number, request: RunRequest, result: RunResult): void {
+  const text = reportOf(request, result);
+  writeFully(fd, Buffer.from(fd === STDOUT && result.openLine ? `\n${text}` : text));
+}

@@ -1,0 +1,148 @@
+/** `ashlar run`, on the main thread: starts the worker, reads the module meanwhile, tells how the guest ended. */
+import { Worker } from "node:worker_threads";
+import type { Arguments } from "./arguments.ts";
+import type { Context } from "./commands.ts";
+import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
+import { parseGrant } from "./grants.ts";
+import { readModule } from "./module-file.ts";
+import { parseCount, parseSize } from "./quantities.ts";
+import { openReport, writeReport } from "./report.ts";
+import type { RunRequest, RunResult, TrapSite } from "./run-messages.ts";
+import { DIM_STYLE, ERROR_STYLE, errorCode, note, plain, styled } from "./terminal.ts";
+
+/** Depth limit of the command in slots (spec VM-DEPTH-1); a thread's default stack would hold a fortieth of it. */
+const DEFAULT_DEPTH = 1_000_000;
+/** At most: the stack for it is a gigabyte of address space. */
+const MOST_DEPTH = 15_000_000;
+/** Stack that is reserved for a slot, in bytes: twice the most that V8 was seen to take. */
+const SLOT_BYTES = 64;
+const LEAST_STACK_MB = 64;
+const PAGE_BYTES = 65_536;
+const MOST_FUEL = 2n ** 63n - 1n;
+
+export async function run(args: Arguments, context: Context): Promise<number> {
+  const request = requestOf(args);
+  const reportPath = args.options.get("report")?.[0];
+  const report = reportPath === undefined ? undefined : openReport(reportPath);
+  const worker = new Worker(context.worker, {
+    workerData: request,
+    resourceLimits: {
+      stackSizeMb: Math.max(LEAST_STACK_MB, Math.ceil((request.limits.depth * SLOT_BYTES) / 1_000_000)),
+    },
+  });
+  const ended = resultOf(worker, request.module);
+  let result: RunResult;
+  try {
+    const bytes = await readModule(request.module);
+    worker.postMessage(bytes, [bytes.buffer]);
+    result = await ended;
+  } catch (error) {
+    result = failed(failureOf(error, request.module));
+  }
+  tell(request, result, args.options.has("summary"));
+  if (report !== undefined) {
+    try {
+      writeReport(report, request, result);
+    } catch (error) {
+      if (errorCode(error) === "EPIPE") return ExitCode.PIPE;
+      throw error;
+    }
+  }
+  return result.exitCode;
+}
+
+function requestOf({ options, positionals, rest }: Arguments): RunRequest {
+  const module = positionals[0]!;
+  const one = (name: string): string | undefined => options.get(name)?.[0];
+  const fuel = one("fuel");
+  const memory = one("max-memory");
+  const depth = one("max-depth");
+  const heapBytes = memory === undefined ? undefined : Math.min(parseSize("max-memory", memory), 2 ** 31);
+  return {
+    module,
+    args: rest,
+    grants: (options.get("dir") ?? []).map(parseGrant),
+    invoke: one("invoke"),
+    fuel: fuel === undefined ? undefined : parseCount("fuel", fuel, MOST_FUEL),
+    limits: {
+      depth: depth === undefined ? DEFAULT_DEPTH : Number(parseCount("max-depth", depth, BigInt(MOST_DEPTH))),
+      ...(memory !== undefined &&
+        heapBytes !== undefined && {
+          memoryPages: Math.floor(parseSize("max-memory", memory) / PAGE_BYTES),
+          heapBytes,
+        }),
+    },
+    stdin: module !== "-",
+    log: !options.has("quiet"),
+    moduleDigest: options.has("report"),
+    stateDigest: options.has("digest"),
+  };
+}
+
+/** What the worker says at the end; also when it ends without a word. */
+function resultOf(worker: Worker, module: string): Promise<RunResult> {
+  return new Promise((resolve) => {
+    worker.once("message", resolve);
+    worker.once("error", (error) => {
+      const memory: Failure = {
+        code: "CLI-MEMORY",
+        message: "The guest's thread ran out of memory.",
+        exitCode: ExitCode.FAILURE,
+        where: module,
+        hint: "--max-memory limits what the guest may take.",
+      };
+      resolve(failed(errorCode(error) === "ERR_WORKER_OUT_OF_MEMORY" ? memory : failureOf(error, module)));
+    });
+    // Only when nobody reads the guest's output any more does the worker end by itself: then quietly.
+    worker.once("exit", (code) => process.exit(code));
+  });
+}
+
+function failed(failure: Failure): RunResult {
+  const { exitCode } = failure;
+  return { outcome: "error", exitCode, failure, fuelUsed: 0n, durationMs: 0, openLine: false };
+}
+
+/** Says on stderr how it ended, unless all is well. */
+function tell(request: RunRequest, result: RunResult, summary: boolean): void {
+  if (result.failure !== undefined) note(describeFailure(result.failure));
+  if (result.trap !== undefined) note(describeTrap(result.trap, request, result.fuelUsed));
+  if (!summary || result.outcome === "error") return;
+  const ending = result.outcome === "exit" ? `exit ${result.exitCode}` : result.outcome.replaceAll("-", " ");
+  const seconds = (result.durationMs / 1000).toFixed(3);
+  note(`${styled(DIM_STYLE, `ashlar: ${ending}, ${grouped(result.fuelUsed)} units of fuel, ${seconds} s`)}\n`);
+}
+
+function grouped(count: bigint): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+function describeTrap(trap: TrapSite, request: RunRequest, fuelUsed: bigint): string {
+  const lines = [`${styled(ERROR_STYLE, "trap:")} ${plain(trap.message)} [${trap.name}]`];
+  const width = Math.max(0, ...trap.backtrace.map((frame) => nameOf(frame.name).length));
+  for (const { name, function: index, offset } of trap.backtrace)
+    lines.push(`  at ${nameOf(name).padEnd(width)}  function ${index}, offset 0x${offset.toString(16)}`);
+  lines.push(styled(DIM_STYLE, `  in ${plain(request.module)}, after ${grouped(fuelUsed)} units of fuel`));
+  const hint = hintOf(trap, request);
+  if (hint !== undefined) lines.push(`  ${hint}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function nameOf(name: string | undefined): string {
+  return name === undefined ? "(no name)" : plain(name);
+}
+
+function hintOf(trap: TrapSite, request: RunRequest): string | undefined {
+  switch (trap.name) {
+    case "OutOfFuel":
+      return `The limit was ${grouped(request.fuel ?? 0n)}; --fuel sets it.`;
+    case "StackExhausted":
+      return `The limit was ${grouped(BigInt(request.limits.depth))} slots; --max-depth sets it.`;
+    case "MissingCapability":
+      return trap.message.includes('"fs"')
+        ? "Grant a folder with --dir HOST::GUEST, or with :ro to read only."
+        : undefined;
+    default:
+      return undefined;
+  }
+}
