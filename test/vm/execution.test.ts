@@ -288,7 +288,7 @@ t.test("[VM-LINK-2] module bytes is the VM's own", async (t) => {
   const guest = await module(`(module (import "bytes" "new" (func $new (param i32) (result i64)))
     (import "bytes" "len" (func $len (param i64) (result i32)))
     (func (export "run") (result i32) (call $len (call $new (i32.const 77)))))`);
-  const imports = { bytes: { new: host({ params: [], results: [] }, () => t.fail("called")) } };
+  const imports = { bytes: { new: host({ params: [], results: [] }, () => void t.fail("called")) } };
   t.same(guest.instantiate({ imports }).invoke("run"), [77]);
   const unknown = await module(`(module (import "bytes" "nonsense" (func)))`);
   t.throws(() => unknown.instantiate(), { code: "VM-LINK", importName: "nonsense" });
@@ -1007,4 +1007,14 @@ t.test("[VM-SNAPSHOT-2, VM-SNAPSHOT-4] the bytes of a snapshot, and bytes that a
     }
   }
   t.ok(refused > 100 && restored > 20, `${refused} refused, ${restored} restored`);
+});
+
+t.test("[OVERVIEW-DETERMINISM-1] fuel and digest of an execution, once and for all", async (t) => {
+  const guest = await module(STEPPED);
+  for (let run = 0; run < 2; run++) {
+    const instance = guest.instantiate({ fuel: 10_000n });
+    t.same(instance.invoke("run", [12]), [364, 1165n]);
+    t.equal(instance.fuelUsed, 4424n);
+    t.equal(instance.stateDigest(), "2f020de03db4705158a9eaa1c29aba2e1f6a2a715689e97156af49d9fcb6c3d6");
+  }
 });

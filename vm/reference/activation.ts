@@ -74,6 +74,7 @@ export class Activation {
   #published = 0;
   #publishedReserve = 0n;
   readonly #caller: HostCaller;
+  readonly #argumentWords: number[] = [];
 
   constructor(store: Store, fuel: bigint | undefined) {
     this.store = store;
@@ -365,13 +366,13 @@ export class Activation {
     this.#publish();
     const host = target.host!;
     const { params, results } = target.type;
-    const words = this.#arguments(params, base);
+    const count = this.#arguments(params, base);
     const caller = this.#caller;
     caller.enter(this.entry === target ? undefined : this.instance, target.type, base);
     const single = results.length === 1 ? results[0]! : undefined;
     if (single === undefined || single === "i64" || single === "funcref" || single === "externref")
       s.fill(0, base, base + 2 * results.length);
-    const result = host.call(caller, ...words);
+    const result = callWords(host, caller, this.#argumentWords, count);
     if (results.length !== 1) return;
     if (single === "i32") {
       s[base] = result as number;
@@ -380,18 +381,20 @@ export class Activation {
     else if (single === "f64") caller.results.setF64(0, result as number);
   }
 
-  #arguments(params: FunctionType["params"], base: number): number[] {
-    const words: number[] = [];
+  /** Reads the arguments into `#argumentWords`; how many words they are. */
+  #arguments(params: FunctionType["params"], base: number): number {
+    const words = this.#argumentWords;
+    let count = 0;
     for (let k = 0, at = base; k < params.length; k++, at += 2) {
       const type = params[k]!;
-      if (type === "f64") words.push(this.doubles[at >> 1]!);
-      else if (type === "f32") words.push(this.floats[at]!);
+      if (type === "f64") words[count++] = this.doubles[at >> 1]!;
+      else if (type === "f32") words[count++] = this.floats[at]!;
       else {
-        words.push(this.words[at]!);
-        if (type === "i64") words.push(this.words[at + 1]!);
+        words[count++] = this.words[at]!;
+        if (type === "i64") words[count++] = this.words[at + 1]!;
       }
     }
-    return words;
+    return count;
   }
 
   // ---- traps
@@ -560,6 +563,31 @@ export class Activation {
     translate(instance.module.translation, fast, index);
     this.pc = fast.points[index]!.get(offset)!;
     this.code = fast;
+  }
+}
+
+/** Calls with the first `count` of `w`; the usual counts without making an array. */
+function callWords(
+  host: HostFunction,
+  caller: Caller,
+  w: readonly number[],
+  count: number,
+): ReturnType<HostFunction["call"]> {
+  switch (count) {
+    case 0:
+      return host.call(caller);
+    case 1:
+      return host.call(caller, w[0]!);
+    case 2:
+      return host.call(caller, w[0]!, w[1]!);
+    case 3:
+      return host.call(caller, w[0]!, w[1]!, w[2]!);
+    case 4:
+      return host.call(caller, w[0]!, w[1]!, w[2]!, w[3]!);
+    case 8:
+      return host.call(caller, w[0]!, w[1]!, w[2]!, w[3]!, w[4]!, w[5]!, w[6]!, w[7]!);
+    default:
+      return host.call(caller, ...w.slice(0, count));
   }
 }
 
