@@ -7,7 +7,7 @@ import type { FunctionType } from "../bytecode/structure.ts";
 import type { BytesCall } from "../bytes.ts";
 import { UsageError } from "../errors.ts";
 import { BYTES_SHIFT } from "../fuel.ts";
-import type { Caller, FunctionInstance, Results } from "../function.ts";
+import type { Caller, FunctionInstance, HostFunction, Results } from "../function.ts";
 import type { Heap } from "../heap.ts";
 import type { Instance } from "../instance.ts";
 import { Memory } from "../memory.ts";
