@@ -50,6 +50,7 @@ t.test("[VM-VALIDATE-1] what each rule for instructions refuses", async (t) => {
     ["br_if without its operand", [0x02, 0x7f, ...I32, 0x0d, 0, 0x0b, DROP], 4],
     ["br_if keeps its operands", [0x02, 0x7f, ...I32, ...I32, 0x0d, 0, 0x42, 0, 0x0b, DROP], 10],
     ["br_table without index", [0x0e, 0, 0], 0],
+    ["br_table without its operand", [0x02, 0x7f, ...I32, 0x0e, 0, 0, 0x0b, DROP], 4],
     ["br_table's unknown label", [...I32, 0x0e, 1, 1, 0], 2],
     ["br_table's unknown default", [...I32, 0x0e, 1, 0, 1], 2],
     ["br_table's labels of different arity", [0x02, 0x7f, ...I32, ...I32, 0x0e, 1, 0, 1, 0x0b, DROP], 6],
@@ -244,6 +245,9 @@ t.test("[VM-VALIDATE-3] functions a body may refer to, and segments", async (t) 
   const withData = (code: number[], ...others: (readonly number[])[]) =>
     Uint8Array.from([...bodyModule(code, ...others), ...data]);
   t.equal(verdict(withData([0xfc, 0x09, 0], section(12, 1))), "valid");
+  const init = [...I32, ...I32, ...I32, 0xfc, 0x08, 0, 0];
+  t.equal(verdict(withData(init, MEMORY, section(12, 1))), "valid");
+  t.equal(verdict(withData(init, section(12, 1))), `ValidationError @${codeOffset(section(12, 1)) + 6}`, "no memory");
   t.equal(verdict(withData([0xfc, 0x09, 0])), `DecodeError @${codeOffset()}`, "data.drop without data count");
   t.equal(verdict(withData([0xfc, 0x09, 1], section(12, 1))), `ValidationError @${codeOffset(section(12, 1))}`);
 });

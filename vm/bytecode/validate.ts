@@ -378,10 +378,7 @@ class CodeValidator {
     const { offset, index, imm0 } = this.#instruction;
     const { importedGlobals, declared, globals: types } = this.#context;
     if (CONSTANT[index] === 0) throw new ValidationError(offset, "constant expression required");
-    if (RULES[index] === Rule["ref.func"]) {
-      checkIndex(imm0, declared.length, "function", offset);
-      declared[imm0] = 1;
-    }
+    if (RULES[index] === Rule["ref.func"]) declared[imm0] = 1; // If there is such a function; the rule sees to that.
     if (RULES[index] === Rule["global.get"]) {
       checkIndex(imm0, globals, "global", offset);
       if (types[imm0]!.mutable) throw new ValidationError(offset, "constant expression required: a mutable global");
