@@ -1018,3 +1018,12 @@ t.test("[OVERVIEW-DETERMINISM-1] fuel and digest of an execution, once and for a
     t.equal(instance.stateDigest(), "2f020de03db4705158a9eaa1c29aba2e1f6a2a715689e97156af49d9fcb6c3d6");
   }
 });
+
+t.test("[VM-EXEC-1] code stays in proportion to the guest's, however many values its branches carry", async (t) => {
+  const results = "i32 ".repeat(999);
+  const guest = await instance(`(module (func (export "f") (param i32) (result ${results})
+    (block (result ${results}) i32.const 5 ${"i32.const 1 ".repeat(999)} ${"local.get 0 br_if 0 ".repeat(20_000)} br 0)))`);
+  t.equal(guest.invoke("f", [1]).length, 999);
+  t.ok(guest.module.code(false).length < 20 * guest.module.structure.bytes.length);
+  t.equal(guest.invoke("f", [0]).length, 999);
+});

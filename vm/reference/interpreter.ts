@@ -363,6 +363,14 @@ export function run(a: Activation): number {
         pc += 3;
         continue;
       }
+      case 307: {
+        // Move
+        const to = fp + c[pc + 1]!;
+        const from = fp + c[pc + 2]!;
+        s.copyWithin(to, from, from + c[pc + 3]!);
+        pc += 4;
+        continue;
+      }
       case 303: {
         // Constant
         const to = fp + c[pc + 1]!;

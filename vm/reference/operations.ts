@@ -49,6 +49,8 @@ export const Operation = {
   Probe: 305,
   /** destination, first, second, condition */
   Select: 306,
+  /** destination, source, words; the destination is never above the source */
+  Move: 307,
   /** + (opcode − 0x46): a, b, target, cost when taken, cost when not, loop */
   BranchCompare: 310,
   /** as above with the word b as a constant */

@@ -381,7 +381,9 @@ class Translator {
   #move(count: number, height: number): void {
     const from = this.#height - count;
     if (from === height) return;
-    for (let k = 0; k < count; k++) this.#emit(Operation.Copy, this.#slot(height + k), this.#slot(from + k));
+    // One operation for any count, so that code stays in proportion to the guest's.
+    if (count === 1) this.#emit(Operation.Copy, this.#slot(height), this.#slot(from));
+    else if (count > 1) this.#emit(Operation.Move, this.#slot(height), this.#slot(from), 2 * count);
   }
 
   // ---- instructions
@@ -951,7 +953,7 @@ const LENGTH_TABLE: Uint8Array = (() => {
   set(5, Operation.Enter);
   for (let k = 0; k < 15; k++) table[Operation.Arithmetic64Constant + k] = 5;
   set(2, Operation.Charge, Operation.Loop);
-  set(4, Operation.Branch, Operation.Constant, Operation.Return1);
+  set(4, Operation.Branch, Operation.Constant, Operation.Return1, Operation.Move);
   set(3, Operation.BranchTable, Operation.Return0, Operation.Call, Operation.CallDirect, Operation.CallImport);
   set(3, Operation.Bytes, Operation.Copy);
   set(5, Operation.Return, Operation.CallIndirect, Operation.Select);
