@@ -44,7 +44,7 @@ export const BYTES_CALLS: readonly BytesCall[] = [
     run(heap, words, at) {
       const slot = heap.newBytes(word(words, at));
       words[at] = slot;
-      words[at + 1] = slot === 0 ? 0 : heap.generation(slot);
+      words[at + 1] = heap.generation(slot);
     },
   },
   {
@@ -167,7 +167,7 @@ export const BYTES_CALLS: readonly BytesCall[] = [
     run(heap, words, at, instance, memory) {
       const slot = memory === undefined ? 0 : heap.memoryRef(instance, memory);
       words[at] = slot;
-      words[at + 1] = slot === 0 ? 0 : heap.generation(slot);
+      words[at + 1] = heap.generation(slot);
     },
   },
   {

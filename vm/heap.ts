@@ -110,9 +110,9 @@ export class Heap {
     return this.#objects;
   }
 
-  /** True while the limit of objects leaves a slot for one more. */
+  /** True while there is a slot for one more object: there are as many as the limit of objects, less the retired. */
   get hasRoom(): boolean {
-    return this.#objects < this.#maxObjects && (this.#firstFree !== 0 || this.#slots <= this.#maxObjects);
+    return this.#firstFree !== 0 || this.#slots <= this.#maxObjects;
   }
 
   /** Bytes of live `Bytes` objects, each rounded up to 16. */
@@ -163,7 +163,7 @@ export class Heap {
     return slot;
   }
 
-  /** Generation (u32) of a slot that one of the three calls above answered: the ref's high word. */
+  /** Generation (u32) of a slot that one of the three calls above answered: the ref's high word. 0 for 0. */
   generation(slot: number): number {
     return this.#word(entryOf(slot)) >>> 0;
   }
@@ -298,7 +298,7 @@ export class Heap {
       table[saved + 2] = kind === BYTES_KIND.id && contents.size > 0 ? this.#word(entry + 2) - this.#region : 0;
       table[saved + 3] = contents.size;
       if (contents.bytes === undefined) continue;
-      // A kind's `save` may hand out what it goes on writing to.
+      // A kind's `save` may hand out a buffer that it uses again.
       parts.push(kind === BYTES_KIND.id ? contents.bytes : contents.bytes.slice());
       size += contents.bytes.length;
     }
@@ -438,7 +438,7 @@ export class Heap {
   /** The one check of a HeapRef (spec HEAP-CHECK-1): word index of the live entry; `kind` 0 is any. */
   #live(low: number, high: number, kind: number): number {
     const slot = low >>> 0;
-    // A slot never used is read as slot 0, whose kind is 0 for ever.
+    // A slot never used is read as slot 0, whose kind is 0 for ever: behind the table lie bytes that guests write.
     const entry = entryOf(slot < this.#slots ? slot : 0);
     const found = this.#word(entry + 1) & KIND_MASK;
     if (found === 0 || this.#word(entry) !== (high | 0))

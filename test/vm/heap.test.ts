@@ -317,6 +317,17 @@ t.test("[HEAP-REF-1, HEAP-REF-3] an i64 that names no live object always traps",
   t.ok(tried > 1000);
 });
 
+t.test("[HEAP-REF-3, HEAP-CHECK-1] bytes behind a full table are no slot", async (t) => {
+  // Four entries of 16 bytes end at a multiple of 64, where the byte region begins: an entry of the guest's own making.
+  const heap = new Heap({ heapObjects: 3, heapBytes: 1000 });
+  const [forge] = [made(heap, 64), made(heap, 0), made(heap, 0)];
+  for (const [index, word] of [7, 1, 0, 0xffff].entries())
+    run(heap, "store32", [forge!, BigInt(4 * index), BigInt(word)]);
+  t.strictSame([...new Uint32Array(heap.memory!.buffer, 64 + 16 * 4, 4)], [7, 1, 0, 0xffff]);
+  t.strictSame(run(heap, "len", [{ slot: 4, generation: 7 }]), { trap: "HeapRefStale" });
+  t.strictSame(run(heap, "load8_u", [{ slot: 4, generation: 7 }, 0n]), { trap: "HeapRefStale" });
+});
+
 t.test("[HEAP-REF-4] a slot whose generations are spent is retired", async (t) => {
   const heap = new Heap({ heapObjects: 3, heapBytes: 1000 }, KINDS, { generationBits: 2 });
   const seen: Ref[] = [];
@@ -893,6 +904,7 @@ t.test("[HEAP-BYTES-5] windows over memories", async (t) => {
     new Uint8Array(buffer, 0, 200),
     Uint8Array.from({ length: 200 }, (_, index) => index),
   );
+  t.equal(heap.window(first.slot, first.generation, 0, 0).buffer, buffer);
   const object = made(heap, 64);
   t.strictSame(run(heap, "copy", [object, 0n, first, 100n, 64n]), { result: 0n });
   t.strictSame(run(heap, "compare", [first, 100n, object, 0n, 64n]), { result: 0n });
@@ -992,6 +1004,22 @@ t.test(
     t.strictSame(again.save(), heap.save());
     heap.destroy(1, 1, NOTE.id);
     t.equal(heap.create(NOTE.id, Uint8Array.of(1)), 1);
+
+    // One buffer for every object's saved form is enough.
+    const scratch = new Uint8Array(1);
+    const thrifty: Kind = {
+      ...NOTE,
+      save: (object) => {
+        scratch[0] = object as number;
+        return scratch;
+      },
+      close: () => t.fail("a stale object was closed"),
+    };
+    const notes = new Heap(LIMITS, [thrifty]);
+    for (const value of [255, 254]) notes.create(NOTE.id, value);
+    t.strictSame([...notes.save().subarray(-2)], [255, 254]);
+    notes.destroy(2, 1, NOTE.id);
+    Heap.restore(notes.save(), LIMITS, [thrifty], () => undefined).close();
 
     // A restore that fails on the way closes what it had opened.
     const closed: unknown[] = [];
