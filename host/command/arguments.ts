@@ -18,6 +18,12 @@ export interface Arguments {
   readonly options: ReadonlyMap<string, readonly string[]>;
 }
 
+/** What a command is given beside its words. */
+export interface Context {
+  /** The script of the thread that runs guests. */
+  readonly worker: URL;
+}
+
 /** Sorts the words of a command's line. Throws usage errors for options that are unknown, repeated or lack a value. */
 export function parseArguments(words: readonly string[], options: readonly Option[], command: string): Arguments {
   const positionals: string[] = [];

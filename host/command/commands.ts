@@ -1,13 +1,8 @@
 /** The commands, and how a line is taken apart; the help is printed from the same table. */
-import { type Arguments, nearestOf, type Option, parseArguments } from "./arguments.ts";
+import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
+import { run } from "./run.ts";
 import { errorCode, note, print } from "./terminal.ts";
-
-/** What a command is given beside its words. */
-export interface Context {
-  /** The script of the thread that runs guests. */
-  readonly worker: URL;
-}
 
 export interface Command {
   readonly name: string;
@@ -71,7 +66,7 @@ export const COMMANDS: readonly Command[] = [
       "ashlar run --invoke 'fib(32)' --fuel 100_000_000 fib.wat",
       "ashlar run --report - guest.wasm | tail -n 1",
     ],
-    run: async (args, context) => (await import("./run.ts")).run(args, context),
+    run,
   },
   {
     name: "inspect",

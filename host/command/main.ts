@@ -1,8 +1,8 @@
 /**
- * Entry of the `ashlar` command. Its static imports must load on any Node.js, so that an old one gets an answer that
- * helps; everything else is behind the dynamic import.
+ * Entry of the `ashlar` command. What it imports statically must load on any Node.js, so that an old one gets an answer
+ * that helps; it is also all that `ashlar run` needs on this thread, in few files, because each costs start-up time.
  */
-import nodeModule from "node:module";
+import { main } from "./commands.ts";
 
 const OLDEST = 22;
 const major = Number.parseInt(process.versions.node, 10);
@@ -10,9 +10,6 @@ if (major < OLDEST) {
   console.error(`ashlar needs Node.js ${OLDEST} or newer, and this is ${process.versions.node} (${process.execPath}).`);
   process.exitCode = 1;
 } else {
-  // The bytecode of the bundles is kept in Node.js's own cache folder, where it keeps one.
-  nodeModule.enableCompileCache?.();
-  const { main } = await import("./commands.ts");
   // Run from the sources the worker is TypeScript, else JavaScript; it lies beside this file, not beside a chunk.
   const worker = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
   // Everything is written synchronously, so nothing is lost; and a worker that still waits ends with the process.

@@ -1,7 +1,6 @@
 /** `ashlar run`, on the main thread: starts the worker, reads the module meanwhile, tells how the guest ended. */
 import { Worker } from "node:worker_threads";
-import type { Arguments } from "./arguments.ts";
-import type { Context } from "./commands.ts";
+import type { Arguments, Context } from "./arguments.ts";
 import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
 import { parseGrant } from "./grants.ts";
 import { readModule } from "./module-file.ts";

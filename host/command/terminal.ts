@@ -1,6 +1,5 @@
 /** The standard streams, used synchronously: what was written is out, in order, whatever happens next. */
 import { readSync, writeSync } from "node:fs";
-import { isatty } from "node:tty";
 
 export const STDIN = 0;
 export const STDOUT = 1;
@@ -88,7 +87,7 @@ function hasColour(): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== "") return FORCE_COLOR !== "0";
-  return TERM !== "dumb" && isatty(STDERR);
+  return TERM !== "dumb" && process.stderr.isTTY;
 }
 
 /** `text` in a style, for stderr. */

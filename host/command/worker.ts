@@ -2,7 +2,6 @@
  * The thread that a guest runs on: its stack is as large as the depth limit needs (spec CLI-WORKER-1). It starts while
  * the main thread reads the module, so it loads nothing but the VM and what stands behind the syscalls.
  */
-import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { Exit } from "../../syscalls/exit.ts";
 import { checkAbiVersion } from "../../syscalls/version.ts";
@@ -121,7 +120,6 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
     };
   };
   try {
-    if (request.moduleDigest || request.stateDigest) injectSha256(newHash);
     const module = Module.decode(bytes);
     if (request.moduleDigest) moduleDigest = module.digest;
     checkAbiVersion(module.structure);
@@ -146,10 +144,14 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
   }
 }
 
-function newHash() {
-  const hash = createHash("sha256");
-  return { update: (bytes: Uint8Array) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
+const request = workerData as RunRequest;
+if (request.moduleDigest || request.stateDigest) {
+  // Loading it costs more than hashing a small module does, but a state may be gigabytes.
+  const { createHash } = await import("node:crypto");
+  injectSha256(() => {
+    const hash = createHash("sha256");
+    return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
+  });
 }
-
 const port = parentPort!;
-port.once("message", (bytes: Uint8Array) => port.postMessage(run(workerData as RunRequest, bytes)));
+port.once("message", (bytes: Uint8Array) => port.postMessage(run(request, bytes)));
