@@ -43,7 +43,10 @@ export interface StoreLimits {
   readonly depth: number;
   /** Live heap objects; `bytes.new` past it answers null. At most 2^24. */
   readonly heapObjects: number;
-  /** Live heap bytes, each object rounded up to 16; `bytes.new` past it answers null. At most 2^31. */
+  /**
+   * Bytes of the heap's region, each object rounded up to 16; `bytes.new` answers null when no gap in it fits, also while
+   * fewer bytes are live. At most 2^31.
+   */
   readonly heapBytes: number;
   /** Instances of one store; past it a LimitError. */
   readonly instances: number;
