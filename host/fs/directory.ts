@@ -102,7 +102,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   const prefix = realRoot.endsWith("/") ? realRoot.slice(0, -1) : realRoot;
   const anchored = platform === "linux" && knowsWhere(volume, realRoot);
   const guard = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
-  const folderFlags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
+  const folderFlags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0);
   const scratch = createScratch();
 
   const pathOf = (folder: readonly string[]): string =>

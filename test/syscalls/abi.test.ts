@@ -427,7 +427,9 @@ t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] handles in snapshots", async (t) => {
   t.same(bare.invoke("list", [0n]), [Status.STALE, 0, 0, 0n]);
   t.same(bare.invoke("close"), [0]);
   const readOnly = createAbi({ mounts: [{ guest: "/data", fs: directoryFileSystem(scratch), readOnly: true }] });
-  t.same(Instance.restore(module, snapshot, readOnly).invoke("write", [0n]), [Status.STALE, 0]);
+  const refused = Instance.restore(module, again.snapshot(), readOnly);
+  t.same(refused.invoke("write", [0n]), [Status.STALE, 0]);
+  t.same(refused.invoke("read", [0n, 1000, 4]), [0, 4, 0]);
 });
 
 t.test("[ABI-SNAPSHOT-1] what a handle is saved as", async (t) => {
