@@ -67,6 +67,7 @@ t.test("[VM-DECODE-3] integers: every form the core specification has, and no ot
   t.equal(s33(0x80, 0x80, 0x80, 0x80, 0x70), -(2 ** 32));
   t.equal(s33(0xff, 0xff, 0xff, 0xff, 0x1f), "integer too large");
   t.equal(s33(0x80, 0x80, 0x80, 0x80, 0x60), "integer too large");
+  t.equal(s33(0xff, 0xff, 0xff, 0xff, 0xff, 0x7f), "integer representation too long");
 
   const s64 = (...bytes: number[]) =>
     attempt(bytes, (reader) => {
@@ -202,6 +203,11 @@ t.test("[VM-DECODE-1, VM-DECODE-2] preamble and sections", async (t) => {
     ["a body past the section's end", moduleOf(TYPE, section(3, 1, 0), section(10, 1, 3, 0, 0x0b)), "DecodeError @22"],
     ["a body without an end", moduleOf(TYPE, section(3, 1, 0), section(10, 1, 2, 0, 1)), "DecodeError @24"],
     ["code after the end", bodyModule([0x0b, 0x01]), `DecodeError @${codeOffset() + 1}`],
+    [
+      "an alignment of 2^32",
+      bodyModule([0x41, 0, 0x28, 0x20, 0, 0x1a], MEMORY),
+      `DecodeError @${codeOffset(MEMORY) + 3}`,
+    ],
     ["an else without an if", bodyModule([0x02, 0x40, 0x05, 0x0b]), `DecodeError @${codeOffset() + 2}`],
     [
       "2^32 locals",
