@@ -80,7 +80,7 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 /** Highest value an embedder may set, where it is not a safe integer already. */
-const CEILINGS: Partial<Limits> = {
+export const LIMIT_CEILINGS: Partial<Limits> = {
   memoryPages: 65_536,
   tableElements: 10_000_000,
   depth: 100_000_000,
@@ -93,8 +93,8 @@ const CEILINGS: Partial<Limits> = {
 /** The defaults with `given` over them; throws VM-ARGUMENT for an unknown name or a value that is not an integer in range. */
 export function limitsWith(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(given)) {
-    if (!(name in DEFAULT_LIMITS)) throw new UsageError("VM-ARGUMENT", `there is no limit named ${name}`);
-    const ceiling = CEILINGS[name as keyof Limits] ?? Number.MAX_SAFE_INTEGER;
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw new UsageError("VM-ARGUMENT", `there is no limit named ${name}`);
+    const ceiling = LIMIT_CEILINGS[name as keyof Limits] ?? Number.MAX_SAFE_INTEGER;
     if (!Number.isInteger(value) || value < 0 || value > ceiling)
       throw new UsageError("VM-ARGUMENT", `limit ${name} must be an integer from 0 to ${ceiling}, not ${value}`);
   }

@@ -1,4 +1,5 @@
 /** Execution as an embedder sees it: values, stores, linking, fuel, depth, traps, stepping. Fuel and sites are pinned. */
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 import {
@@ -19,6 +20,7 @@ import {
   TrapCode,
   type Value,
 } from "../../vm/index.ts";
+import { LIMIT_CEILINGS } from "../../vm/limits.ts";
 
 const FIB = `(module (func $fib (export "fib") (param i32) (result i32)
   (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0))
@@ -62,6 +64,21 @@ t.test("[VM-LIMIT-1] limits are checked and reported", async (t) => {
   t.throws(() => Module.decode(bytes).instantiate({ engine: "turbo" as "reference" }), { code: "VM-ARGUMENT" });
   t.throws(() => new Store({ fuel: -1n }), { code: "VM-ARGUMENT" });
   t.throws(() => new Store({ fuel: 2n ** 63n }), { code: "VM-ARGUMENT" });
+});
+
+t.test("[VM-LIMIT-1] the specification's table is the table of limits", async (t) => {
+  const spec = readFileSync(new URL("../../specs/10-vm.md", import.meta.url), "utf8");
+  const rows = [...spec.matchAll(/^\| (\w+) \| (\d+) \| (\d*) ?\|/gm)].map(([, name, value, ceiling]) => [
+    name!,
+    value!,
+    ceiling!,
+  ]);
+  const limits = Object.entries(DEFAULT_LIMITS).map(([name, value]) => {
+    const ceiling = LIMIT_CEILINGS[name as keyof Limits];
+    return [name, String(value), ceiling === undefined ? "" : String(ceiling)];
+  });
+  t.same(rows, limits);
+  t.throws(() => new Store({ limits: { toString: 5 } as Partial<Limits> }), { code: "VM-ARGUMENT" });
 });
 
 t.test("[VM-LIMIT-2] growth stops at the limits, and at the declared maximum", async (t) => {
