@@ -43,6 +43,11 @@ export class Call {
     this.low = new Int32Array(results);
     this.high = new Int32Array(results);
   }
+  /** Starts a call, or forgets what a failed one had set. */
+  begin(caller: Caller): void {
+    this.caller = caller;
+    for (let k = 0; k < this.low.length; k++) this.setWords(k, 0, 0);
+  }
   get heap(): Heap {
     return this.caller.heap;
   }
@@ -80,6 +85,8 @@ export function hostFunctions(
     if (body === undefined) throw new Panic(`${row.module}.${row.name} is not implemented`);
     const missing = row.capability !== "none" && !granted.has(row.capability);
     const { fuel, mayFree } = row;
+    if (row.params.length - 2 * row.windows.length > MOST_VALUES)
+      throw new Panic(`${row.module}.${row.name} has more than ${MOST_VALUES} values`);
     const own = (functions[row.module] ??= {});
     const call = missing ? refuse(row) : wrapper(row, body, kinds, false);
     own[row.name] = { type: functionTypeOf(row), fuel, mayFree, call };
@@ -160,72 +167,82 @@ function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed
   const steps = stepsOf(row, kinds);
   const numbers = steps.filter(({ type }) => typeof type !== "object");
   const refs = steps.filter(({ type }) => typeof type === "object");
-  const values = steps.filter(({ value }) => value >= 0).length;
-  const { transfer, destroys } = row;
-  const handle = transfer === undefined ? undefined : steps[transfer.handle]!;
-  const hostOffset = transfer === undefined ? undefined : steps[transfer.offset]!;
-  const transferLength = transfer === undefined ? undefined : steps[transfer.length]!;
-  const destroyed = destroys === undefined ? undefined : steps[destroys]!;
-  const pointerWord = steps.reduce((count, { type }) => count + wordsOf(type), 0);
+  const transfer = row.transfer && {
+    handle: steps[row.transfer.handle]!.value,
+    offset: steps[row.transfer.offset]!,
+    length: steps[row.transfer.length]!,
+  };
+  const destroyed = row.destroys === undefined ? undefined : steps[row.destroys]!;
   const hasStatus = row.results[0]?.name === "status";
+  const blockBytes = packed ? packedSize(row) : 0;
+  const blockWord = steps.reduce((count, { type }) => count + wordsOf(type), 0);
   const answer = answerOf(row, packed);
-  const packedBytes = packed ? packedSize(row) : 0;
-  const run = hasStatus ? guarded(row, body) : (body as (call: Call, ...values: unknown[]) => number | undefined);
+  const run = hasStatus ? guarded(row, body) : (body as LooseBody);
   const call = new Call(row.results.length);
 
   return (caller, ...words) => {
-    const given = new Array<unknown>(values);
-    for (const { type, word, value, maximum, name } of numbers) {
-      let number = words[word]!;
-      if (type === "u32") number >>>= 0;
-      else if (type === "i64" || type === "u64") number = numberOf(type, number, words[word + 1]!);
-      if (number > maximum) throw new Fault(TrapCode.BadArgument, `${name} is ${number}, above ${maximum}`);
-      if (value >= 0) given[value] = number;
-    }
-    if (hostOffset !== undefined) checkHostOffset(words, hostOffset.word, words[transferLength!.word]! >>> 0);
-    let pointer = 0;
-    if (packed) {
-      pointer = words[pointerWord]! >>> 0;
-      if (pointer + packedBytes > (caller.memory === undefined ? 0 : caller.memory.bytes.length))
-        throw new Fault(TrapCode.BadPointer, `${packedBytes} bytes of results at ${pointer}`);
-    }
-    const { heap } = caller;
-    let stale = false;
-    for (const step of refs) {
-      const low = words[step.word]!;
-      const high = words[step.word + 1]!;
-      if (step.windowOffset >= 0) {
-        given[step.value] = heap.window(low, high, words[step.windowOffset]!, words[step.windowLength]!);
-      } else {
-        const object = objectOf(heap, low, high, step);
-        if (object === STALE_OBJECT) stale = true;
-        given[step.value] = object;
-      }
-    }
+    const given: unknown[] = [];
+    takeNumbers(numbers, words, given);
+    if (transfer !== undefined) checkHostOffset(words, transfer.offset.word, words[transfer.length.word]! >>> 0);
+    const block = packed ? words[blockWord]! >>> 0 : 0;
+    if (packed) checkBlock(caller, block, blockBytes);
+    const stale = takeRefs(refs, caller.heap, words, given);
 
-    call.caller = caller;
-    call.low.fill(0);
-    call.high.fill(0);
-    let first: number | undefined = Status.OK;
-    if (!stale) {
-      const misplaced =
-        handle !== undefined &&
-        isMisplaced((given[handle.value] as TransferHandle).positional, given[hostOffset!.value] as number);
-      first = misplaced ? Status.INVALID : run(call, ...given);
-    } else if (destroyed === undefined) {
-      first = Status.STALE;
-    }
-    if (destroyed !== undefined) {
-      const low = words[destroyed.word]!;
-      const high = words[destroyed.word + 1]!;
-      heap.destroy(low, high, heap.kindOf(low, high));
-    }
-    if (hasStatus && first !== Status.OK) {
-      call.low.fill(0);
-      call.high.fill(0);
-    }
-    return answer(caller, call, first, pointer);
+    call.begin(caller);
+    let first: number | undefined;
+    if (stale) first = destroyed === undefined ? Status.STALE : Status.OK;
+    else if (transfer !== undefined && isMisplaced(given[transfer.handle], given[transfer.offset.value]))
+      first = Status.INVALID;
+    else first = run(call, given[0], given[1], given[2], given[3]);
+    if (destroyed !== undefined) destroy(caller.heap, words, destroyed);
+    if (hasStatus && first !== Status.OK) call.begin(caller);
+    return answer(caller, call, first, block);
   };
+}
+
+/** Most values of a body. They are passed one by one: spreading an array costs more than the checks of a small call. */
+const MOST_VALUES = 4;
+type LooseBody = (call: Call, ...values: unknown[]) => number | undefined;
+
+/** Checks the numeric parameters and hands them to `given`. */
+function takeNumbers(steps: readonly Step[], words: readonly number[], given: unknown[]): void {
+  for (let k = 0; k < steps.length; k++) {
+    const { type, word, value, maximum, name } = steps[k]!;
+    let number = words[word]!;
+    if (type === "u32") number >>>= 0;
+    else if (type === "i64" || type === "u64") number = numberOf(type, number, words[word + 1]!);
+    if (number > maximum) throw new Fault(TrapCode.BadArgument, `${name} is ${number}, above ${maximum}`);
+    if (value >= 0) given[value] = number;
+  }
+}
+
+/** Checks the HeapRefs and windows and hands what they stand for to `given`; true when one is STALE. */
+function takeRefs(steps: readonly Step[], heap: Heap, words: readonly number[], given: unknown[]): boolean {
+  let stale = false;
+  for (let k = 0; k < steps.length; k++) {
+    const step = steps[k]!;
+    const low = words[step.word]!;
+    const high = words[step.word + 1]!;
+    if (step.windowOffset >= 0) {
+      given[step.value] = heap.window(low, high, words[step.windowOffset]!, words[step.windowLength]!);
+      continue;
+    }
+    const object = objectOf(heap, low, high, step);
+    given[step.value] = object;
+    if (object === STALE_OBJECT) stale = true;
+  }
+  return stale;
+}
+
+function checkBlock({ memory }: Caller, at: number, size: number): void {
+  if (at + size > (memory === undefined ? 0 : memory.bytes.length))
+    throw new Fault(TrapCode.BadPointer, `${size} bytes of results at ${at}`);
+}
+
+function destroy(heap: Heap, words: readonly number[], { word }: Step): void {
+  const low = words[word]!;
+  const high = words[word + 1]!;
+  heap.destroy(low, high, heap.kindOf(low, high));
 }
 
 /** The host's object behind a ref of one of the step's kinds. */
@@ -246,28 +263,28 @@ function checkHostOffset(words: readonly number[], at: number, length: number): 
 }
 
 /** Spec ABI-TRANSFER-3. -1 where offsets count is a negative offset; an offset where none counts is INVALID. */
-function isMisplaced(positional: boolean, offset: number): boolean {
+function isMisplaced(handle: unknown, offset: unknown): boolean {
+  const { positional } = handle as TransferHandle;
   if (positional && offset === -1) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
   return !positional && offset !== -1;
 }
 
 /** The body of a row with a status: host errors become OTHER, undeclared statuses a Panic (spec ABI-STATUS-2, ABI-PANIC-1). */
-function guarded(row: Syscall, body: SyscallBody): (call: Call, ...values: unknown[]) => number {
+function guarded(row: Syscall, body: SyscallBody): LooseBody {
   const declared = new Set<number | undefined>([Status.OK, ...row.statuses.map((name) => Status[name])]);
-  const run = body as (call: Call, ...values: unknown[]) => number | undefined;
-  return (call, ...values) => {
+  const run = body as LooseBody;
+  return (call, a, b, c, d) => {
     let status: number | undefined;
     try {
-      status = run(call, ...values);
+      status = run(call, a, b, c, d);
     } catch (error) {
       if (error instanceof Fault || error instanceof Exit || error instanceof AshlarError) throw error;
       status = Status.OTHER;
     }
-    if (!declared.has(status))
-      throw new Panic(
-        `${row.module}.${row.name} answered ${statusName(status ?? -1) ?? status}, which it does not declare`,
-      );
-    return status as number;
+    if (status === Status.OK || declared.has(status)) return status;
+    throw new Panic(
+      `${row.module}.${row.name} answered ${statusName(status ?? -1) ?? status}, which it does not declare`,
+    );
   };
 }
 
