@@ -78,10 +78,15 @@ function requestOf({ options, positionals, rest }: Arguments): RunRequest {
   };
 }
 
-/** What the worker says at the end; also when it ends without a word. */
+/** What the worker says at the end, or why it could not. */
 function resultOf(worker: Worker, module: string): Promise<RunResult> {
   return new Promise((resolve) => {
-    worker.once("message", resolve);
+    let answered = false;
+    const answer = (result: RunResult): void => {
+      answered = true;
+      resolve(result);
+    };
+    worker.once("message", answer);
     worker.once("error", (error) => {
       const memory: Failure = {
         code: "CLI-MEMORY",
@@ -90,10 +95,13 @@ function resultOf(worker: Worker, module: string): Promise<RunResult> {
         where: module,
         hint: "--max-memory limits what the guest may take.",
       };
-      resolve(failed(errorCode(error) === "ERR_WORKER_OUT_OF_MEMORY" ? memory : failureOf(error, module)));
+      answer(failed(errorCode(error) === "ERR_WORKER_OUT_OF_MEMORY" ? memory : failureOf(error, module)));
     });
-    // Only when nobody reads the guest's output any more does the worker end by itself: then quietly.
-    worker.once("exit", (code) => process.exit(code));
+    // It ends without a word only when nobody reads the guest's output any more: then quietly. Its last message may be
+    // heard in the same turn as its end, before anyone waiting for the promise.
+    worker.once("exit", (code) => {
+      if (!answered) process.exit(code);
+    });
   });
 }
 
