@@ -12,7 +12,9 @@ import { Exit } from "../syscalls/exit.ts";
 import { DIR_KIND, FILE_KIND, STREAM_KIND } from "../syscalls/kinds.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS } from "../syscalls/table.ts";
+import { checkAbiVersion } from "../syscalls/version.ts";
 import type { Kind } from "../vm/heap.ts";
+import type { Module } from "../vm/module.ts";
 import { hex, sha256 } from "../vm/sha256.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
 import { decodeUtf8, encodeUtf8 } from "../vm/utf8.ts";
@@ -52,10 +54,12 @@ export interface AbiOptions {
   readonly log?: (line: Uint8Array) => void;
 }
 
-/** For `module.instantiate({ imports, kinds })`. Serves one store. */
+/** For `module.instantiate({ ...abi })`. Serves one store, which `store.close()` makes release open files. */
 export interface Abi {
   readonly imports: HostFunctions;
   readonly kinds: readonly Kind[];
+  /** Throws a LinkError for a module that was built for another version of the ABI (spec ABI-VERSION-2). */
+  check(module: Module): void;
 }
 
 interface Location {
@@ -194,7 +198,8 @@ export function createAbi(options: AbiOptions = {}): Abi {
   if (mounts.length > 0) granted.add("fs");
   for (const name of ["stdin", "stdout", "stderr"] as const) if (options[name] !== undefined) granted.add(name);
   const kinds = savedKinds(mounts, stdin, granted);
-  return { imports: hostFunctions(SYSCALLS, implementation, granted, kinds), kinds };
+  const check = (module: Module): void => checkAbiVersion(module.structure);
+  return { imports: hostFunctions(SYSCALLS, implementation, granted, kinds), kinds, check };
 }
 
 /** Spec FS-OPEN-2: which sums of flags make sense. */

@@ -39,6 +39,8 @@ export interface InstantiateOptions {
   readonly limits?: Partial<Limits>;
   readonly kinds?: readonly Kind[];
   readonly imports?: Imports;
+  /** Called before anything else; throws, as a rule a LinkError, when the imports are not for such a module. */
+  check?(module: Module): void;
 }
 
 const BYTES_ROWS: ReadonlyMap<string, number> = new Map(BYTES_CALLS.map((call, row) => [call.name, row]));
@@ -487,6 +489,7 @@ export function instantiate(module: Module, options: InstantiateOptions = {}): I
   if (store && (options.fuel !== undefined || options.limits || options.kinds))
     throw new UsageError("VM-ARGUMENT", "fuel, limits and kinds are the store's");
   store?.checkIdle();
+  options.check?.(module);
   const instance = new Instance(module, store ?? new Store(options), options.imports ?? {});
   instance.initialise();
   return instance;

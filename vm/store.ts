@@ -123,6 +123,12 @@ export class Store implements Storage {
     this.activation.addFuel(fuel);
   }
 
+  /** Releases what the host holds for HeapRefs that are alive (HEAP-KIND-2). The store is not to be used any more. */
+  close(): void {
+    this.checkIdle();
+    this.heap.close();
+  }
+
   checkIdle(): void {
     if (this.activation.state === "running")
       throw new UsageError("VM-REENTRANT", "a host function must not use the store that is calling it");

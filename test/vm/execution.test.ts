@@ -301,6 +301,22 @@ t.test("[VM-LINK-1] imports match by kind, type, size and mutability", async (t)
   t.same([store.functions.length, store.instances.length], [0, 0], "a failed link leaves nothing in the store");
 });
 
+t.test("[VM-LINK-1] a check comes before linking; a closed store has let go of its objects", async (t) => {
+  const guest = await module(`(module (import "h" "f" (func)))`);
+  const failure = new Error("not this one");
+  const check = (given: Module): void => {
+    t.equal(given, guest);
+    throw failure;
+  };
+  t.throws(() => guest.instantiate({ check }), failure);
+  const closed: unknown[] = [];
+  const kind = { id: 9, name: "Thing", create: "h.f", read: "none: test", update: "none: test", destroy: "none: test" };
+  const store = new Store({ kinds: [{ ...kind, close: (object) => closed.push(object) }] });
+  store.heap.create(9, "thing");
+  store.close();
+  t.same(closed, ["thing"]);
+});
+
 t.test("[VM-LINK-2] module bytes is the VM's own", async (t) => {
   const guest = await module(`(module (import "bytes" "new" (func $new (param i32) (result i64)))
     (import "bytes" "len" (func $len (param i64) (result i32)))
