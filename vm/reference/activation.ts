@@ -55,7 +55,10 @@ export class Activation {
   depth = 0;
   instance!: Instance;
   code!: Code;
-  /** Fuel is `reserve + fuel`; the loop counts in the int32 slice `fuel` and asks for more by {@link refill}. */
+  /**
+   * Fuel is `reserve + fuel`; the loop counts in the int32 slice `fuel` and asks for more by {@link refill}. Outside the
+   * loop the slice is negative when the sum is, since the loop tests the slice only.
+   */
   fuel = 0;
   reserve = 0n;
   granted = 0n;
@@ -119,7 +122,8 @@ export class Activation {
   /** Charges and tests outside the loop (instantiation); throws OutOfFuel. */
   charge(cost: number): void {
     this.reserve -= BigInt(cost);
-    if (this.reserve + BigInt(this.fuel) < 0n) this.fail(TrapCode.OutOfFuel);
+    // The slice is dealt anew: one from before would hide from the loop that nothing is left.
+    if (this.refill(this.fuel) < 0) this.fail(TrapCode.OutOfFuel);
   }
 
   /** A trap that no guest instruction raised. */
@@ -170,6 +174,8 @@ export class Activation {
 
   /** Runs `count` instructions, or with 0 to the first; false when the execution has ended. */
   step(count: number): boolean {
+    this.#redo();
+    if (!this.code.plain) this.#change(true);
     this.#steps = count;
     try {
       return this.#drive();
@@ -178,11 +184,17 @@ export class Activation {
     }
   }
 
-  /** Goes on after OutOfFuel: the operation that stopped is done over, so what it charged is given back first. */
+  /** Adds fuel before a paused execution goes on. */
   resume(fuel: bigint): void {
     this.addFuel(fuel);
+    this.#redo();
+    if (this.store.hooks && !this.code.plain) this.#change(true);
+  }
+
+  /** After OutOfFuel the operation that stopped is done over: tests, and gives back what it charged. */
+  #redo(): void {
+    if (this.state !== "paused" || this.code.words[this.pc] === Operation.Probe) return;
     if (this.reserve + BigInt(this.fuel) < 0n) throw this.#trap(TrapCode.OutOfFuel, undefined, true);
-    this.#publish();
     this.reserve += BigInt(this.credit);
     this.credit = 0;
   }
@@ -205,8 +217,7 @@ export class Activation {
   #callDirectly(): void {
     this.state = "running";
     try {
-      this.reserve -= BigInt(this.entry.price(this.words, 0));
-      if (this.reserve + BigInt(this.fuel) < 0n) this.fail(TrapCode.OutOfFuel);
+      this.charge(this.entry.price(this.words, 0));
       this.callHost(this.entry, 0);
     } catch (error) {
       throw error instanceof Fault ? this.#trap(error.code, error.detail, false) : error;
@@ -264,6 +275,7 @@ export class Activation {
       this.reserve = this.#publishedReserve;
       throw this.#trap(code, error.detail, false);
     } finally {
+      if (paused) this.#publish();
       this.state = paused ? "paused" : "idle";
     }
   }
@@ -273,8 +285,8 @@ export class Activation {
     const hook = this.store.hooks?.instruction;
     if (hook) hook(this.position);
     if (this.#steps === 0 || (this.#steps > 0 && --this.#steps === 0)) return true;
-    if (this.#steps < 0 && !this.store.hooks) this.#toFast();
-    else this.pc++;
+    this.pc++;
+    if (this.#steps < 0 && !this.store.hooks && this.#isPoint()) this.#change(false);
     return false;
   }
 
@@ -483,7 +495,7 @@ export class Activation {
     this.unlimited = reader.u32() === 1;
     this.granted = reader.i128();
     this.reserve = reader.i128();
-    this.fuel = 0;
+    this.refill(0);
     this.credit = reader.f64();
     if (this.granted < 0n || this.reserve > this.granted || !(Number.isSafeInteger(this.credit) && this.credit >= 0))
       reader.refuse("impossible fuel");
@@ -541,28 +553,33 @@ export class Activation {
 
   // ---- going from one form of the code to the other
 
-  /** At a probe: goes on in the fast code if the next operation is one where both forms hold the same state. */
-  #toFast(): void {
+  /** True where both forms hold the same state: at the operations that a snapshot can name. */
+  #isPoint(): boolean {
+    const { code, pc } = this;
+    return code.points[code.functionAt(pc)]!.get(code.sites[pc]!) === pc;
+  }
+
+  /** At such a point: goes on in the plain code, or in the fast code. */
+  #change(plain: boolean): void {
     const { code, pc, instance } = this;
-    const index = code.functionAt(pc);
-    const offset = code.sites[pc]!;
-    this.pc = pc + 1;
-    if (code.points[index]!.get(offset) !== pc + 1) return;
-    const fast = instance.module.code(false);
+    const form = (of: Instance, index: number): Code => {
+      const to = of.module.code(plain);
+      translate(of.module.translation, to, index);
+      return to;
+    };
     let above: number | undefined;
     for (const frame of [...this.#walk()]) {
       if (above !== undefined) {
-        const to = frame.instance.module.code(false);
-        translate(frame.instance.module.translation, to, frame.index);
+        const to = form(frame.instance, frame.index);
         const call = to.points[frame.index]!.get(frame.code.sites[frame.pc]!)!;
         const next = call + callLength(to.words[call]!);
         this.words[above] = this.words[above]! < 0 ? -2 - next : next;
       }
       above = frame.header;
     }
-    translate(instance.module.translation, fast, index);
-    this.pc = fast.points[index]!.get(offset)!;
-    this.code = fast;
+    const index = code.functionAt(pc);
+    this.code = form(instance, index);
+    this.pc = this.code.points[index]!.get(code.sites[pc]!)!;
   }
 }
 

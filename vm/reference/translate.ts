@@ -104,7 +104,7 @@ const SLOT = 0;
 const LOCAL = 1;
 const CONSTANT = 2;
 
-/** Most entries of the abstract stack that may wait to be flushed; bounds the scan at each local.set. */
+/** Most entries of the abstract stack above one that waits to be flushed; bounds the scan at each local.set. */
 const MOST_DEFERRED = 64;
 
 /** i32 and i64 opcodes whose operands may change sides. */
@@ -264,34 +264,28 @@ class Translator {
     if (pending.falls) {
       this.#room();
       this.#c[this.#n] = Operation.Charge;
-      this.#c[this.#n + 1] = this.#carriedCost;
+      this.#c[this.#n + 1] = 0;
       this.#code.sites[this.#n] = this.#instruction.offset;
       this.#blockPatches.push(this.#n + 1);
       this.#n += 2;
     }
-    this.#carriedCost = 0;
     for (const target of pending.targets) this.#c[target] = this.#n;
     this.#last = -1;
   }
 
   // ---- basic blocks
 
-  /** Writes the open block's fuel where it is charged. Words are added to: a block of no operations is part of the next. */
+  /** Writes the open block's fuel where it is charged. A block that is free and has no operations is part of the next. */
   #closeBlock(): void {
-    for (const word of this.#blockPatches) this.#c[word]! += this.#blockCost;
+    if (this.#blockCost > 0) {
+      if (this.#pending) this.#settle();
+      for (const word of this.#blockPatches) this.#c[word]! += this.#blockCost;
+    }
     if (this.#blockLoop) this.#blockLoop.loopCost = this.#blockCost;
     this.#blockLoop = undefined;
-    if (this.#pending) {
-      // Nothing was emitted in the block: what follows adds its own cost to the same words, and the Charge is to come.
-      this.#carriedCost += this.#blockCost;
-    } else {
-      this.#blockPatches = [];
-      this.#carriedCost = 0;
-    }
+    if (!this.#pending) this.#blockPatches = [];
     this.#blockCost = 0;
   }
-  /** Fuel of closed blocks before the pending Charge, which that Charge must hold too. */
-  #carriedCost = 0;
 
   // ---- the abstract stack
 
@@ -304,7 +298,7 @@ class Translator {
     this.#kinds[at] = kind;
     this.#low[at] = low;
     this.#high[at] = high;
-    if (kind !== SLOT && this.#height - this.#firstDeferred > MOST_DEFERRED) this.#flush();
+    if (this.#height - this.#firstDeferred > MOST_DEFERRED) this.#flush();
   }
 
   #pushSlot(): void {
@@ -759,12 +753,14 @@ class Translator {
     }
     if (!falls && control.targets.length === 0) return;
     if (falls) this.#closeBlock();
-    const before = falls ? this.#pending : undefined;
-    this.#pending = { falls, targets: before ? [...before.targets, ...control.targets] : control.targets };
-    if (before) {
-      this.#pending.falls = before.falls;
-      this.#blockPatches.push(...control.costs);
-    } else this.#blockPatches = control.costs;
+    if (falls && this.#pending) {
+      // Two labels at one place. Of thousands at one place each jump is moved once.
+      for (const target of control.targets) this.#pending.targets.push(target);
+      for (const cost of control.costs) this.#blockPatches.push(cost);
+    } else {
+      this.#pending = { falls, targets: control.targets };
+      this.#blockPatches = control.costs;
+    }
     this.#blockCost = 0;
     this.#blockLoop = undefined;
     this.#dead = false;
@@ -783,9 +779,9 @@ class Translator {
     this.#return(control.results);
   }
 
-  /** A pending label whose block is closed and was empty: its way in needs a Charge only if it costs anything. */
+  /** A pending label whose block is closed and was free: its way in needs no Charge. */
   #settleClosed(): void {
-    if (this.#carriedCost === 0) this.#pending!.falls = false;
+    this.#pending!.falls = false;
     this.#settle();
     this.#blockPatches = [];
   }
