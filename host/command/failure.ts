@@ -45,6 +45,8 @@ export function usageError(message: string, hint?: string): CommandError {
 }
 
 const HINTS: { readonly [code: string]: string } = {
+  "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
+  "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
   "VM-LINK": "`ashlar inspect MODULE` lists what a module imports, and which of it is known.",
   "VM-UNSUPPORTED_FEATURE": "Build the guest for WebAssembly 2.0 without this feature.",
 };

@@ -2,9 +2,8 @@
  * The thread that a guest runs on: its stack is as large as the depth limit needs (spec CLI-WORKER-1). It starts while
  * the main thread reads the module, so it loads nothing but the VM and what stands behind the syscalls.
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { Exit } from "../../syscalls/exit.ts";
-import { checkAbiVersion } from "../../syscalls/version.ts";
 import type { Instance } from "../../vm/instance.ts";
 import { Module } from "../../vm/module.ts";
 import { injectSha256 } from "../../vm/sha256.ts";
@@ -18,6 +17,8 @@ import type { RunRequest, RunResult } from "./run-messages.ts";
 import { errorCode, readSome, STDERR, STDIN, STDOUT, writeFully } from "./terminal.ts";
 
 const LINE_END = 10;
+/** Bytes from which on a module is hashed by Node.js. */
+const LARGE_MODULE = 1_000_000;
 const NEW_LINE = Uint8Array.of(LINE_END);
 /** True when the last byte written to stdout was no line end. */
 let openLine = false;
@@ -107,13 +108,13 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
   let store: Store | undefined;
   let instance: Instance | undefined;
   let moduleDigest: string | undefined;
-  let start = performance.now();
+  let start = process.hrtime.bigint();
   const ended = (part: Pick<RunResult, "outcome" | "exitCode" | "trap" | "failure">): RunResult => {
-    const durationMs = performance.now() - start;
+    const nanoseconds = Number(process.hrtime.bigint() - start);
     return {
       ...part,
       fuelUsed: store?.fuelUsed ?? 0n,
-      durationMs: Math.round(durationMs * 1000) / 1000,
+      durationMs: Math.round(nanoseconds / 1000) / 1000,
       openLine,
       ...(moduleDigest !== undefined && { moduleDigest }),
       ...(request.stateDigest && instance !== undefined && { stateDigest: instance.stateDigest() }),
@@ -122,14 +123,17 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
   try {
     const module = Module.decode(bytes);
     if (request.moduleDigest) moduleDigest = module.digest;
-    checkAbiVersion(module.structure);
     // What is asked for must exist before the start function has effects.
     if (request.invoke === undefined) entryPoint(module);
     else parseInvocation(module, request.invoke);
-    const { imports, kinds } = abiFor(request);
-    store = new Store({ limits: request.limits, kinds, ...(request.fuel !== undefined && { fuel: request.fuel }) });
-    start = performance.now();
-    instance = module.instantiate({ store, imports });
+    const { imports, kinds, check } = abiFor(request);
+    store = new Store({
+      limits: request.limits,
+      kinds,
+      ...(request.fuel !== undefined && { fuel: request.fuel }),
+    });
+    start = process.hrtime.bigint();
+    instance = module.instantiate({ store, imports, check });
     return ended({ outcome: "exit", exitCode: call(module, instance, request.invoke) });
   } catch (error) {
     if (error instanceof Exit) return ended({ outcome: "exit", exitCode: error.exitCode });
@@ -144,14 +148,25 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
   }
 }
 
-const request = workerData as RunRequest;
-if (request.moduleDigest || request.stateDigest) {
-  // Loading it costs more than hashing a small module does, but a state may be gigabytes.
+/** Node.js's own SHA-256. Loading it costs more than hashing a small module does, but a state may be gigabytes. */
+async function useHostSha256(): Promise<void> {
   const { createHash } = await import("node:crypto");
   injectSha256(() => {
     const hash = createHash("sha256");
     return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
   });
 }
-const port = parentPort!;
-port.once("message", (bytes: Uint8Array) => port.postMessage(run(request, bytes)));
+
+/** The module's bytes. They may be there before this thread is. */
+function receiveModule(port: MessagePort): Promise<Uint8Array> | Uint8Array {
+  const early = receiveMessageOnPort(port);
+  return early !== undefined ? early.message : new Promise((resolve) => port.once("message", resolve));
+}
+
+async function answer(port: MessagePort, request: RunRequest): Promise<void> {
+  const bytes = await receiveModule(port);
+  if (request.stateDigest || (request.moduleDigest && bytes.length > LARGE_MODULE)) await useHostSha256();
+  port.postMessage(run(request, bytes));
+}
+
+void answer(parentPort!, workerData);
