@@ -16,8 +16,8 @@ export interface Results {
   setI64(index: number, low: number, high: number): void;
   setF32(index: number, value: number): void;
   setF64(index: number, value: number): void;
-  /** A reference: null, an exported function of this store, or { extern }. */
-  setReference(index: number, value: Value): void;
+  /** Any result as a value, of which references have no other form (spec VM-VALUE-1). */
+  setValue(index: number, value: Value): void;
 }
 
 /** What a host function sees of the guest that calls it. Valid during the call only. */
@@ -121,7 +121,7 @@ export class FunctionInstance {
 export function checkHostFunction(host: HostFunction): void {
   const { fuel, type } = host;
   const { base, perByte, lengthArgument } =
-    typeof fuel === "number" ? { base: fuel, perByte: 0, lengthArgument: 0 } : fuel;
+    typeof fuel === "object" ? fuel : { base: fuel, perByte: 0, lengthArgument: 0 };
   if (!Number.isInteger(base) || base < 0 || base > 2 ** 30)
     throw new UsageError("VM-ARGUMENT", `the fuel of a host function is an integer from 0 to 2^30, not ${base}`);
   if (!Number.isInteger(perByte * 1024) || perByte < 0 || perByte > 1024)

@@ -1,26 +1,28 @@
 import type { GlobalType } from "./bytecode/structure.ts";
+import { UsageError } from "./errors.ts";
 import { fromCell, type Storage, toCell, type Value, type ValueOptions } from "./value.ts";
 
 /** A global (core spec 2.0, §4.2.9); its value is a cell of two words. */
 export class Global {
   readonly type: GlobalType;
   readonly words: Int32Array = new Int32Array(2);
-  /** Resolves references; undefined for a number until a store takes the global in. */
-  #storage: Storage | undefined;
+  /** The store that a reference in it belongs to: the one given, else the first that links it (spec VM-STORE-2). */
+  storage: Storage | undefined;
 
   constructor(type: GlobalType, value?: Value, storage?: Storage) {
     this.type = type;
-    this.#storage = storage;
+    this.storage = storage;
     if (value !== undefined) toCell(storage, type.value, value, this.words, 0);
   }
 
   get(options?: ValueOptions): Value {
-    return fromCell(this.#storage, this.type.value, this.words, 0, options);
+    return fromCell(this.storage, this.type.value, this.words, 0, options);
   }
 
-  /** Throws VM-ARGUMENT when the value is not of the global's type. Immutable globals are the embedder's to keep so. */
+  /** Throws VM-ARGUMENT when the value is not of the global's type, or the global is immutable. */
   set(value: Value): void {
-    toCell(this.#storage, this.type.value, value, this.words, 0);
+    if (!this.type.mutable) throw new UsageError("VM-ARGUMENT", "the global is immutable");
+    toCell(this.storage, this.type.value, value, this.words, 0);
   }
 
   get value(): Value {

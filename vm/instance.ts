@@ -23,10 +23,10 @@ import type { Module } from "./module.ts";
 import type { Position } from "./reference/activation.ts";
 import { mul64 } from "./reference/numeric.ts";
 import { restoreStore, saveStore, stateDigestOf } from "./snapshot.ts";
-import { checkEngine, checkStore, Store } from "./store.ts";
+import { checkEngine, Store } from "./store.ts";
 import { Table } from "./table.ts";
 import { TrapCode } from "./trap.ts";
-import { fromCell, toCell, type Value, type ValueOptions } from "./value.ts";
+import { fromCell, isReference, toCell, type Value, type ValueOptions } from "./value.ts";
 
 export type ImportValue = HostFunction | BigintFunction | ExportedFunction | Memory | Table | Global;
 export type Imports = { readonly [module: string]: { readonly [name: string]: ImportValue } };
@@ -80,6 +80,7 @@ export class Instance {
     }
     this.#allocate(linked);
     for (const { name, kind, index } of module.structure.exports) this.#exports.set(name, { kind, index });
+    for (const value of [...this.tables, ...this.globals]) value.storage ??= store;
     store.instances.push(this);
   }
 
@@ -208,6 +209,7 @@ export class Instance {
       }
       case "table": {
         if (!(value instanceof Table)) throw new LinkError(module, name, "it is not a table");
+        if (value.storage && value.storage !== this.store) fail("it belongs to another store");
         if (value.element !== type.type.element) fail(`its elements are ${value.element}, not ${type.type.element}`);
         checkSize(fail, "elements", value.length, value.maximum, type.type.minimum, type.type.maximum);
         this.tables.push(value);
@@ -226,6 +228,8 @@ export class Instance {
         const { value: valueType, mutable } = type.type;
         if (value.type.value !== valueType || value.type.mutable !== mutable)
           fail(`the module expects a ${mutable ? "mutable" : "immutable"} ${valueType}`);
+        if (isReference(valueType) && value.storage && value.storage !== this.store)
+          fail("it belongs to another store");
         this.globals.push(value);
         this.imported.globals++;
         return;
@@ -235,11 +239,15 @@ export class Instance {
 
   #importedFunction(value: ImportValue, { module, name }: Import): FunctionInstance | HostFunction {
     if (value instanceof ExportedFunction) {
-      checkStore(this.store, value.store, module, name);
+      if (!this.store.owns(value)) throw new LinkError(module, name, "it belongs to another store");
       return this.store.functions[value.address]!;
     }
-    if (value instanceof Table || value instanceof Memory || value instanceof Global)
-      throw new LinkError(module, name, "it is not a function");
+    if (!isHostFunction(value))
+      throw new LinkError(
+        module,
+        name,
+        "it is not a function: { type, fuel, mayFree, call } of the host, or an export",
+      );
     const host = "bigint" in value ? adapted(value) : value;
     checkHostFunction(host);
     return host;
@@ -508,6 +516,12 @@ function checkSize(
     fail(`it may grow to ${maximum ?? "any number of"} ${unit}, the module expects ${most} at most`);
 }
 
+function isHostFunction(value: unknown): value is HostFunction | BigintFunction {
+  if (typeof value !== "object" || value === null) return false;
+  const { type, call } = value as Partial<HostFunction>;
+  return Array.isArray(type?.params) && Array.isArray(type.results) && typeof call === "function";
+}
+
 /** The call of `bytes` that an import names. */
 function bytesCall(imported: Import): BytesCall {
   const { module, name, type } = imported;
@@ -529,7 +543,7 @@ function adapted(given: BigintFunction): HostFunction {
   if (known) return known;
   const { type, fuel, mayFree } = given;
   const { params, results } = type;
-  const call = (caller: Caller, ...words: number[]): number | undefined => {
+  const call = (caller: Caller, ...words: number[]): void => {
     const args: Value[] = [];
     let at = 0;
     for (const param of params) {
@@ -539,18 +553,9 @@ function adapted(given: BigintFunction): HostFunction {
     }
     const returned = given.call(caller, ...args);
     const values = Array.isArray(returned) ? (returned as readonly Value[]) : [returned as Value];
-    if (results.length === 1 && typeof values[0] === "number") return values[0];
-    results.forEach((result, k) => {
-      const value = values[k] as Value;
-      if (result === "i32") caller.results.setI32(k, value as number);
-      else if (result === "f32") caller.results.setF32(k, value as number);
-      else if (result === "f64") caller.results.setF64(k, value as number);
-      else if (result === "i64") {
-        const wide = BigInt(value as bigint);
-        caller.results.setI64(k, Number(BigInt.asIntN(32, wide)), Number(BigInt.asIntN(32, wide >> 32n)));
-      } else caller.results.setReference(k, value);
+    results.forEach((_, k) => {
+      caller.results.setValue(k, values[k]!);
     });
-    return undefined;
   };
   const made: HostFunction = { type, fuel, mayFree, call };
   ADAPTED.set(given, made);

@@ -88,6 +88,9 @@ export const LIMIT_CEILINGS: Partial<Limits> = {
   heapBytes: 2 ** 31,
   functionParams: 998,
   functionResults: 999,
+  // A body is charged less than 32 a byte and 1 for 8 locals; the engine's counter has room for 2^28 a function.
+  functionBytes: 7_654_321,
+  functionLocals: 50_000,
 };
 
 /** The defaults with `given` over them; throws VM-ARGUMENT for an unknown name or a value that is not an integer in range. */

@@ -39,10 +39,10 @@ export class Memory implements MemoryView {
     return this.bytes.length / PAGE_BYTES;
   }
 
-  /** Adds `delta` pages of zeroes; the old number of pages, or -1 and no change when that is over the ceiling. */
+  /** Adds `delta` pages of zeroes; the old number of pages, or -1 and no change when it is negative or over the ceiling. */
   grow(delta: number): number {
     const old = this.pages;
-    if (delta > this.#ceiling - old) return -1;
+    if (!(delta >= 0 && delta <= this.#ceiling - old)) return -1;
     hostMemory(() => this.#memory.grow(delta));
     this.#refresh();
     return old;

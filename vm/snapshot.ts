@@ -6,11 +6,12 @@ import { UsageError } from "./errors.ts";
 import type { Global } from "./global.ts";
 import { Heap, type Kind } from "./heap.ts";
 import type { Instance } from "./instance.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, limitsWith } from "./limits.ts";
 import { Memory, PAGE_BYTES } from "./memory.ts";
 import { hex, sha256 } from "./sha256.ts";
 import { Store } from "./store.ts";
 import type { Table } from "./table.ts";
+import { isReference } from "./value.ts";
 
 const MAGIC = [0x89, 0x41, 0x53, 0x48, 0x53, 0x0d, 0x0a, 0x1a];
 const VERSION = 1;
@@ -125,6 +126,22 @@ export class SnapshotReader {
     return this.#view.getBigUint64(at, true) | (this.#view.getBigInt64(at + 8, true) << 64n);
   }
 
+  /** A u32 that is 0 or 1. */
+  flag(): boolean {
+    const value = this.u32();
+    if (value > 1) this.refuse(`${value} where 0 or 1 must be`);
+    return value === 1;
+  }
+
+  limits(): Limits {
+    const saved = Object.fromEntries(SAVED_LIMITS.map((name) => [name, this.f64()]));
+    try {
+      return limitsWith(saved);
+    } catch (error) {
+      return this.refuse((error as Error).message);
+    }
+  }
+
   /** A count of items of `size` bytes each, all of which are there. */
   count(size: number): number {
     const count = this.u32();
@@ -179,10 +196,10 @@ function refuseOutside(store: Store): void {
     const outside = [
       ...(instance.imported.memory ? [instance.memory0] : []),
       ...instance.tables,
-      ...instance.globals.filter((global) => global.type.mutable),
+      ...instance.globals.filter(({ type }) => type.mutable || isReference(type.value)),
     ].find((value) => !owned.has(value));
     if (outside)
-      throw new UsageError("VM-SNAPSHOT", "a memory, table or mutable global is shared with the outside of the store");
+      throw new UsageError("VM-SNAPSHOT", "a memory, table, or mutable or reference global is of outside the store");
     for (const table of tables)
       if (table.element === "externref") refuseExterns(table.elements.subarray(0, table.length));
     for (const global of globals) if (global.type.value === "externref") refuseExterns(global.words);
@@ -218,7 +235,7 @@ export function stateDigestOf(store: Store): string {
     for (const global of globals) {
       if (!first(global)) continue;
       const { value } = global.type;
-      if (value === "funcref" || value === "externref") reference(value, global.words[0]!);
+      if (isReference(value)) reference(value, global.words[0]!);
       else {
         u32(global.words[0]!);
         u32(value === "i64" || value === "f64" ? global.words[1]! : 0);
@@ -331,7 +348,7 @@ export function restoreStore(
   limits: Partial<Limits>,
 ): Store {
   const reader = new SnapshotReader(snapshot);
-  const saved = Object.fromEntries(SAVED_LIMITS.map((name) => [name, reader.f64()]));
+  const saved = reader.limits();
   const store = new Store({ limits: { ...saved, ...limits }, kinds });
   store.activation.restoreFuel(reader);
   const count = reader.count(DIGEST_BYTES);
@@ -345,7 +362,7 @@ export function restoreStore(
     const instance = store.instances[number];
     return instance ? instance.memory0 : reader.refuse("a window over the memory of no instance");
   });
-  if (reader.u32() === 1) store.activation.restore(reader);
+  if (reader.flag()) store.activation.restore(reader, saved.depth);
   reader.end();
   return store;
 }
@@ -359,7 +376,8 @@ function restoreInstance(reader: SnapshotReader, instance: Instance): void {
     const flags = reader.bytes();
     if (flags.length !== instance.dropped[kind].length) reader.refuse("segments that the module does not have");
     flags.forEach((flag, k) => {
-      if (flag !== 0) drop(k);
+      if (flag > 1) reader.refuse("a flag that is neither 0 nor 1");
+      if (flag === 1) drop(k);
     });
   }
   if (memory) restoreMemory(reader, memory);
@@ -392,10 +410,13 @@ function checkReferences(reader: SnapshotReader, store: Store): void {
   for (const instance of store.instances) {
     const { tables, globals } = own(instance);
     const cells = [
-      ...tables.map((table) => table.elements),
-      ...globals.filter(({ type }) => type.value === "funcref" || type.value === "externref").map(({ words }) => words),
+      ...tables.map(({ element, elements }) => [element, elements] as const),
+      ...globals.map(({ type, words }) => [type.value, words] as const),
     ];
-    for (const words of cells)
-      if (words.some((word) => word < 0 || word > store.functions.length)) reader.refuse("a reference to no function");
+    for (const [type, words] of cells) {
+      const most = type === "externref" ? 0 : store.functions.length;
+      if (isReference(type) && words.some((word) => word < 0 || word > most))
+        reader.refuse("a reference to what is not there");
+    }
   }
 }

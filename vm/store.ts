@@ -2,7 +2,7 @@
  * A store (core spec 2.0, §4.2.3): everything that instances which link to one another share. One engine, one fuel
  * account, one depth count, one heap, one execution at a time (spec VM-STORE-1).
  */
-import { LinkError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import { ExportedFunction, type FunctionInstance } from "./function.ts";
 import { Heap, type Kind } from "./heap.ts";
 import type { Instance } from "./instance.ts";
@@ -80,7 +80,7 @@ export class Store implements Storage {
     try {
       this.call(address, []);
     } catch (error) {
-      if (error instanceof Trap && error.resumable) throw this.activation.abandon(error);
+      if (error instanceof Trap && this.paused) throw this.activation.abandon(error);
       throw error;
     }
   }
@@ -163,8 +163,13 @@ export class Store implements Storage {
     return made;
   }
 
+  /** True for what {@link exportedFunction} has made. */
+  owns(value: ExportedFunction): boolean {
+    return this.#exported.get(value.address) === value;
+  }
+
   functionAddress(value: ExportedFunction): number {
-    if (value.store !== this) throw new UsageError("VM-ARGUMENT", "the function belongs to another store");
+    if (!this.owns(value)) throw new UsageError("VM-ARGUMENT", "the function belongs to another store");
     return value.address;
   }
 
@@ -194,9 +199,4 @@ function checkFuel(fuel: bigint): void {
 export function checkEngine(engine: string | undefined): void {
   if (engine !== undefined && engine !== "reference")
     throw new UsageError("VM-ARGUMENT", `there is no engine named ${engine}; "reference" is one`);
-}
-
-/** A LinkError unless `value` belongs to `store`. */
-export function checkStore(store: Store, owner: Store, module: string, name: string): void {
-  if (owner !== store) throw new LinkError(module, name, "it belongs to another store");
 }

@@ -1,9 +1,11 @@
 import type { RefType, TableType } from "./bytecode/structure.ts";
+import { UsageError } from "./errors.ts";
 import { checkLimit, DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { fromCell, type Storage, toCell, type Value } from "./value.ts";
 
 /**
  * A table (core spec 2.0, §4.2.7). An element is 0 for null, else 1 + the function's address in the store, or 1 + the
- * number of the host value in the store; so a table with elements belongs to one store.
+ * number of the host value in the store; so a table belongs to one store.
  */
 export class Table {
   readonly element: RefType;
@@ -11,21 +13,41 @@ export class Table {
   readonly #ceiling: number;
   elements: Int32Array;
   length: number;
+  /** The store that its elements belong to: the one given, else the first that links it (spec VM-STORE-2). */
+  storage: Storage | undefined;
 
   /** Throws LimitError when the minimum is over the limit on elements. */
-  constructor(type: TableType, limits: Limits = DEFAULT_LIMITS) {
+  constructor(type: TableType, limits: Limits = DEFAULT_LIMITS, storage?: Storage) {
     checkLimit(limits, "tableElements", type.minimum);
     this.element = type.element;
     this.maximum = type.maximum;
     this.#ceiling = Math.min(type.maximum ?? 0xffffffff, limits.tableElements);
     this.elements = new Int32Array(type.minimum);
     this.length = type.minimum;
+    this.storage = storage;
   }
 
-  /** Adds `delta` elements; the old length, or -1 and no change when that is over the ceiling. */
+  /** Throws VM-ARGUMENT when there is no such element. */
+  get(index: number): Value {
+    return fromCell(this.storage, this.element, this.elements, this.#checked(index));
+  }
+
+  /** Throws VM-ARGUMENT when there is no such element, or the value is not one of the table's type. */
+  set(index: number, value: Value): void {
+    const cell = new Int32Array(2);
+    toCell(this.storage, this.element, value, cell, 0);
+    this.elements[this.#checked(index)] = cell[0]!;
+  }
+
+  #checked(index: number): number {
+    if (Number.isInteger(index) && index >= 0 && index < this.length) return index;
+    throw new UsageError("VM-ARGUMENT", `the table has ${this.length} elements, none with number ${index}`);
+  }
+
+  /** Adds `delta` elements; the old length, or -1 and no change when it is negative or over the ceiling. */
   grow(delta: number, element: number): number {
     const old = this.length;
-    if (delta > this.#ceiling - old) return -1;
+    if (!(delta >= 0 && delta <= this.#ceiling - old)) return -1;
     const length = old + delta;
     if (length > this.elements.length) {
       const grown = new Int32Array(Math.min(this.#ceiling, Math.max(length, this.elements.length * 2)));

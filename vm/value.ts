@@ -1,5 +1,5 @@
 /** Values at the JavaScript boundary, and their 8-byte cells inside (spec VM-VALUE-1). */
-import type { ValueType } from "./bytecode/structure.ts";
+import type { RefType, ValueType } from "./bytecode/structure.ts";
 import { UsageError } from "./errors.ts";
 import type { ExportedFunction } from "./function.ts";
 
@@ -25,6 +25,10 @@ export interface Storage {
   exportedFunction(address: number): ExportedFunction;
   externNumber(value: unknown): number;
   externValue(number: number): unknown;
+}
+
+export function isReference(type: ValueType): type is RefType {
+  return type === "funcref" || type === "externref";
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -72,9 +76,15 @@ function floatToCell(type: "f32" | "f64", value: Value, words: Int32Array, at: n
     // A NaN of JavaScript has no bits of its own.
     if (value !== value) scratch.setBigUint64(0, wide ? 0x7ff8000000000000n : 0x7fc00000n, true);
   } else if (value !== null && typeof value === "object" && "bits" in value) {
-    if (wide && typeof value.bits === "bigint") scratch.setBigUint64(0, value.bits, true);
-    else if (!wide && typeof value.bits === "number") scratch.setUint32(0, value.bits, true);
-    else throw mismatch(type, value, wide ? "{ bits: bigint }" : "{ bits: number }");
+    const { bits } = value;
+    if (wide && typeof bits === "bigint" && bits === BigInt.asUintN(64, bits)) scratch.setBigUint64(0, bits, true);
+    else if (!wide && typeof bits === "number" && bits === bits >>> 0) scratch.setUint32(0, bits, true);
+    else
+      throw mismatch(
+        type,
+        value,
+        wide ? "as bits a bigint from 0 to 2^64 - 1" : "as bits an integer from 0 to 2^32 - 1",
+      );
   } else throw mismatch(type, value, "a number or { bits }");
   words[at] = scratch.getInt32(0, true);
   if (wide) words[at + 1] = scratch.getInt32(4, true);

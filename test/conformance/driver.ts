@@ -64,7 +64,7 @@ export class Driver {
         setI64: (index, low, high) => this.#set(index, [low, high]),
         setF32: (index, value) => this.#set(index, value),
         setF64: (index, value) => this.#set(index, value),
-        setReference: () => {},
+        setValue: () => {},
       },
       fuelLeft: () => this.fuelLeft,
       trap: (code, detail) => {

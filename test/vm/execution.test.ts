@@ -6,6 +6,7 @@ import {
   type BigintFunction,
   type Caller,
   DEFAULT_LIMITS,
+  ExportedFunction,
   Global,
   type HostFunction,
   type Imports,
@@ -185,6 +186,20 @@ t.test("[VM-VALUE-1] values cross the boundary as they are declared", async (t) 
     ["funcref", extern],
     ["externref", 5],
     ["i32", undefined],
+    ["i32", 2.5],
+    ["i32", -(2 ** 31) - 1],
+    ["i64", -(2n ** 63n) - 1n],
+    ["f32", { bits: 2 ** 32 }],
+    ["f32", { bits: -1 }],
+    ["f32", { bits: 0.5 }],
+    ["f32", { bits: 1n }],
+    ["f64", { bits: 2n ** 64n }],
+    ["f64", { bits: -1n }],
+    ["f64", { bits: 1 }],
+    ["f64", extern],
+    ["funcref", { functionType: {}, store: same.store, address: 0 } as unknown as Value],
+    ["externref", 5n],
+    ["externref", {} as Value],
   ];
   for (const [name, given] of wrong)
     t.throws(() => same.invoke(name, [given as Value]), { code: "VM-ARGUMENT" }, `${name} ${String(given)}`);
@@ -249,6 +264,73 @@ t.test("[VM-STORE-1, VM-STORE-2] instances that link share a store and nothing c
   t.throws(() => takes.instantiate().invoke("f", [instance.function("run")]), { code: "VM-ARGUMENT" });
 });
 
+t.test("[VM-STORE-2] tables and globals of references belong to one store", async (t) => {
+  const guest = await module(`(module (import "m" "t" (table $t 2 funcref)) (import "m" "g" (global $g (mut externref)))
+    (import "m" "i" (global $i (mut i32))) (func $f (export "f") (result i32) (i32.const 7))
+    (elem (i32.const 0) $f) (func (export "call") (result i32) (call_indirect (result i32) (i32.const 1)))
+    (func (export "set") (param externref) (global.set $g (local.get 0)) (global.set $i (i32.const 1))))`);
+  const given = () => ({
+    t: new Table({ element: "funcref", minimum: 2, maximum: undefined }),
+    g: new Global({ value: "externref", mutable: true }, null),
+    i: new Global({ value: "i32", mutable: true }, 0),
+  });
+  const m = given();
+  t.throws(() => m.g.set({ extern: 1 }), { code: "VM-ARGUMENT" }, "no store has it yet");
+  const first = guest.instantiate({ imports: { m } });
+  first.invoke("set", [{ extern: "host" }]);
+  t.same(m.g.get(), { extern: "host" });
+  m.g.set({ extern: "other" });
+  t.same(m.t.get(0), first.function("f"));
+  t.equal(m.t.get(1), null);
+  m.t.set(1, m.t.get(0));
+  t.same(first.invoke("call"), [7]);
+  m.t.set(1, null);
+  t.equal(trapOf(() => first.invoke("call")).code, TrapCode.IndirectCall);
+  for (const index of [-1, 2, 0.5]) {
+    t.throws(() => m.t.get(index), { code: "VM-ARGUMENT" });
+    t.throws(() => m.t.set(index, null), { code: "VM-ARGUMENT" });
+  }
+  t.throws(() => m.t.set(0, 5), { code: "VM-ARGUMENT" });
+  guest.instantiate({ imports: { m }, store: first.store });
+  t.throws(() => guest.instantiate({ imports: { m: { ...given(), t: m.t } } }), { code: "VM-LINK", importName: "t" });
+  t.throws(() => guest.instantiate({ imports: { m: { ...given(), g: m.g } } }), { code: "VM-LINK", importName: "g" });
+  guest.instantiate({ imports: { m: { ...given(), i: m.i } } });
+  const unlinked = given();
+  t.throws(() => guest.instantiate({ imports: { m: { ...unlinked, i: m.g } } }), { code: "VM-LINK" });
+  guest.instantiate({ imports: { m: unlinked } });
+  const store = new Store();
+  const filled = new Global({ value: "externref", mutable: true }, { extern: 5 }, store);
+  t.throws(() => guest.instantiate({ imports: { m: { ...given(), g: filled } } }), { code: "VM-LINK" });
+  const table = new Table({ element: "externref", minimum: 1, maximum: 3 }, DEFAULT_LIMITS, store);
+  table.set(0, { extern: "in a table" });
+  t.same(table.get(0), { extern: "in a table" });
+  t.same([table.grow(-1, 0), table.grow(3, 0), table.grow(2, 0), table.length], [-1, -1, 1, 3]);
+  const forged = new ExportedFunction(first.store, 999, { params: [], results: [] });
+  t.throws(() => m.t.set(0, forged), { code: "VM-ARGUMENT" }, "a function that the store has not");
+  const user = await module(`(module (import "m" "f" (func)))`);
+  t.throws(() => user.instantiate({ store: first.store, imports: { m: { f: forged } } }), { code: "VM-LINK" });
+});
+
+t.test("[VM-EXEC-1] another store may run the same module during a host call", async (t) => {
+  const many = Array.from(
+    { length: 40 },
+    (_, k) =>
+      `(func (export "g${k}") (param i32) (result i32) ${"(local.set 0 (i32.mul (local.get 0) (i32.const 3)))".repeat(60)} (local.get 0))`,
+  );
+  const guest = await module(`(module (import "h" "f" (func $f)) ${many.join("")}
+    (func (export "run") (result i32) (call $f) (call $last (i32.const 5)))
+    (func $last (export "last") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))`);
+  const linked = (call: HostFunction["call"]): Imports => ({ h: { f: host({ params: [], results: [] }, call) } });
+  const other = guest.instantiate({ imports: linked(() => {}) });
+  const instance = guest.instantiate({
+    imports: linked(() => {
+      for (let k = 0; k < many.length; k++) other.invoke(`g${k}`, [1]);
+      other.invoke("last", [1]);
+    }),
+  });
+  t.same(instance.invoke("run"), [6]);
+});
+
 t.test("[VM-STORE-3] a host function cannot use the store that is calling it", async (t) => {
   let instance: Instance;
   const attempts: (() => unknown)[] = [
@@ -293,7 +375,14 @@ t.test("[VM-LINK-1] imports match by kind, type, size and mutability", async (t)
   await link("(memory 1 2)", new Memory({ minimum: 1, maximum: 2 }));
   await link("(table 1 funcref)", new Table({ element: "funcref", minimum: 1, maximum: undefined }));
   await link("(global i32)", new Global({ value: "i32", mutable: false }, 1));
+  for (const x of [null, 5, "f", () => 5, {}, { type: {}, fuel: 0, call() {} }, { ...nothing, call: 5 }])
+    await t.rejects(link("(func)", x as unknown as HostFunction), { code: "VM-LINK" }, `${typeof x} is not a function`);
+  for (const x of [null, 5, {}])
+    for (const field of ["(memory 1)", "(table 1 funcref)", "(global i32)"])
+      await t.rejects(link(field, x as unknown as Memory), { code: "VM-LINK" });
+  t.throws(() => new Global({ value: "i32", mutable: false }, 1).set(2), { code: "VM-ARGUMENT" }, "it is immutable");
   const prototype = await module(`(module (import "m" "toString" (func)))`);
+  t.throws(() => prototype.instantiate({ imports: { m: null } as unknown as Imports }), { code: "VM-LINK" });
   t.throws(() => prototype.instantiate({ imports: { m: {} } }), { code: "VM-LINK" }, "inherited names are not imports");
   const unlinked = await module(`(module (import "h" "f" (func)) (import "m" "x" (func)))`);
   const store = new Store();
@@ -362,6 +451,15 @@ t.test("[VM-EXEC-2] after a trap the instance may be invoked again", async (t) =
   paused.store.addFuel(1_000_000n);
   t.same(paused.invoke("fib", [10]), [55], "a new invocation gives up the paused one");
   t.throws(() => paused.resume(0n), { code: "VM-NOT-PAUSED" });
+  const waiting = await instance(
+    `(module (func (export "f") (param i32 i32) (result i32)
+      (loop $l (br_if $l (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (i32.const 10)))) (local.get 0)))`,
+    { fuel: 20n },
+  );
+  t.equal(trapOf(() => waiting.invoke("f", [7, 0])).code, TrapCode.OutOfFuel);
+  for (const args of [[99, 1.5], [99], [99, 98, 97]])
+    t.throws(() => waiting.invoke("f", args), { code: "VM-ARGUMENT" });
+  t.same(waiting.resume(1000n), [7], "arguments that are refused leave what is paused alone");
 });
 
 t.test("[VM-HOST-1] host functions get words and write results", async (t) => {
@@ -447,6 +545,26 @@ t.test("[VM-HOST-3] with bigint, values go in and out", async (t) => {
   t.same(seen, [[-(2n ** 40n), extern, -3]]);
   t.equal(guest.fuelUsed, 4n + 3n);
   t.same(guest.invoke("one"), [-5n]);
+  const results = ["i32", "i64", "f32", "f64", "funcref", "externref"] as const;
+  const bad: readonly (Value | readonly Value[] | undefined)[] = [1.5, 1, 1n, null, 5, 5];
+  const good: readonly Value[] = [2 ** 31, 2n ** 63n, { bits: 0xffa12345 }, { bits: 0xfff4000000012345n }, null, null];
+  const out: readonly Value[] = [-(2 ** 31), -(2n ** 63n), good[2]!, good[3]!, null, null];
+  for (const [k, result] of results.entries()) {
+    let returned: Value | readonly Value[] | undefined = good[k]!;
+    const f: BigintFunction = {
+      bigint: true,
+      type: { params: [], results: [result] },
+      fuel: 0,
+      mayFree: false,
+      call: () => returned,
+    };
+    const guest = await instance(
+      `(module (import "h" "f" (func $f (result ${result}))) (func (export "f") (result ${result}) (call $f)))`,
+      { imports: { h: { f } } },
+    );
+    t.same(guest.invoke("f", [], { bits: true }), [out[k]!], result);
+    for (returned of [bad[k], undefined, []]) t.throws(() => guest.invoke("f"), { code: "VM-ARGUMENT" }, result);
+  }
 });
 
 /** Fuel of one invocation. */
@@ -598,6 +716,41 @@ t.test("[VM-FUEL-6] out of fuel is exact and can be resumed", async (t) => {
     if (name !== "loop") t.same(instance.resume(1000n), []);
   }
   t.equal(whole.store.fuelLeft, undefined);
+});
+
+t.test("[VM-FUEL-6] fuel is exact over any amount, and debts of many returns add up", async (t) => {
+  const big = await module(`(module (memory 0 0) (func (export "run") (param i32)
+    (loop $l (drop (memory.grow (i32.const 65536))) (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`);
+  const used = 100n * (65_536n * 1024n + 8n);
+  t.equal(fuelOf(big.instantiate(), "run", [100]), used);
+  const rich = big.instantiate({ fuel: 2n ** 63n - 1n });
+  t.equal(fuelOf(rich, "run", [100]), used);
+  t.equal(rich.store.fuelLeft, 2n ** 63n - 1n - used);
+  t.equal(fuelOf(big.instantiate({ fuel: used }), "run", [100]), used);
+  const short = big.instantiate({ fuel: used - 1n });
+  t.equal(trapOf(() => short.invoke("run", [100])).fuel, used, "at the last loop's last block");
+  // Two in each frame before the if, four and the drops in its arm; none of the blocks behind the call is tested.
+  for (const [types, values] of [
+    ["", []],
+    ["(result i32)", ["(i32.const 1)"]],
+    ["(result i32 i64)", ["(i32.const 1)", "(i64.const 1)"]],
+  ] as const) {
+    const deep = await instance(
+      `(module (func $f (export "f") (param i32) ${types}
+        (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))) ${values.map(() => "drop").join(" ")}))
+        ${"nop ".repeat(2_900_000)} ${values.join(" ")}))`,
+      { fuel: 100_000_000n },
+    );
+    const pushed = BigInt(values.length);
+    const total = 1001n * (2n + 2_900_000n + pushed) + 1000n * (4n + pushed);
+    t.match(
+      trapOf(() => deep.invoke("f", [1000])),
+      { code: TrapCode.OutOfFuel, resumable: true, fuel: total },
+      types,
+    );
+    t.equal(deep.resume(10_000_000_000n).length, values.length);
+    t.equal(deep.fuelUsed, total);
+  }
 });
 
 t.test("[VM-FUEL-7] a trap goes back to the last publication point", async (t) => {

@@ -153,10 +153,14 @@ export class Activation {
     const { params } = entry.type;
     if (args.length !== params.length)
       throw new UsageError("VM-ARGUMENT", `${params.length} arguments are expected, not ${args.length}`);
-    this.#fit(2 * (params.length + entry.type.results.length) + HEADER_WORDS);
+    // Not on the stack before all of them are known to be good: it may hold a paused execution.
+    const cells = new Int32Array(2 * params.length);
     params.forEach((type, k) => {
-      toCell(this.store, type, args[k]!, this.words, 2 * k);
+      toCell(this.store, type, args[k]!, cells, 2 * k);
     });
+    this.state = "idle";
+    this.#fit(2 * (params.length + entry.type.results.length) + HEADER_WORDS);
+    this.words.set(cells);
     this.entry = entry;
     this.fp = 0;
     this.credit = 0;
@@ -220,7 +224,10 @@ export class Activation {
       this.charge(this.entry.price(this.words, 0));
       this.callHost(this.entry, 0);
     } catch (error) {
-      throw error instanceof Fault ? this.#trap(error.code, error.detail, false) : error;
+      if (!(error instanceof Fault)) throw error;
+      this.fuel = this.#published;
+      this.reserve = this.#publishedReserve;
+      throw this.#trap(error.code, error.detail, false);
     } finally {
       this.state = "idle";
     }
@@ -236,7 +243,7 @@ export class Activation {
       for (;;) {
         switch (run(this)) {
           case Stop.Return:
-            if (this.#isOutermost() && this.refill(this.fuel) < 0) {
+            if (this.refill(this.fuel) < 0 && this.#isOutermost()) {
               this.credit = 0;
               paused = true;
               throw this.#trap(TrapCode.OutOfFuel, undefined, true);
@@ -282,8 +289,7 @@ export class Activation {
 
   /** At a probe: calls the hooks, counts steps, or goes over to the fast code. True to pause. */
   #probe(): boolean {
-    const hook = this.store.hooks?.instruction;
-    if (hook) hook(this.position);
+    this.store.hooks?.instruction?.(this.position);
     if (this.#steps === 0 || (this.#steps > 0 && --this.#steps === 0)) return true;
     this.pc++;
     if (this.#steps < 0 && !this.store.hooks && this.#isPoint()) this.#change(false);
@@ -381,16 +387,13 @@ export class Activation {
     const count = this.#arguments(params, base);
     const caller = this.#caller;
     caller.enter(this.entry === target ? undefined : this.instance, target.type, base);
-    const single = results.length === 1 ? results[0]! : undefined;
-    if (single === undefined || single === "i64" || single === "funcref" || single === "externref")
-      s.fill(0, base, base + 2 * results.length);
+    for (let at = base; at < base + 2 * results.length; at++) s[at] = 0;
     const result = callWords(host, caller, this.#argumentWords, count);
-    if (results.length !== 1) return;
-    if (single === "i32") {
-      s[base] = result as number;
-      s[base + 1] = 0;
-    } else if (single === "f32") caller.results.setF32(0, result as number);
-    else if (single === "f64") caller.results.setF64(0, result as number);
+    if (results.length !== 1 || result === undefined) return;
+    const single = results[0]!;
+    if (single === "i32") s[base] = result;
+    else if (single === "f32") caller.results.setF32(0, result);
+    else if (single === "f64") caller.results.setF64(0, result);
   }
 
   /** Reads the arguments into `#argumentWords`; how many words they are. */
@@ -416,7 +419,7 @@ export class Activation {
     const body = structure.bodies[code.functionAt(pc) - instance.module.translation.importedFunctions]!;
     const operation = code.words[pc]!;
     if (operation === Operation.Enter) return body.code;
-    if (operation >= Operation.Return && operation <= Operation.Return1) return body.end - 1;
+    if (isReturn(operation)) return body.end - 1;
     return code.sites[pc]!;
   }
 
@@ -492,7 +495,7 @@ export class Activation {
   }
 
   restoreFuel(reader: SnapshotReader): void {
-    this.unlimited = reader.u32() === 1;
+    this.unlimited = reader.flag();
     this.granted = reader.i128();
     this.reserve = reader.i128();
     this.refill(0);
@@ -501,20 +504,23 @@ export class Activation {
       reader.refuse("impossible fuel");
   }
 
-  restore(reader: SnapshotReader): void {
-    const plain = reader.u32() === AT_PROBE;
+  /** `savedDepth` is the limit that the snapshot's depth counts from. */
+  restore(reader: SnapshotReader, savedDepth: number): void {
+    const kind = reader.u32();
+    if (kind !== AT_POINT && kind !== AT_PROBE) reader.refuse("no such kind of pause");
+    const plain = kind === AT_PROBE;
     this.entry = this.store.instances[reader.u32()]?.functions[reader.u32()] ?? reader.refuse("no such entry function");
-    this.depth = reader.u32();
-    if (this.depth > this.store.limits.depth) reader.refuse("more depth left than the limit allows");
+    const depthLeft = reader.u32();
     const frames: Position[] = [];
     for (let count = reader.count(12); count > 0; count--)
       frames.push({ instance: reader.u32(), function: reader.u32(), offset: reader.u32() });
+    let depthUsed = 0;
     let fp = reader.u32();
     const words = reader.words();
     this.#fit(words.length);
     this.words.set(words);
     if (frames.length === 0) reader.refuse("a paused execution without a frame");
-    let above: { header: number; instance: number } | undefined;
+    let above: { header: number; fp: number; instance: number } | undefined;
     for (const frame of frames) {
       const instance = this.store.instances[frame.instance] ?? reader.refuse("no such instance");
       const { translation } = instance.module;
@@ -527,25 +533,37 @@ export class Activation {
       const pc = map[frame.function]!.get(frame.offset) ?? reader.refuse("no place to go on from");
       if (fp % 2 !== 0 || fp + code.words[enter + EnterWord.header]! + HEADER_WORDS > words.length)
         reader.refuse("a frame outside the stack");
+      const operation = code.words[pc]!;
+      // The Enter that stopped for fuel has not taken its slots yet.
+      if (operation !== Operation.Enter) depthUsed += code.words[enter + EnterWord.slots]!;
       if (above === undefined) {
         this.instance = instance;
         this.code = code;
         this.pc = pc;
         this.fp = fp;
       } else {
-        const operation = code.words[pc]!;
         if (operation < Operation.Call || operation > Operation.CallIndirect)
           reader.refuse("a frame that does not call");
+        const base = fp + code.words[pc + callLength(operation) - 1]!;
+        if (base !== above.fp) reader.refuse("a frame that is not where its caller's arguments are");
         const next = pc + callLength(operation);
         this.words[above.header] = above.instance === frame.instance ? next : -2 - next;
         this.words[above.header + 2] = frame.instance;
       }
       const header = fp + code.words[enter + EnterWord.header]!;
-      above = { header, instance: frame.instance };
-      const base = this.words[header + 1]!;
-      if (frame !== frames.at(-1) && (base < 0 || base >= fp)) reader.refuse("frames out of order");
-      fp = base;
+      above = { header, fp, instance: frame.instance };
+      fp = this.words[header + 1]!;
     }
+    const outermost = frames.at(-1)!;
+    if (
+      above!.fp !== 0 ||
+      outermost.instance !== this.entry.instance?.number ||
+      outermost.function !== this.entry.index
+    )
+      reader.refuse("an outermost frame that is not the entry's");
+    if (depthLeft + depthUsed !== savedDepth) reader.refuse("frames of another depth");
+    this.depth = this.store.limits.depth - depthUsed;
+    if (this.depth < 0) reader.refuse("frames deeper than the limit allows");
     this.words[above!.header] = RETURN_TO_HOST;
     this.#publish();
     this.state = "paused";
@@ -562,6 +580,8 @@ export class Activation {
   /** At such a point: goes on in the plain code, or in the fast code. */
   #change(plain: boolean): void {
     const { code, pc, instance } = this;
+    // Fast code returns a local from where it is; behind a return to the host there is nothing to stop at anyway.
+    if (plain && isReturn(code.words[pc]!)) return;
     const form = (of: Instance, index: number): Code => {
       const to = of.module.code(plain);
       translate(of.module.translation, to, index);
@@ -581,6 +601,10 @@ export class Activation {
     this.code = form(instance, index);
     this.pc = this.code.points[index]!.get(code.sites[pc]!)!;
   }
+}
+
+function isReturn(operation: number): boolean {
+  return operation >= Operation.Return && operation <= Operation.Return1;
 }
 
 /** Calls with the first `count` of `w`; the usual counts without making an array. */
@@ -687,10 +711,9 @@ class HostCaller implements Caller, Results {
     }
   }
 
-  setReference(index: number, value: Value): void {
+  setValue(index: number, value: Value): void {
     const type = this.#type.results[index];
-    if (type !== "funcref" && type !== "externref")
-      throw new UsageError("VM-ARGUMENT", `result ${index} is ${type}, not a reference`);
+    if (type === undefined) throw new UsageError("VM-ARGUMENT", `there is no result ${index}`);
     toCell(this.#activation.store, type, value, this.#activation.words, this.#base + 2 * index);
   }
 }

@@ -52,6 +52,12 @@ export const Stop = {
   Probe: 8,
 } as const;
 
+/**
+ * A function charges less than 2^28 between two tests (`functionBytes` is bounded for it). Returns do not test, but move
+ * a greater debt to the reserve: else the slice could wrap around while many functions return in a row.
+ */
+const MOST_DEBT = 0x10000000;
+
 export function run(a: Activation): number {
   const s = a.words;
   const f = a.floats;
@@ -180,9 +186,12 @@ export function run(a: Activation): number {
         // Return
         const header = fp + c[pc + 1]!;
         const back = s[header]!;
-        if (back < 0) {
-          stop = Stop.Return;
-          break loop;
+        if ((back | (fuel + MOST_DEBT)) < 0) {
+          if (back < 0) {
+            stop = Stop.Return;
+            break loop;
+          }
+          fuel = a.refill(fuel);
         }
         const base = s[header + 1]!;
         depth += c[pc + 2]!;
@@ -197,9 +206,12 @@ export function run(a: Activation): number {
         // Return0
         const header = fp + c[pc + 1]!;
         const back = s[header]!;
-        if (back < 0) {
-          stop = Stop.Return;
-          break loop;
+        if ((back | (fuel + MOST_DEBT)) < 0) {
+          if (back < 0) {
+            stop = Stop.Return;
+            break loop;
+          }
+          fuel = a.refill(fuel);
         }
         depth += c[pc + 2]!;
         fp = s[header + 1]!;
@@ -210,9 +222,12 @@ export function run(a: Activation): number {
         // Return1
         const header = fp + c[pc + 1]!;
         const back = s[header]!;
-        if (back < 0) {
-          stop = Stop.Return;
-          break loop;
+        if ((back | (fuel + MOST_DEBT)) < 0) {
+          if (back < 0) {
+            stop = Stop.Return;
+            break loop;
+          }
+          fuel = a.refill(fuel);
         }
         const base = s[header + 1]!;
         depth += c[pc + 2]!;
@@ -328,7 +343,8 @@ export function run(a: Activation): number {
         a.depth = depth;
         a.callHost(target, base);
         pc = next;
-        if (memory.view !== view) break loop;
+        // The host may have grown the memory, or in another store run the same module, and so its code.
+        if (memory.view !== view || code.words !== c) break loop;
         continue;
       }
       case 301: {
