@@ -1,6 +1,6 @@
 /** Errors of the command as a person reads them: what, where, what to do. */
 import { AshlarError } from "../../vm/errors.ts";
-import { ERROR_STYLE, plain, styled } from "./terminal.ts";
+import { ERROR_STYLE, errorCode, plain, styled } from "./terminal.ts";
 
 /** Exit codes (spec CLI-EXIT-1). */
 export const ExitCode = {
@@ -51,16 +51,23 @@ const HINTS: { readonly [code: string]: string } = {
   "VM-UNSUPPORTED_FEATURE": "Build the guest for WebAssembly 2.0 without this feature.",
 };
 
-/** `error`, about the file or folder `where`, for {@link printFailure}. */
+/** Errors that a user can meet, by their code: each bundle has its own copies of the classes. */
+const CODE = /^(VM|ABI|FS|CLI)-/;
+
+/** `error`, about the file or folder `where`, for {@link describeFailure}. */
 export function failureOf(error: unknown, where?: string): Failure {
-  if (error instanceof CommandError)
-    return { code: error.code, message: error.message, exitCode: error.exitCode, where, hint: error.hint };
-  if (error instanceof AshlarError && typeof error.code === "string" && error.code !== "ABI-PANIC")
-    return { code: error.code, message: error.message, exitCode: ExitCode.FAILURE, where, hint: HINTS[error.code] };
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const code = error instanceof AshlarError ? String(error.code) : "CLI-INTERNAL";
-  const hint = "This is a bug in Ashlar, not in the guest. Please report it with the text above.";
-  return { code, message: text, exitCode: ExitCode.FAILURE, where, hint };
+  const code = errorCode(error) ?? "";
+  if (CODE.test(code) && code !== "ABI-PANIC") {
+    const { message, exitCode = ExitCode.FAILURE, hint = HINTS[code] } = error as CommandError;
+    return { code, message, exitCode, where, hint };
+  }
+  return {
+    code: code === "ABI-PANIC" ? code : "CLI-INTERNAL",
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    exitCode: ExitCode.FAILURE,
+    where,
+    hint: "This is a bug in Ashlar, not in the guest. Please report it with the text above.",
+  };
 }
 
 /** The lines for a terminal. */

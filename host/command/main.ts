@@ -10,8 +10,8 @@ if (major < OLDEST) {
   console.error(`ashlar needs Node.js ${OLDEST} or newer, and this is ${process.versions.node} (${process.execPath}).`);
   process.exitCode = 1;
 } else {
-  // Run from the sources the worker is TypeScript, else JavaScript; it lies beside this file, not beside a chunk.
-  const worker = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
+  // Run from the sources the worker is TypeScript, bundled it is CommonJS.
+  const worker = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.cjs", import.meta.url);
   // Everything is written synchronously, so nothing is lost; and a worker that still waits ends with the process.
   process.exit(await main(process.argv.slice(2), { worker }));
 }
