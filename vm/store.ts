@@ -91,7 +91,6 @@ export class Store implements Storage {
     const entry = this.functions[address]!;
     if (!entry.instance) throw new UsageError("VM-ARGUMENT", "a host function cannot be stepped");
     this.activation.begin(entry, args);
-    this.activation.enterPlain();
     this.activation.step(0);
   }
 

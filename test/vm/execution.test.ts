@@ -63,7 +63,10 @@ t.test("[VM-LIMIT-1] limits are checked and reported", async (t) => {
   for (const depth of [-1, 1.5, Number.NaN, 2 ** 40])
     t.throws(() => new Store({ limits: { depth } }), { code: "VM-ARGUMENT" }, `depth ${depth}`);
   t.throws(() => Module.decode(bytes).instantiate({ engine: "turbo" as "reference" }), { code: "VM-ARGUMENT" });
+  t.throws(() => new Store({ engine: "turbo" as "reference" }), { code: "VM-ARGUMENT" });
   t.throws(() => new Store({ fuel: -1n }), { code: "VM-ARGUMENT" });
+  t.throws(() => new Store({ fuel: 1 as unknown as bigint }), { code: "VM-ARGUMENT" });
+  t.throws(() => new Store().addFuel(-1n), { code: "VM-ARGUMENT" });
   t.throws(() => new Store({ fuel: 2n ** 63n }), { code: "VM-ARGUMENT" });
 });
 
@@ -172,6 +175,8 @@ t.test("[VM-VALUE-1] values cross the boundary as they are declared", async (t) 
     ["externref", extern, extern],
     ["externref", { extern: null }, { extern: null }],
   ];
+  t.equal(same.function("i32"), same.function("i32"), "a function is the same value each time");
+  t.equal(same.store.externNumber(extern), same.store.externNumber(extern), "so is what is behind a reference");
   for (const [name, given, expected] of cases) t.strictSame(same.invoke(name, [given]), [expected], `${name} ${given}`);
   const wrong: [string, Value | undefined][] = [
     ["i32", 1.5],
@@ -437,6 +442,37 @@ t.test("[VM-INSTANTIATE-1] segments are charged and applied in order, then the s
     `(module (table 2 funcref) (elem (i32.const 1) func) (memory 0) (data (i32.const 0) ""))`,
   );
   t.equal(sized.fuelUsed, 2n);
+  const many = await module(
+    `(module (table 9 funcref) (func $f (result i32) (i32.const 8)) (elem (i32.const 0) $f $f $f $f $f $f $f $f)
+      (elem (table 0) (i32.const 8) funcref (item ref.func $f)) (elem $null funcref (item ref.null func))
+      (func (export "call") (result i32) (table.init $null (i32.const 0) (i32.const 0) (i32.const 1))
+        (i32.add (call_indirect (result i32) (i32.const 8)) (ref.is_null (table.get (i32.const 0))))))`,
+  );
+  const filled = many.instantiate();
+  t.equal(filled.fuelUsed, 2n + 1n);
+  t.same(filled.invoke("call"), [9], "items may be expressions");
+  t.equal(trapOf(() => many.instantiate({ fuel: 1n })).code, TrapCode.OutOfFuel);
+  for (const [field, code] of [
+    [`(table 1 funcref) (func $f) (elem (i32.const -1) $f)`, TrapCode.TableOutOfBounds],
+    [`(memory 1) (data (i32.const -1) "x")`, TrapCode.MemoryOutOfBounds],
+  ] as const)
+    await t.rejects(instance(`(module ${field})`), { code });
+  // A start function that the host has: what it throws comes through, and no instance calls it.
+  const starts = await module(`(module (import "h" "f" (func $f)) (memory 1) (start $f))`);
+  const failure = new Error("of the host");
+  const from: [number, unknown][] = [];
+  const start = host({ params: [], results: [] }, (caller) => {
+    from.push([caller.instance, caller.memory]);
+    throw failure;
+  });
+  t.throws(() => starts.instantiate({ imports: { h: { f: start } } }), failure);
+  t.same(from, [[-1, undefined]]);
+  const elsewhere = looping.instantiate.bind(looping, { fuel: 100n });
+  const inner = (await instance(FIB, { fuel: 1n })) as Instance;
+  const nested = host({ params: [], results: [] }, () => void inner.invoke("fib", [20]));
+  const passed = trapOf(() => starts.instantiate({ imports: { h: { f: nested } } }));
+  t.match(passed, { code: TrapCode.OutOfFuel, resumable: true }, "another store's trap is not this one's");
+  t.equal(trapOf(elsewhere).resumable, false);
 });
 
 t.test("[VM-EXEC-2] after a trap the instance may be invoked again", async (t) => {
@@ -738,13 +774,13 @@ t.test("[VM-FUEL-6] fuel is exact over any amount, and debts of many returns add
     const deep = await instance(
       `(module (func $f (export "f") (param i32) ${types}
         (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))) ${values.map(() => "drop").join(" ")}))
-        ${"nop ".repeat(2_900_000)} ${values.join(" ")}))`,
-      { fuel: 100_000_000n },
+        ${"nop ".repeat(29_000)} ${values.join(" ")}))`,
+      { fuel: 100_000_000n, limits: { depth: 2_000_000 } },
     );
     const pushed = BigInt(values.length);
-    const total = 1001n * (2n + 2_900_000n + pushed) + 1000n * (4n + pushed);
+    const total = 100_001n * (2n + 29_000n + pushed) + 100_000n * (4n + pushed);
     t.match(
-      trapOf(() => deep.invoke("f", [1000])),
+      trapOf(() => deep.invoke("f", [100_000])),
       { code: TrapCode.OutOfFuel, resumable: true, fuel: total },
       types,
     );
@@ -961,10 +997,33 @@ t.test("[VM-STEP-1, VM-EXEC-1] stepping stops before every instruction and chang
   t.throws(() => starved.step(1000), { code: TrapCode.OutOfFuel, resumable: true });
   t.same(starved.resume(10_000n), results);
   t.equal(starved.fuelUsed, whole.fuelUsed);
-  for (const count of [0, -1, 1.5]) t.throws(() => starved.step(count), { code: /VM-(NOT-PAUSED|ARGUMENT)/ });
+  const paused = guest.instantiate();
+  paused.begin("run", [6]);
+  for (const count of [0, -1, 1.5, Number.NaN]) t.throws(() => paused.step(count), { code: "VM-ARGUMENT" });
+  t.throws(() => paused.resume(-1n), { code: "VM-ARGUMENT" });
+  t.same(paused.resume(0n), results);
+  t.throws(() => paused.step(), { code: "VM-NOT-PAUSED" });
   const empty = await instance(`(module (func (export "f")))`);
   empty.begin("f");
   t.equal(empty.store.paused, false, "nothing to step over");
+  const direct = await instance(`(module (import "h" "f" (func $f)) (export "f" (func $f)))`, {
+    imports: { h: { f: host({ params: [], results: [] }, () => {}) } },
+  });
+  t.throws(() => direct.begin("f"), { code: "VM-ARGUMENT" }, "a host function has no instructions");
+  // Out of fuel at the return, with the result in a local.
+  const returns = await module(
+    `(module (func (export "f") (param i32) (result i32) (local i32)
+      (block (br_if 0 (i32.const 1))) nop nop (local.set 1 (i32.const 55)) local.get 1 return))`,
+  );
+  const late = returns.instantiate({ fuel: 4n });
+  trapOf(() => late.invoke("f", [77]));
+  late.store.addFuel(100n);
+  t.equal(late.step(), false);
+  t.same(late.store.results(), [55]);
+  const hooked = returns.instantiate({ fuel: 4n });
+  trapOf(() => hooked.invoke("f", [77]));
+  hooked.store.hooks = { instruction() {} };
+  t.same(hooked.resume(100n), [55]);
 });
 
 t.test("[VM-HOOK-1] hooks see every instruction", async (t) => {
@@ -1035,6 +1094,32 @@ t.test("[VM-DIGEST-1, VM-DIGEST-2] the digest is of the state alone", async (t) 
     .update(u32(0))
     .digest("hex");
   t.equal(table.stateDigest(), withTable, "a function is its instance and index");
+  const lib =
+    await module(`(module (memory (export "m") 0) (table (export "t") 1 funcref) (table (export "x") 2 externref)
+    (global (export "g") (mut i64) (i64.const -3)) (global (export "d") f64 (f64.const 2)) (global i32 (i32.const 6))
+    (global (export "f") funcref (ref.func $f)) (func $f (export "set") (param externref) (table.set 1 (i32.const 1) (local.get 0))))`);
+  const user = await module(`(module (import "l" "g" (global (mut i64))) (import "l" "t" (table 1 funcref))
+    (import "l" "m" (memory 0)) (import "l" "f" (global funcref)) (import "l" "set" (func (param externref))) (global f32 (f32.const 1)))`);
+  const first = lib.instantiate();
+  const imports: Imports = {
+    l: {
+      g: first.global("g"),
+      t: first.table("t"),
+      m: first.memory("m"),
+      f: first.global("f"),
+      set: first.function("set"),
+    },
+  };
+  const second = user.instantiate({ store: first.store, imports });
+  (await module("(module)")).instantiate({ store: first.store });
+  first.invoke("set", [{ extern: 1 }]);
+  const shared = createHash("sha256")
+    .update(u32(3, 0, 0xfffffffd, 0xffffffff, 0, 0x40000000, 6, 0, 1, 0, 1, 0, 0, 2, 0, 0, 0xffffffff, 0, 0, 0))
+    .update(u32(0x3f800000, 0, 0, 0))
+    .update(u32(0, 0))
+    .update(u32(0))
+    .digest("hex");
+  t.equal(second.stateDigest(), shared, "what is shared is there once");
   const same = guest.instantiate({ fuel: 1000n, limits: { depth: 77 } });
   same.invoke("store");
   same.invoke("unstore");
@@ -1120,9 +1205,18 @@ t.test("[VM-SNAPSHOT-1] between calls, across instances, and what is refused", a
   t.same(before.resume(0n), [109]);
   t.equal(paused.fuelUsed, store.fuelUsed);
 
-  const shared = await module(`(module (import "m" "memory" (memory 1)))`);
-  const outside = shared.instantiate({ imports: { m: { memory: new Memory({ minimum: 1, maximum: undefined }) } } });
-  t.throws(() => outside.snapshot(), { code: "VM-SNAPSHOT" });
+  for (const [field, x, refused] of [
+    ["(memory 1)", new Memory({ minimum: 1, maximum: undefined }), true],
+    ["(table 1 funcref)", new Table({ element: "funcref", minimum: 1, maximum: undefined }), true],
+    ["(global (mut i32))", new Global({ value: "i32", mutable: true }, 1), true],
+    ["(global i32)", new Global({ value: "i32", mutable: false }, 1), false],
+    ["(global externref)", new Global({ value: "externref", mutable: false }, null), true],
+  ] as const) {
+    const shared = await module(`(module (import "m" "x" ${field}))`);
+    const outside = shared.instantiate({ imports: { m: { x } } });
+    if (refused) t.throws(() => outside.snapshot(), { code: "VM-SNAPSHOT" }, field);
+    else t.same(Instance.restore(shared, outside.snapshot(), { imports: { m: { x } } }).snapshot(), outside.snapshot());
+  }
   const refs = await module(
     `(module (table (export "t") 1 externref) (global $g (mut externref) (ref.null extern))
     (func (export "g") (param externref) (global.set $g (local.get 0)))
@@ -1194,6 +1288,109 @@ t.test("[VM-SNAPSHOT-2, VM-SNAPSHOT-4] the bytes of a snapshot, and bytes that a
   }
   t.ok(refused > 100 && restored > 20, `${refused} refused, ${restored} restored`);
 });
+
+t.test(
+  "[VM-SNAPSHOT-2, VM-SNAPSHOT-3, VM-SNAPSHOT-4] every field of a paused store, and what it may not be",
+  async (t) => {
+    const { createHash } = await import("node:crypto");
+    const guest = await module(`(module (memory 1 2) (table 2 externref) (table 1 funcref)
+    (global (mut externref) (ref.null extern)) (global (mut i32) (i32.const 7)) (data $d "") (elem $e funcref (ref.func $f))
+    (func $f (export "f") (param i32) (result i32)
+      (if (result i32) (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))) (else nop (i32.const 3)))))`);
+    const paused = guest.instantiate({ fuel: 2n ** 63n - 1n, limits: { depth: 1000 } });
+    paused.store.addFuel(2n ** 63n - 1n);
+    paused.store.addFuel(2n ** 63n - 1n);
+    paused.begin("f", [2]);
+    t.ok(paused.step(14));
+    const snapshot = paused.snapshot();
+    const { code } = guest.structure.bodies[0]!;
+    const heap = new DataView(snapshot.buffer).getUint32(202, true);
+    const execution = 206 + heap;
+    const u32At = (at: number): number => new DataView(snapshot.buffer).getUint32(at, true);
+    t.equal(u32At(execution), 1, "paused");
+    const fields = Array.from({ length: 15 }, (_, k) => u32At(execution + 4 + 4 * k));
+    const called = code + 2 + 2 + 2 + 2 + 1;
+    const innermost = called + 2 + 1;
+    t.same(fields.slice(0, 5), [2, 0, 0, 1000 - 3 * 11, 3], "between instructions, entry, depth, frames");
+    t.same(fields.slice(5, 14), [0, 0, innermost, 0, 0, called, 0, 0, called]);
+    // A frame: the parameter, the header, two operands at most.
+    t.equal(fields[14], 2 * (2 + 4), "the third frame stands on the first operands of the two others");
+    const words = execution + 4 + 4 * 15;
+    const stack = Array.from({ length: u32At(words) }, (_, k) => u32At(words + 4 + 4 * k));
+    t.equal(stack.length, 12 + 2 + 4 + 2 * 2);
+    t.same(
+      [...stack.slice(0, 6), ...stack.slice(6, 12), ...stack.slice(12, 18)],
+      [...[2, 0, 0, 0, 0, 0], ...[1, 0, 0, 0, 0, 0], ...[0, 0, 0, 6, 0, 0]],
+    );
+    t.equal(words + 4 + 4 * stack.length + 32, snapshot.length);
+    const forge = (changes: readonly (readonly [number, number])[], more = 0): Uint8Array => {
+      const body = new Uint8Array(snapshot.length - 32 + more);
+      body.set(snapshot.subarray(0, Math.min(body.length, snapshot.length - 32)));
+      const view = new DataView(body.buffer);
+      for (const [at, value] of changes) view.setUint32(at, value, true);
+      return Buffer.concat([body, createHash("sha256").update(body).digest()]);
+    };
+    t.same(Instance.restore(guest, forge([])).resume(0n), [3]);
+    t.same([u32At(72), u32At(76)], [1, 0], "granted is over 2^64");
+    t.same(Instance.restore(guest, forge([])).snapshot(), snapshot);
+    const field = (k: number): number => execution + 4 + 4 * k;
+    const refused: [string, ...(readonly [number, number])[]][] = [
+      ["magic", [4, 0x1b0a0d53]],
+      ["version", [8, 2]],
+      ["limit", [16, 0x7ff80000]],
+      ["unlimited", [60, 2]],
+      ["granted", [76, 0x80000000]],
+      ["left", [92, 1]],
+      ["credit", [100, 0x7ff80000]],
+      ["negative credit", [100, 0xbff00000]],
+      ["instances", [104, 2]],
+      ["module", [108, 0]],
+      ["data flags", [140, 2]],
+      ["data flag", [141, 0x02000000]],
+      ["pages too few", [150, 0]],
+      ["pages too many", [150, 3]],
+      ["chunks", [154, 0x10000000]],
+      ["table", [158, 0x40000000]],
+      ["externref", [162, 1]],
+      ["funcref", [174, 2]],
+      ["negative funcref", [174, 0xffffffff]],
+      ["global", [178, 1]],
+      ["externref in a global", [182, 1]],
+      ["heap", [202, 0x10000000]],
+      ["paused", [execution, 2]],
+      ["kind", [field(0), 3]],
+      ["kind 0", [field(0), 0]],
+      ["kind of place", [field(0), 1]],
+      ["entry instance", [field(1), 1]],
+      ["entry function", [field(2), 1]],
+      ["depth", [field(3), 1000 - 3 * 11 + 1]],
+      ["less depth", [field(3), 1000 - 3 * 11 - 1]],
+      ["no frames", [field(4), 0]],
+      ["frames", [field(4), 0x10000000]],
+      ["frame's instance", [field(5), 1]],
+      ["frame's function", [field(6), 1]],
+      ["frame's offset", [field(7), innermost - 1]],
+      ["caller's instance", [field(8), 1]],
+      ["caller that does not call", [field(10), code]],
+      ["outermost function", [field(12), 7]],
+      ["odd base", [field(14), 11]],
+      ["base", [field(14), 10]],
+      ["base outside", [field(14), 1_000_000]],
+      ["stack", [words, stack.length + 1]],
+      ["negative caller's base", [words + 4 + 4 * 15, -2]],
+      ["caller's base", [words + 4 + 4 * 15, 4]],
+    ];
+    for (const [what, ...changes] of refused)
+      t.throws(() => Instance.restore(guest, forge(changes)), { code: "VM-SNAPSHOT" }, what);
+    t.throws(() => Instance.restore(guest, forge([], 4)), { code: "VM-SNAPSHOT" }, "bytes behind its end");
+    t.throws(() => Instance.restore(guest, forge([], -4)), { code: "VM-SNAPSHOT" }, "bytes are missing");
+    t.throws(() => Instance.restore(guest, snapshot, { limits: { depth: 32 } }), { code: "VM-SNAPSHOT" });
+    t.throws(() => Instance.restore(guest, snapshot, { limits: { depth: -1 } }), { code: "VM-ARGUMENT" });
+    const deeper = Instance.restore(guest, snapshot, { limits: { depth: 33 } });
+    t.same(deeper.resume(0n), [3], "the frames there are fit");
+    t.equal(trapOf(() => deeper.invoke("f", [3])).code, TrapCode.StackExhausted);
+  },
+);
 
 t.test("[OVERVIEW-DETERMINISM-1] fuel and digest of an execution, once and for all", async (t) => {
   const guest = await module(STEPPED);

@@ -318,13 +318,6 @@ export class Activation {
     this.pc = enter;
   }
 
-  /** Starts over in the plain code; only before the first instruction. */
-  enterPlain(): void {
-    const entry = this.entry;
-    this.code = entry.instance!.module.code(true);
-    this.pc = translate(entry.instance!.module.translation, this.code, entry.index);
-  }
-
   #isOutermost(): boolean {
     return this.words[this.fp + this.code.words[this.pc + 1]!] === RETURN_TO_HOST;
   }
@@ -531,12 +524,11 @@ export class Activation {
       const innermost = above === undefined;
       const map = innermost && plain ? code.probes : code.points;
       const pc = map[frame.function]!.get(frame.offset) ?? reader.refuse("no place to go on from");
-      if (fp % 2 !== 0 || fp + code.words[enter + EnterWord.header]! + HEADER_WORDS > words.length)
-        reader.refuse("a frame outside the stack");
       const operation = code.words[pc]!;
       // The Enter that stopped for fuel has not taken its slots yet.
       if (operation !== Operation.Enter) depthUsed += code.words[enter + EnterWord.slots]!;
       if (above === undefined) {
+        if (fp + code.words[enter + EnterWord.need]! !== words.length) reader.refuse("a stack of another size");
         this.instance = instance;
         this.code = code;
         this.pc = pc;

@@ -187,7 +187,7 @@ class Translator {
     this.#point(this.#body.start);
     const enter = this.#n;
     this.#emit(Operation.Enter, 0, input.depthSlots[own]!, 2 * (params + locals), 2 * params);
-    this.#append(2 * (params + locals), this.#operands + 2 * input.maxHeight[own]! + 2, this.#index);
+    this.#append(2 * (params + locals), this.#operands + 2 * input.maxHeight[own]!, this.#index);
     this.#code.sites.fill(this.#body.start, enter, this.#n);
     this.#controls.push(this.#control(0x02, 0, results));
     this.#blockCost = localsFuel(locals);
