@@ -525,6 +525,50 @@ t.test("[VM-HOST-1] host functions get words and write results", async (t) => {
   t.equal(fuelLeft, 95n);
   t.same(guest.invoke("two"), [0, 5]);
   t.same(guest.invoke("none"), [0n], "a result that is not written is 0");
+  // Any number of words; a memory that the host makes larger; results of the wrong kind.
+  for (let count = 0; count < 11; count++) {
+    const given: number[][] = [];
+    const params = Array.from({ length: count }, () => "i32" as const);
+    const f = host({ params, results: [] }, (_, ...words) => void given.push(words));
+    const text = `(param ${params.join(" ")})`;
+    const numbers = params.map((_, k) => k + 1);
+    const guest = await instance(
+      `(module (import "h" "f" (func $f ${text})) (func (export "f") (call $f ${numbers.map((k) => `(i32.const ${k})`).join(" ")})))`,
+      { imports: { h: { f } } },
+    );
+    guest.invoke("f");
+    t.same(given, [numbers], `${count} arguments`);
+  }
+  const grows = await instance(
+    `(module (import "h" "f" (func $f (param i32))) (memory 1 3)
+      (func (export "f") (result i32) (call $f (i32.const 1)) (i32.store (i32.const 131068) (i32.const 5)) (memory.size)))`,
+    {
+      imports: {
+        h: {
+          f: host({ params: ["i32"], results: [] }, ({ memory }, delta) => {
+            t.same([memory!.grow(-1), memory!.grow(delta!), memory!.pages, memory!.grow(2)], [-1, 1, 2, -1]);
+          }),
+        },
+      },
+    },
+  );
+  t.same(grows.invoke("f"), [2]);
+  for (const wrong of [
+    (caller: Caller) => caller.results.setI32(0, 1),
+    (caller: Caller) => caller.results.setI64(1, 1, 1),
+    (caller: Caller) => caller.results.setF64(0, 1),
+    (caller: Caller) => caller.results.setF32(5, 1),
+    (caller: Caller) => caller.results.setValue(5, 1),
+    (caller: Caller) => caller.results.setValue(1, 1n),
+  ]) {
+    const guest = await instance(
+      `(module (import "h" "f" (func $f (result f32 i32))) (func (export "f") (result f32 i32) (call $f)))`,
+      {
+        imports: { h: { f: host({ params: [], results: ["f32", "i32"] }, wrong) } },
+      },
+    );
+    t.throws(() => guest.invoke("f"), { code: "VM-ARGUMENT" });
+  }
 });
 
 t.test("[VM-HOST-2] what a host function throws ends the invocation", async (t) => {
@@ -765,6 +809,39 @@ t.test("[VM-FUEL-6] fuel is exact over any amount, and debts of many returns add
   t.equal(fuelOf(big.instantiate({ fuel: used }), "run", [100]), used);
   const short = big.instantiate({ fuel: used - 1n });
   t.equal(trapOf(() => short.invoke("run", [100])).fuel, used, "at the last loop's last block");
+  // Each test where the slice of 2^29 is used up: nothing left is enough, one less is not.
+  const slice = 2 ** 29;
+  const imports = {
+    h: {
+      slice: host({ params: [], results: [] }, () => {}, slice),
+      one: host({ params: [], results: [] }, () => {}, 1),
+    },
+  };
+  for (const [body, cost] of [
+    ["(call $f)", 2n],
+    ["(call_indirect (i32.const 0))", 2n],
+    ["(call $user)", 2n],
+    ["(loop nop nop)", 2n],
+    ["(call $one)", 1n],
+    ["(memory.fill (i32.const 0) (i32.const 0) (i32.const 128))", 2n],
+    ["(call $fill (i64.const 4294967297) (i32.const 0) (i32.const 0) (i32.const 128))", 2n],
+  ] as const) {
+    const guest = await module(`(module (import "h" "slice" (func $slice)) (import "h" "one" (func $one))
+      (import "bytes" "new" (func $new (param i32) (result i64))) (import "bytes" "fill" (func $fill (param i64 i32 i32 i32)))
+      (func $f nop nop) (table 1 funcref) (elem (i32.const 0) $f) (memory 1) (func $user (call $f))
+      (func (export "f") (drop (call $new (i32.const 128))) (call $slice) ${body}))`);
+    const whole = guest.instantiate({ imports });
+    whole.invoke("f");
+    const used = whole.fuelUsed;
+    t.ok(used > BigInt(slice) + cost);
+    const exact = guest.instantiate({ imports, fuel: used });
+    t.same(exact.invoke("f"), [], `exactly enough for ${body}`);
+    t.equal(exact.store.fuelLeft, 0n);
+    const short = guest.instantiate({ imports, fuel: used - 1n });
+    t.equal(trapOf(() => short.invoke("f")).fuel, used);
+    t.same(short.resume(1n), []);
+    t.equal(short.fuelUsed, used, body);
+  }
   // Two in each frame before the if, four and the drops in its arm; none of the blocks behind the call is tested.
   for (const [types, values] of [
     ["", []],
@@ -802,6 +879,11 @@ t.test("[VM-FUEL-7] a trap goes back to the last publication point", async (t) =
   t.equal(trapOf(() => guest.invoke("late")).fuel, 4n + 7n);
   t.equal(trapOf(() => guest.invoke("inside")).fuel, 4n + 7n);
   t.equal(guest.fuelUsed, 11n);
+  const direct = await instance(`(module (import "bytes" "destroy" (func $d (param i64))) (export "d" (func $d)))`);
+  t.match(
+    trapOf(() => direct.invoke("d", [5n])),
+    { code: TrapCode.HeapRefStale, fuel: 0n, backtrace: [] },
+  );
   const paused = await instance(
     `(module (func (export "run") (local i32) (loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 10)))) unreachable))`,
     { fuel: 30n },
@@ -874,6 +956,34 @@ t.test("[VM-DEPTH-1, VM-DEPTH-2] depth is counted in slots", async (t) => {
   t.equal(trapOf(() => flat.invoke("wider")).code, TrapCode.StackExhausted);
   t.equal(trapOf(() => flat.invoke("caller")).code, TrapCode.StackExhausted);
   t.same(leaves.instantiate({ limits: { depth: 8 } }).invoke("caller"), []);
+  const store = new Store({ limits: { depth: 90 } });
+  const inner = (
+    await module(
+      `(module (func (export "none")) (func (export "one") (param i32) (result i32) (local.get 0))
+        (func $wide (export "two") (param i32) (result i32 i64) (local ${"i32 ".repeat(60)}) (local.get 0) (i64.const 5))
+        (func (export "deep") (param i32) (result i32 i64) (call $wide (local.get 0))))`,
+    )
+  ).instantiate({ store });
+  const lib: Imports[string] = Object.fromEntries(
+    ["none", "one", "two", "deep"].map((name) => [name, inner.function(name)]),
+  );
+  const outer = (
+    await module(`(module (import "lib" "none" (func $none)) (import "lib" "one" (func $one (param i32) (result i32)))
+      (import "lib" "two" (func $two (param i32) (result i32 i64))) (import "lib" "deep" (func $deep (param i32) (result i32 i64)))
+      (func (export "f") (param i32) (result i32 i64) (local i64)
+        (loop $l (call $none) (call $two (call $one (local.get 0))) (local.set 1) drop
+          (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (call $two (i32.const 9)) (local.set 1) (local.get 1))
+      (func (export "g") (call $deep (i32.const 1)) drop drop))`)
+  ).instantiate({ store, imports: { lib } });
+  t.same(outer.invoke("f", [100]), [9, 5n], "what a call into another instance takes it gives back");
+  const deepTrap = trapOf(() => outer.invoke("g"));
+  t.match(deepTrap, { code: TrapCode.StackExhausted, function: 2 });
+  t.same(
+    deepTrap.backtrace.map((frame) => frame.instance),
+    [0, 0, 1],
+    "8 + 2, 8 + 1 + 2, 8 + 1 + 60 + 2",
+  );
   const runaway = await instance(`(module (func $f (export "f") (call $f)))`, { limits: { depth: 10_000_000 } });
   t.equal(trapOf(() => runaway.invoke("f")).code, TrapCode.StackExhausted);
   t.equal(DEFAULT_LIMITS.depth, 25_000);
@@ -907,6 +1017,8 @@ t.test("[VM-TRAP-1, VM-TRAP-2] each trap has its code and its site", async (t) =
     const offset = guest.module.structure.bodies[0]!.code + at + (text === body ? 0 : 2);
     t.match(trap, { reason, code, function: 0, offset, resumable: false }, body);
     t.equal(guest.stateDigest(), before);
+    guest.store.activation.trapCode = code === 1 ? TrapCode.IndirectCall : TrapCode.Unreachable;
+    t.equal(trapOf(() => guest.invoke("f")).code, code);
   }
 });
 
@@ -1040,6 +1152,17 @@ t.test("[VM-HOOK-1] hooks see every instruction", async (t) => {
   hooked.store.hooks = undefined;
   hooked.invoke("run", [6]);
   t.equal(BigInt(seen.length), whole.fuelUsed - 1n);
+  const counting = {
+    count: 0,
+    instruction() {
+      this.count++;
+    },
+  };
+  hooked.store.hooks = counting;
+  hooked.invoke("run", [6]);
+  t.equal(counting.count, seen.length, "hooks are called as methods");
+  hooked.store.hooks = {};
+  t.same(hooked.invoke("run", [6]).length, 2);
   const failure = new Error("enough");
   hooked.store.hooks = {
     instruction() {
