@@ -45,6 +45,7 @@ export function usageError(message: string, hint?: string): CommandError {
 }
 
 const HINTS: { readonly [code: string]: string } = {
+  "FS-GRANT": "Folders are granted with --dir HOST::GUEST, or with :ro to read only.",
   "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
   "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
   "VM-LINK": "`ashlar inspect MODULE` lists what a module imports, and which of it is known.",
@@ -59,7 +60,8 @@ export function failureOf(error: unknown, where?: string): Failure {
   const code = errorCode(error) ?? "";
   if (CODE.test(code) && code !== "ABI-PANIC") {
     const { message, exitCode = ExitCode.FAILURE, hint = HINTS[code] } = error as CommandError;
-    return { code, message, exitCode, where, hint };
+    // A grant's message names the folder; `where` is the module.
+    return { code, message, exitCode, where: code === "FS-GRANT" ? undefined : where, hint };
   }
   return {
     code: code === "ABI-PANIC" ? code : "CLI-INTERNAL",

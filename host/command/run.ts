@@ -131,8 +131,15 @@ function grouped(count: bigint): string {
 function describeTrap(trap: TrapSite, request: RunRequest, fuelUsed: bigint): string {
   const lines = [`${styled(ERROR_STYLE, "trap:")} ${plain(trap.message)} [${trap.name}]`];
   const width = Math.max(0, ...trap.backtrace.map((frame) => nameOf(frame.name).length));
-  for (const { name, function: index, offset } of trap.backtrace)
-    lines.push(`  at ${nameOf(name).padEnd(width)}  function ${index}, offset 0x${offset.toString(16)}`);
+  const frames = trap.backtrace.map(
+    ({ name, function: index, offset }) =>
+      `  at ${nameOf(name).padEnd(width)}  function ${index}, offset 0x${offset.toString(16)}`,
+  );
+  for (let at = 0, next = 0; at < frames.length; at = next) {
+    while (next < frames.length && frames[next] === frames[at]) next++;
+    lines.push(frames[at]!);
+    if (next - at > 1) lines.push(`     ${next - at - 1} more times`);
+  }
   lines.push(styled(DIM_STYLE, `  in ${plain(request.module)}, after ${grouped(fuelUsed)} units of fuel`));
   const hint = hintOf(trap, request);
   if (hint !== undefined) lines.push(`  ${hint}`);

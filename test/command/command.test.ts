@@ -225,6 +225,7 @@ t.test("[CLI-LIMIT-1] fuel, memory and depth are limited", async (t) => {
   const deep = await reportOf(tool("recurse", ["--report", "-"]));
   t.match(deep.report, { exitCode: 134, trap: { name: "StackExhausted", message: "call stack exhausted" } });
   t.equal(deep.report.trap.backtrace.length, 64);
+  t.match((await tool("recurse")).stderr, /\n {2}at recurse {2}function \d+, offset 0x[0-9a-f]+\n {5}63 more times\n/);
   // A frame of `descend` takes 8 slots, its parameter, and two operands; so deep it fits the default by far.
   t.match(await tool("descend(50000)"), { stdout: "0\n", code: 0 });
   t.match(await tool("descend(50000)", ["--max-depth", "100000"]), { code: 134, stderr: /StackExhausted/ });
