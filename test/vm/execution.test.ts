@@ -438,6 +438,11 @@ t.test("[VM-INSTANTIATE-1] segments are charged and applied in order, then the s
   const looping = await module(`(module (func $f (loop $l (br $l))) (start $f))`);
   const outOfFuel = trapOf(() => looping.instantiate({ fuel: 100n }));
   t.match(outOfFuel, { code: TrapCode.OutOfFuel, resumable: false, function: 0, fuel: 101n });
+  const starved = new Store({ fuel: 100n });
+  trapOf(() => looping.instantiate({ store: starved }));
+  t.equal(starved.paused, false);
+  t.throws(() => starved.resume(1n), { code: "VM-NOT-PAUSED" });
+  t.equal(starved.instances.length, 1, "its number is taken");
   const sized = await instance(
     `(module (table 2 funcref) (elem (i32.const 1) func) (memory 0) (data (i32.const 0) ""))`,
   );
@@ -977,6 +982,17 @@ t.test("[VM-DEPTH-1, VM-DEPTH-2] depth is counted in slots", async (t) => {
       (func (export "g") (call $deep (i32.const 1)) drop drop))`)
   ).instantiate({ store, imports: { lib } });
   t.same(outer.invoke("f", [100]), [9, 5n], "what a call into another instance takes it gives back");
+  const within = await instance(
+    `(module (func $some (param i32) (result i32 i64 f32) (local ${"i32 ".repeat(60)})
+        (i32.add (local.get 0) (i32.const 1)) (i64.const -5) (f32.const 0.5))
+      (func $one (param i32) (result i32) (local ${"i32 ".repeat(60)}) (local.get 0)) (func $none (local ${"i32 ".repeat(60)}))
+      (func (export "f") (param i32) (result i32 i64 f32) (local i32)
+        (loop $l (call $none) (call $some (call $one (local.get 1))) drop drop (local.set 1)
+          (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (call $some (local.get 1))))`,
+    { limits: { depth: 90 } },
+  );
+  t.same(within.invoke("f", [100]), [101, -5n, 0.5], "nor does any return keep it");
   const deepTrap = trapOf(() => outer.invoke("g"));
   t.match(deepTrap, { code: TrapCode.StackExhausted, function: 2 });
   t.same(
