@@ -1343,6 +1343,45 @@ t.test("[VM-SNAPSHOT-1] between calls, across instances, and what is refused", a
   t.same(paused.resume(0n), [109]);
   t.same(before.resume(0n), [109]);
   t.equal(paused.fuelUsed, store.fuelUsed);
+  // At every step and at every lack of fuel, each way on: the same end.
+  const run = store.instances[1]!.function("run");
+  const start = store.fuelUsed;
+  t.same(run.invoke(), [109]);
+  const whole = store.fuelUsed - start;
+  const digest = before.stateDigest();
+  const ends = (at: Store, from: bigint, what: string): void => {
+    for (const go of ["resume", "step"] as const) {
+      const copy = restore(saveOf(at), parts);
+      copy.addFuel(1000n);
+      if (go === "resume") t.same(copy.resume(0n), [109], what);
+      else {
+        while (copy.step(2));
+        t.same(copy.results(), [109], what);
+      }
+      t.equal(copy.fuelUsed - from, whole, what);
+      t.equal(copy.instances[0]!.stateDigest(), digest, what);
+    }
+  };
+  const saveOf = (at: Store): Uint8Array => at.instances[0]!.snapshot();
+  let steps = 0;
+  const earlier = store.fuelUsed;
+  store.begin(run.address, []);
+  do ends(store, earlier, `after ${steps++} steps`);
+  while (store.step());
+  t.equal(steps, 13);
+  for (let fuel = 0n; fuel < whole; fuel++) {
+    const poor = new Store({ fuel: 1n + fuel });
+    lib.instantiate({ store: poor });
+    user.instantiate({ store: poor, imports: linked(poor.instances) });
+    const from = poor.fuelUsed;
+    trapOf(() => poor.instances[1]!.invoke("run"));
+    const copy = restore(saveOf(poor), parts);
+    t.same(copy.resume(1000n), [109]);
+    t.equal(copy.fuelUsed - from, whole, `with ${fuel}`);
+    if (fuel % 2n === 0n) poor.addFuel(100n);
+    t.same(poor.resume(100n), [109]);
+    t.equal(poor.fuelUsed - from, whole);
+  }
 
   for (const [field, x, refused] of [
     ["(memory 1)", new Memory({ minimum: 1, maximum: undefined }), true],
