@@ -443,6 +443,8 @@ t.test("[VM-INSTANTIATE-1] segments are charged and applied in order, then the s
   t.equal(starved.paused, false);
   t.throws(() => starved.resume(1n), { code: "VM-NOT-PAUSED" });
   t.equal(starved.instances.length, 1, "its number is taken");
+  const idle = starved.instances[0]!.snapshot();
+  t.equal(new DataView(idle.buffer).getFloat64(96, true), 0, "nothing is to be charged again");
   const sized = await instance(
     `(module (table 2 funcref) (elem (i32.const 1) func) (memory 0) (data (i32.const 0) ""))`,
   );
@@ -501,6 +503,12 @@ t.test("[VM-EXEC-2] after a trap the instance may be invoked again", async (t) =
   for (const args of [[99, 1.5], [99], [99, 98, 97]])
     t.throws(() => waiting.invoke("f", args), { code: "VM-ARGUMENT" });
   t.same(waiting.resume(1000n), [7], "arguments that are refused leave what is paused alone");
+  const poor = await instance(FIB, { fuel: 0n });
+  t.equal(trapOf(() => poor.invoke("fib", [20])).fuel, 4n);
+  t.equal(trapOf(() => poor.begin("fib", [20])).fuel, 8n, "a new invocation charges its own entry");
+  poor.store.addFuel(100n);
+  poor.begin("fib", [20]);
+  t.equal(new DataView(poor.snapshot().buffer).getFloat64(96, true), 0);
 });
 
 t.test("[VM-HOST-1] host functions get words and write results", async (t) => {
@@ -823,13 +831,13 @@ t.test("[VM-FUEL-6] fuel is exact over any amount, and debts of many returns add
     },
   };
   for (const [body, cost] of [
-    ["(call $f)", 2n],
-    ["(call_indirect (i32.const 0))", 2n],
-    ["(call $user)", 2n],
+    ["(call $f)", 1n + 2n],
+    ["(call_indirect (i32.const 0))", 2n + 2n],
+    ["(call $user)", 2n + 2n],
     ["(loop nop nop)", 2n],
-    ["(call $one)", 1n],
-    ["(memory.fill (i32.const 0) (i32.const 0) (i32.const 128))", 2n],
-    ["(call $fill (i64.const 4294967297) (i32.const 0) (i32.const 0) (i32.const 128))", 2n],
+    ["(call $one)", 1n + 1n],
+    ["(memory.fill (i32.const 0) (i32.const 0) (i32.const 128))", 4n + 2n],
+    ["(call $fill (i64.const 4294967297) (i32.const 0) (i32.const 0) (i32.const 128))", 5n + 2n + 2n],
   ] as const) {
     const guest = await module(`(module (import "h" "slice" (func $slice)) (import "h" "one" (func $one))
       (import "bytes" "new" (func $new (param i32) (result i64))) (import "bytes" "fill" (func $fill (param i64 i32 i32 i32)))
@@ -838,7 +846,7 @@ t.test("[VM-FUEL-6] fuel is exact over any amount, and debts of many returns add
     const whole = guest.instantiate({ imports });
     whole.invoke("f");
     const used = whole.fuelUsed;
-    t.ok(used > BigInt(slice) + cost);
+    t.equal(used, 1n + 3n + 4n + 2n + 1n + BigInt(slice) + cost, "with the segment's, and those of new and slice");
     const exact = guest.instantiate({ imports, fuel: used });
     t.same(exact.invoke("f"), [], `exactly enough for ${body}`);
     t.equal(exact.store.fuelLeft, 0n);
@@ -918,6 +926,16 @@ t.test("[VM-FUEL-8] host calls and calls of bytes charge their price", async (t)
   t.equal(fuelOf(guest, "new", [0]), 3n + 4n);
   t.equal(fuelOf(guest, "new", [640]), 3n + 4n + 10n);
   t.equal(fuelOf(guest, "table", [640]), 4n + 4n + 10n);
+  const most = await instance(
+    `(module (import "bytes" "new" (func $new (param i32) (result i64))) (import "bytes" "fill" (func $fill (param i64 i32 i32 i32)))
+      (func (export "f") (call $fill (call $new (i32.const 8)) (i32.const 0) (i32.const 0) (i32.const -1))))`,
+    { fuel: 1000n },
+  );
+  t.match(
+    trapOf(() => most.invoke("f")),
+    { code: TrapCode.OutOfFuel, fuel: 6n + 4n + 2n + 67_108_863n },
+  );
+  t.equal(trapOf(() => most.resume(100_000_000n)).code, TrapCode.HeapWindow);
   const huge = host({ params: ["i32"], results: [] }, () => {}, { base: 0, perByte: 1024, lengthArgument: 0 });
   const wat = `(module (import "h" "f" (func $f (param i32))) (func (export "run") (param i32) (call $f (local.get 0))))`;
   const rich = await instance(wat, { imports: { h: { f: huge } } });
@@ -1131,6 +1149,29 @@ t.test("[VM-STEP-1, VM-EXEC-1] stepping stops before every instruction and chang
   t.throws(() => paused.resume(-1n), { code: "VM-ARGUMENT" });
   t.same(paused.resume(0n), results);
   t.throws(() => paused.step(), { code: "VM-NOT-PAUSED" });
+  // From a pause of an execution that nothing was to stop: at the loop, a call and the bulk instruction.
+  const seen: number[] = [];
+  for (let fuel = 1n; fuel < whole.fuelUsed; fuel++) {
+    const fast = guest.instantiate({ fuel });
+    const trap = trapOf(() => fast.invoke("run", [6]));
+    t.throws(() => fast.step(), { code: TrapCode.OutOfFuel }, "a step adds no fuel");
+    fast.store.addFuel(10_000n);
+    if (fuel % 2n === 0n) {
+      t.equal(fast.position!.offset, trap.offset);
+      let more = 1;
+      while (fast.step()) more++;
+      seen.push(more);
+      t.same(fast.store.results(), results);
+    } else {
+      let more = 0;
+      fast.store.hooks = { instruction: () => void more++ };
+      t.same(fast.resume(0n), results);
+      seen.push(more);
+    }
+    t.equal(fast.fuelUsed, whole.fuelUsed);
+  }
+  t.equal(seen.length, Number(whole.fuelUsed) - 1);
+  t.same([seen[0], seen.at(-1)], [steps - 1, 2], "all, from the entry; two behind the fill");
   const empty = await instance(`(module (func (export "f")))`);
   empty.begin("f");
   t.equal(empty.store.paused, false, "nothing to step over");

@@ -134,6 +134,7 @@ export class Activation {
   /** Gives up the paused execution; `trap` as one that cannot be resumed. */
   abandon(trap: Trap): Trap {
     this.state = "idle";
+    this.credit = 0;
     return new Trap(trap.code, undefined, trap.fuel, false, trap.backtrace);
   }
 
@@ -162,9 +163,7 @@ export class Activation {
     this.#fit(2 * (params.length + entry.type.results.length) + HEADER_WORDS);
     this.words.set(cells);
     this.entry = entry;
-    this.fp = 0;
     this.credit = 0;
-    this.#steps = -1;
     this.depth = this.store.limits.depth;
     this.#publish();
     if (entry.instance) this.#enter(entry, entry.instance, 0, RETURN_TO_HOST, 0, 0);
@@ -201,11 +200,6 @@ export class Activation {
     if (this.reserve + BigInt(this.fuel) < 0n) throw this.#trap(TrapCode.OutOfFuel, undefined, true);
     this.reserve += BigInt(this.credit);
     this.credit = 0;
-  }
-
-  /** True while the code has a probe before every instruction. */
-  get plain(): boolean {
-    return this.code.plain;
   }
 
   get position(): Position {
