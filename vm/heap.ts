@@ -298,8 +298,8 @@ export class Heap {
       table[saved + 2] = kind === BYTES_KIND.id && contents.size > 0 ? this.#word(entry + 2) - this.#region : 0;
       table[saved + 3] = contents.size;
       if (contents.bytes === undefined) continue;
-      // A kind's `save` may hand out a buffer that it uses again.
-      parts.push(kind === BYTES_KIND.id ? contents.bytes : contents.bytes.slice());
+      // A kind's `save` may hand out a buffer that it uses again, also a Buffer, whose `slice` does not copy.
+      parts.push(kind === BYTES_KIND.id ? contents.bytes : new Uint8Array(contents.bytes));
       size += contents.bytes.length;
     }
     const result = new Uint8Array(size);

@@ -57,7 +57,7 @@ export class MemoryFileSystem implements FileSystem {
     const parent = this.#makeDirectory(components.slice(0, -1), path);
     const name = components[components.length - 1];
     if (name === undefined) throw new RangeError(`${path}: the root is a directory`);
-    const bytes = typeof contents === "string" ? encodeUtf8(contents) : contents.slice();
+    const bytes = typeof contents === "string" ? encodeUtf8(contents) : new Uint8Array(contents);
     let node = parent.entries.get(name);
     if (node === undefined && this.#files < this.#quota.files) {
       node = { kind: "file", buffer: new Uint8Array(0), length: 0 };

@@ -72,6 +72,10 @@ test("[FS-MEMORY-1, FS-MEMORY-2, FS-MEMORY-3] memory: exact quotas", (t) => {
   const fs = new MemoryFileSystem({ "d/a": "1234" }, { bytes: 10, files: 3 });
   t.same(fs.used, { bytes: 4, files: 2 });
   const guest = new Driver({ mounts: [{ guest: "/", fs }] });
+  const given = Buffer.from("1234");
+  fs.put("/d/a", given);
+  given.fill(0);
+  t.equal(guest.contents("/d/a"), "1234", "the file has its own copy");
   const file = guest.handle("/d/a", READ | WRITE);
   t.same(guest.write(file, 4, "567890"), { status: 0, bytes: 6 });
   t.same(guest.write(file, 10, "x"), { status: Status.QUOTA, bytes: 0 });

@@ -1011,6 +1011,9 @@ t.test("[VM-DEPTH-1, VM-DEPTH-2] depth is counted in slots", async (t) => {
     { limits: { depth: 90 } },
   );
   t.same(within.invoke("f", [100]), [101, -5n, 0.5], "nor does any return keep it");
+  const high = await instance(`(module (func $high (result i64) (i64.const 1099511627776))
+    (func (export "f") (result i64) (i64.add (call $high) (i64.const 1))))`);
+  t.same(high.invoke("f"), [2n ** 40n + 1n]);
   const deepTrap = trapOf(() => outer.invoke("g"));
   t.match(deepTrap, { code: TrapCode.StackExhausted, function: 2 });
   t.same(
@@ -1193,6 +1196,13 @@ t.test("[VM-STEP-1, VM-EXEC-1] stepping stops before every instruction and chang
   trapOf(() => hooked.invoke("f", [77]));
   hooked.store.hooks = { instruction() {} };
   t.same(hooked.resume(100n), [55]);
+});
+
+t.test("[VM-EXEC-1] a module keeps its own copy of its bytes", async (t) => {
+  const bytes = Buffer.from(await loadWat(FIB));
+  const fib = Module.decode(bytes);
+  bytes.fill(0);
+  t.same(fib.instantiate().invoke("fib", [10]), [55]);
 });
 
 t.test("[VM-HOOK-1] hooks see every instruction", async (t) => {

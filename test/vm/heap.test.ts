@@ -1006,7 +1006,7 @@ t.test(
     t.equal(heap.create(NOTE.id, Uint8Array.of(1)), 1);
 
     // One buffer for every object's saved form is enough.
-    const scratch = new Uint8Array(1);
+    const scratch = Buffer.alloc(1);
     const thrifty: Kind = {
       ...NOTE,
       save: (object) => {
