@@ -344,14 +344,20 @@ t.test("[VM-STORE-3] a host function cannot use the store that is calling it", a
     () => instance.resume(1n),
     () => instance.begin("run"),
     () => instance.module.instantiate({ store: instance.store }),
+    () => instance.store.close(),
+    () => instance.function("direct").invoke(),
   ];
   let next = 0;
   const call = (): void => {
     attempts[next]!();
   };
-  const guest = await module(`(module (import "h" "f" (func $f)) (func (export "run") (call $f)))`);
+  const guest = await module(
+    `(module (import "h" "f" (func $f)) (func (export "run") (call $f)) (export "direct" (func $f)))`,
+  );
   instance = guest.instantiate({ imports: { h: { f: host({ params: [], results: [] }, call) } } });
-  for (; next < attempts.length; next++) t.throws(() => instance.invoke("run"), { code: "VM-REENTRANT" });
+  for (; next < attempts.length; next++)
+    for (const name of ["run", "direct"])
+      t.throws(() => instance.invoke(name), { code: "VM-REENTRANT" }, `${name} ${attempts[next]}`);
 });
 
 t.test("[VM-LINK-1] imports match by kind, type, size and mutability", async (t) => {
@@ -937,10 +943,19 @@ t.test("[VM-FUEL-8] host calls and calls of bytes charge their price", async (t)
   );
   t.equal(trapOf(() => most.resume(100_000_000n)).code, TrapCode.HeapWindow);
   const huge = host({ params: ["i32"], results: [] }, () => {}, { base: 0, perByte: 1024, lengthArgument: 0 });
-  const wat = `(module (import "h" "f" (func $f (param i32))) (func (export "run") (param i32) (call $f (local.get 0))))`;
+  const wat = `(module (import "h" "f" (func $f (param i32))) (export "direct" (func $f))
+    (func (export "run") (param i32) (call $f (local.get 0))))`;
   const rich = await instance(wat, { imports: { h: { f: huge } } });
   t.equal(fuelOf(rich, "run", [-1]), 2n + 1024n * 4_294_967_295n);
+  t.equal(fuelOf(rich, "direct", [-1]), 1024n * 4_294_967_295n);
   const poor = await instance(wat, { imports: { h: { f: huge } }, fuel: 1000n });
+  t.same(poor.invoke("direct", [0]), []);
+  const little = await instance(wat, { imports: { h: { f: huge } }, fuel: 1023n });
+  t.match(
+    trapOf(() => little.invoke("direct", [1])),
+    { code: TrapCode.OutOfFuel, resumable: false, fuel: 1024n },
+  );
+  t.throws(() => little.resume(1n), { code: "VM-NOT-PAUSED" });
   t.equal(trapOf(() => poor.invoke("run", [-1])).fuel, 2n + 1024n * 4_294_967_295n);
   t.same(poor.resume(1024n * 4_294_967_295n), []);
   for (const fuel of [
