@@ -456,7 +456,7 @@ t.test("[VM-INSTANTIATE-1] segments are charged and applied in order, then the s
   );
   t.equal(sized.fuelUsed, 2n);
   const many = await module(
-    `(module (table 9 funcref) (func $f (result i32) (i32.const 8)) (elem (i32.const 0) $f $f $f $f $f $f $f $f)
+    `(module (table 9 funcref) (func $f (export "f") (result i32) (i32.const 8)) (global (export "g") funcref (ref.func $f)) (elem (i32.const 0) $f $f $f $f $f $f $f $f)
       (elem (table 0) (i32.const 8) funcref (item ref.func $f)) (elem $null funcref (item ref.null func))
       (func (export "call") (result i32) (table.init $null (i32.const 0) (i32.const 0) (i32.const 1))
         (i32.add (call_indirect (result i32) (i32.const 8)) (ref.is_null (table.get (i32.const 0))))))`,
@@ -464,6 +464,12 @@ t.test("[VM-INSTANTIATE-1] segments are charged and applied in order, then the s
   const filled = many.instantiate();
   t.equal(filled.fuelUsed, 2n + 1n);
   t.same(filled.invoke("call"), [9], "items may be expressions");
+  const second = await instance(
+    `(module (import "m" "g" (global funcref)) (table 1 funcref) (elem (i32.const 0) funcref (item global.get 0))
+      (func (export "call") (result i32) (call_indirect (result i32) (i32.const 0))))`,
+    { store: filled.store, imports: { m: { g: filled.global("g") } } },
+  );
+  t.same(second.invoke("call"), [8]);
   t.equal(trapOf(() => many.instantiate({ fuel: 1n })).code, TrapCode.OutOfFuel);
   for (const [field, code] of [
     [`(table 1 funcref) (func $f) (elem (i32.const -1) $f)`, TrapCode.TableOutOfBounds],
@@ -901,7 +907,12 @@ t.test("[VM-FUEL-7] a trap goes back to the last publication point", async (t) =
   const direct = await instance(`(module (import "bytes" "destroy" (func $d (param i64))) (export "d" (func $d)))`);
   t.match(
     trapOf(() => direct.invoke("d", [5n])),
-    { code: TrapCode.HeapRefStale, fuel: 0n, backtrace: [] },
+    {
+      code: TrapCode.HeapRefStale,
+      fuel: 0n,
+      backtrace: [],
+      resumable: false,
+    },
   );
   const paused = await instance(
     `(module (func (export "run") (local i32) (loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 10)))) unreachable))`,
@@ -1370,7 +1381,7 @@ t.test("[VM-SNAPSHOT-1] between calls, across instances, and what is refused", a
     (import "lib" "f" (func $f (param i32) (result i32))) (import "lib" "g" (global $g (mut i32)))
     (import "bytes" "new" (func $new (param i32) (result i64))) (import "h" "h" (func $h)) (elem (i32.const 1) $mine $h)
     (func $mine (result i32) (call $h) (i32.add (global.get $g) (call $f (i32.const 9))))
-    (func (export "new") (result i64) (call $new (i32.const 5)))
+    (func (export "new") (result i64) (call $new (i32.const 50000)))
     (func (export "run") (result i32) (global.set $g (i32.const 100)) (call_indirect (result i32) (i32.const 1)))
     (func (export "read") (result i32) (i32.load (i32.const 0))))`);
   const h = { h: host({ params: [], results: [] }, () => {}) };
@@ -1621,13 +1632,19 @@ t.test(
       ["base", [field(14), 10]],
       ["base outside", [field(14), 1_000_000]],
       ["stack", [words, stack.length + 1]],
+      ["stack of any length", [words, 0xffffffff]],
       ["negative caller's base", [words + 4 + 4 * 15, -2]],
       ["caller's base", [words + 4 + 4 * 15, 4]],
     ];
     for (const [what, ...changes] of refused)
       t.throws(() => Instance.restore(guest, forge(changes)), { code: "VM-SNAPSHOT" }, what);
     t.throws(() => Instance.restore(guest, forge([], 4)), { code: "VM-SNAPSHOT" }, "bytes behind its end");
-    t.throws(() => Instance.restore(guest, forge([], -4)), { code: "VM-SNAPSHOT" }, "bytes are missing");
+    for (let missing = 1; missing < snapshot.length - 32; missing++)
+      t.throws(
+        () => Instance.restore(guest, forge([], -missing)),
+        { code: "VM-SNAPSHOT" },
+        `${missing} bytes are missing`,
+      );
     t.throws(() => Instance.restore(guest, snapshot, { limits: { depth: 32 } }), { code: "VM-SNAPSHOT" });
     t.throws(() => Instance.restore(guest, snapshot, { limits: { depth: -1 } }), { code: "VM-ARGUMENT" });
     const deeper = Instance.restore(guest, snapshot, { limits: { depth: 33 } });
