@@ -1,9 +1,9 @@
 /**
  * A guest that executes every operation of the reference engine's loop with ordinary operands.
  *
- * V8 compiles a `case` it has not seen executed as a way out of the compiled code. So a loop that is compiled while it
- * runs its first guest is thrown away at each instruction that is new: on the word-count example the first 10 million
- * instructions took eight times as long. Executed once before, every case is compiled the first time.
+ * V8 compiles a `case` it has not seen executed as a way out of the compiled code, so a loop that is compiled while it
+ * runs its first guest is thrown away again and again at instructions that are new. Executed before, every case is
+ * compiled the first time.
  */
 import { OPCODES, type Opcode, opcodeNamed } from "../bytecode/opcodes.ts";
 import { ValueCode } from "../bytecode/structure.ts";
