@@ -36,7 +36,8 @@ import {
   type Value,
   type ValueType,
 } from "../../vm/index.ts";
-import { type Generated, generate, HOST_MODELS, type HostModel, type Signature } from "./generate.ts";
+import { type Generated, generate, type Signature } from "./generate.ts";
+import { HOST_MODELS, type HostModel } from "./host-models.ts";
 import { f32Bits, f64Bits, Random, someBits } from "./random.ts";
 
 export interface Part {
