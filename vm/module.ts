@@ -2,11 +2,9 @@ import { decode } from "./bytecode/decode.ts";
 import type { ExternType, FunctionType, ModuleStructure } from "./bytecode/structure.ts";
 import { type ValidationFacts, validate } from "./bytecode/validate.ts";
 import { BYTES_CALLS } from "./bytes.ts";
-import { type HostFunction, typeId } from "./function.ts";
+import { typeId } from "./function.ts";
 import { bytesRow, type Instance, type InstantiateOptions, instantiate } from "./instance.ts";
 import { type Limits, limitsWith } from "./limits.ts";
-import { trainWith } from "./reference/activation.ts";
-import { TRAINING_EXPORT, trainingGuest } from "./reference/training.ts";
 import { Code, type TranslationInput } from "./reference/translate.ts";
 import { hex, sha256 } from "./sha256.ts";
 
@@ -14,24 +12,6 @@ import { hex, sha256 } from "./sha256.ts";
 const FRAME_SLOTS = 8;
 /** A function without calls and with no more slots than this is not counted (spec VM-DEPTH-2). */
 const LEAF_SLOTS = 64;
-
-/** Executes every operation of the loop: each comparison both ways, and with sums that do not fit 32 bits. */
-trainWith(() => {
-  const f: HostFunction = { type: { params: ["i32"], results: ["i32"] }, fuel: 0, mayFree: false, call: (_, n) => n! };
-  const guest = Module.decode(trainingGuest());
-  const instance = guest.instantiate({ imports: { h: { f } } });
-  // Squares that make shifts by 0, by less than 32 and by more.
-  for (const integer of [2, 3, 6, 8, 2 ** 31 - 1])
-    for (const [float, difference] of [
-      [1, 0],
-      [1.5, 1],
-      [2, 1],
-    ] as const) {
-      const wide = BigInt(integer) ** 2n;
-      const other = [integer ^ difference, wide, wide ^ BigInt(difference), float, 1.5, float, 1.5];
-      instance.invoke(TRAINING_EXPORT, [integer, ...other]);
-    }
-});
 
 /** A decoded and validated module: immutable, and shared by any number of instances and stores. */
 export class Module {

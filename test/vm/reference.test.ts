@@ -1,11 +1,9 @@
-/** The reference engine from inside: its operations' numbers, and the guest that trains its loop. */
+/** The reference engine from inside: its operations' numbers. */
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { opcodeIndex } from "../../vm/bytecode/opcodes.ts";
-import { Instruction, Reader, readInstruction } from "../../vm/bytecode/reader.ts";
-import { Module, OPCODES } from "../../vm/index.ts";
+import { OPCODES } from "../../vm/index.ts";
 import { Operation } from "../../vm/reference/operations.ts";
-import { TRAINING_EXPORT, trainingGuest } from "../../vm/reference/training.ts";
 
 /** Opcodes that leave no operation of their own number behind: others stand for them, or none. */
 const TRANSLATED_AWAY = new Set(
@@ -38,28 +36,4 @@ t.test("[VM-EXEC-1] the loop has a case for every operation, under its number", 
   }
   const ascending = (a: number, b: number): number => a - b;
   t.same(cases.sort(ascending), expected.sort(ascending));
-});
-
-t.test("[VM-EXEC-1] the training guest executes every opcode that does not end it", async (t) => {
-  const guest = Module.decode(trainingGuest());
-  const f = {
-    type: { params: ["i32"], results: ["i32"] },
-    fuel: 0,
-    mayFree: false,
-    call: (_: unknown, n?: number) => n!,
-  } as const;
-  const instance = guest.instantiate({ imports: { h: { f } } });
-  const executed = new Set<number>();
-  const reader = new Reader(guest.structure.bytes);
-  const instruction = new Instruction();
-  instance.store.hooks = {
-    instruction({ offset }) {
-      reader.reset(offset, guest.structure.bytes.length);
-      readInstruction(reader, instruction);
-      executed.add(instruction.index);
-    },
-  };
-  t.same(instance.invoke(TRAINING_EXPORT, [2, 3, 4n, 5n, 1.5, 1.5, 1.5, 1.5]), []);
-  const missing = OPCODES.filter(({ code }) => !executed.has(opcodeIndex(code))).map(({ name }) => name);
-  t.same(missing, ["unreachable", "block", "else", "end", "return", "select", "local.tee"]);
 });

@@ -14,7 +14,7 @@ import { Memory } from "../memory.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot.ts";
 import type { Store } from "../store.ts";
 import { BACKTRACE_FRAMES, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
-import { FIRST_STACK_CELLS, FUEL_SLICE, TRAINING_REFILLS, TRAINING_SLICE } from "../tuning.ts";
+import { FIRST_STACK_CELLS, FUEL_SLICE } from "../tuning.ts";
 import { fromCell, toCell, type Value } from "../value.ts";
 import { run, Stop } from "./interpreter.ts";
 import { NAN32, NAN64_HIGH } from "./numeric.ts";
@@ -40,15 +40,6 @@ const AT_PROBE = 2;
 
 /** Cells beyond the depth limit: arguments of the entry, uncounted leaves, and the header of the frame that traps. */
 const SPARE_CELLS = 4096;
-
-/** Refills until the loop is trained; 0 when it has been, or is being. */
-let untrained = TRAINING_REFILLS;
-let train = (): void => {};
-
-/** Says how the loop is trained; given from outside, because it takes a whole module to do it. */
-export function trainWith(training: () => void): void {
-  train = training;
-}
 
 export class Activation {
   readonly store: Store;
@@ -115,10 +106,8 @@ export class Activation {
 
   /** Called with a negative slice: a new one, or a negative number when there is no fuel left. */
   refill(fuel: number): number {
-    if (untrained > 0 && --untrained === 0) train();
     const total = this.reserve + BigInt(fuel);
-    const most = untrained > 0 ? TRAINING_SLICE : FUEL_SLICE;
-    const slice = total < 0n ? -1n : total > most ? most : total;
+    const slice = total < 0n ? -1n : total > FUEL_SLICE ? FUEL_SLICE : total;
     this.reserve = total - slice;
     this.fuel = Number(slice);
     return this.fuel;

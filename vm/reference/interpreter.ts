@@ -593,6 +593,12 @@ export function run(a: Activation): number {
         pc += 3;
         continue;
       }
+      case 0x69: {
+        // i32.popcnt
+        s[fp + c[pc + 1]!] = popcnt32(s[fp + c[pc + 2]!]!);
+        pc += 3;
+        continue;
+      }
       case 0x6a: {
         // i32.add
         s[fp + c[pc + 1]!] = (s[fp + c[pc + 2]!]! + s[fp + c[pc + 3]!]!) | 0;
@@ -1401,6 +1407,29 @@ export function run(a: Activation): number {
         }
         continue;
       }
+      case 0x79: {
+        // i64.clz
+        const x = fp + c[pc + 2]!;
+        const high = s[x + 1]!;
+        setI64(s, fp + c[pc + 1]!, high !== 0 ? Math.clz32(high) : 32 + Math.clz32(s[x]!), 0);
+        pc += 3;
+        continue;
+      }
+      case 0x7a: {
+        // i64.ctz
+        const x = fp + c[pc + 2]!;
+        const low = s[x]!;
+        setI64(s, fp + c[pc + 1]!, low !== 0 ? ctz32(low) : 32 + ctz32(s[x + 1]!), 0);
+        pc += 3;
+        continue;
+      }
+      case 0x7b: {
+        // i64.popcnt
+        const x = fp + c[pc + 2]!;
+        setI64(s, fp + c[pc + 1]!, popcnt32(s[x]!) + popcnt32(s[x + 1]!), 0);
+        pc += 3;
+        continue;
+      }
       case 0x7c: {
         // i64.add
         const x = fp + c[pc + 2]!;
@@ -1433,6 +1462,67 @@ export function run(a: Activation): number {
         const y = fp + c[pc + 3]!;
         const r = fp + c[pc + 1]!;
         mul64(s, r, s[x]!, s[x + 1]!, s[y]!, s[y + 1]!);
+        pc += 4;
+        continue;
+      }
+      case 0x7f: {
+        // i64.div_s
+        const x = fp + c[pc + 2]!;
+        const y = fp + c[pc + 3]!;
+        const r = fp + c[pc + 1]!;
+        if ((s[y]! | s[y + 1]!) === 0) {
+          a.trapCode = TrapCode.IntegerDivideByZero;
+          stop = Stop.Trap;
+          break loop;
+        }
+        if (s[y]! === -1 && s[y + 1]! === -1 && s[x]! === 0 && s[x + 1]! === -0x80000000) {
+          a.trapCode = TrapCode.IntegerOverflow;
+          stop = Stop.Trap;
+          break loop;
+        }
+        divS64(s, r, x, y);
+        pc += 4;
+        continue;
+      }
+      case 0x80: {
+        // i64.div_u
+        const x = fp + c[pc + 2]!;
+        const y = fp + c[pc + 3]!;
+        const r = fp + c[pc + 1]!;
+        if ((s[y]! | s[y + 1]!) === 0) {
+          a.trapCode = TrapCode.IntegerDivideByZero;
+          stop = Stop.Trap;
+          break loop;
+        }
+        divU64(s, r, x, y);
+        pc += 4;
+        continue;
+      }
+      case 0x81: {
+        // i64.rem_s
+        const x = fp + c[pc + 2]!;
+        const y = fp + c[pc + 3]!;
+        const r = fp + c[pc + 1]!;
+        if ((s[y]! | s[y + 1]!) === 0) {
+          a.trapCode = TrapCode.IntegerDivideByZero;
+          stop = Stop.Trap;
+          break loop;
+        }
+        remS64(s, r, x, y);
+        pc += 4;
+        continue;
+      }
+      case 0x82: {
+        // i64.rem_u
+        const x = fp + c[pc + 2]!;
+        const y = fp + c[pc + 3]!;
+        const r = fp + c[pc + 1]!;
+        if ((s[y]! | s[y + 1]!) === 0) {
+          a.trapCode = TrapCode.IntegerDivideByZero;
+          stop = Stop.Trap;
+          break loop;
+        }
+        remU64(s, r, x, y);
         pc += 4;
         continue;
       }
@@ -1629,6 +1719,42 @@ export function run(a: Activation): number {
         continue;
       }
       // ---- floats: arithmetic makes the canonical NaN only (spec VM-NAN-1); moves and sign changes work on the bits
+      case 0x5b: {
+        // f32.eq
+        s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! === f[fp + c[pc + 3]!]! ? 1 : 0;
+        pc += 4;
+        continue;
+      }
+      case 0x5c: {
+        // f32.ne
+        s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! !== f[fp + c[pc + 3]!]! ? 1 : 0;
+        pc += 4;
+        continue;
+      }
+      case 0x5d: {
+        // f32.lt
+        s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! < f[fp + c[pc + 3]!]! ? 1 : 0;
+        pc += 4;
+        continue;
+      }
+      case 0x5e: {
+        // f32.gt
+        s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! > f[fp + c[pc + 3]!]! ? 1 : 0;
+        pc += 4;
+        continue;
+      }
+      case 0x5f: {
+        // f32.le
+        s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! <= f[fp + c[pc + 3]!]! ? 1 : 0;
+        pc += 4;
+        continue;
+      }
+      case 0x60: {
+        // f32.ge
+        s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! >= f[fp + c[pc + 3]!]! ? 1 : 0;
+        pc += 4;
+        continue;
+      }
       case 0x61: {
         // f64.eq
         s[fp + c[pc + 1]!] = d[(fp + c[pc + 2]!) >> 1]! === d[(fp + c[pc + 3]!) >> 1]! ? 1 : 0;
@@ -1665,6 +1791,123 @@ export function run(a: Activation): number {
         pc += 4;
         continue;
       }
+      case 0x8b: {
+        // f32.abs
+        s[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]! & 0x7fffffff;
+        pc += 3;
+        continue;
+      }
+      case 0x8c: {
+        // f32.neg
+        s[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]! ^ -0x80000000;
+        pc += 3;
+        continue;
+      }
+      case 0x8d: {
+        // f32.ceil
+        const r = fp + c[pc + 1]!;
+        const value = Math.ceil(f[fp + c[pc + 2]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 3;
+        continue;
+      }
+      case 0x8e: {
+        // f32.floor
+        const r = fp + c[pc + 1]!;
+        const value = Math.floor(f[fp + c[pc + 2]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 3;
+        continue;
+      }
+      case 0x8f: {
+        // f32.trunc
+        const r = fp + c[pc + 1]!;
+        const value = Math.trunc(f[fp + c[pc + 2]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 3;
+        continue;
+      }
+      case 0x90: {
+        // f32.nearest
+        const r = fp + c[pc + 1]!;
+        const value = nearest(f[fp + c[pc + 2]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 3;
+        continue;
+      }
+      case 0x91: {
+        // f32.sqrt
+        const r = fp + c[pc + 1]!;
+        const value = Math.sqrt(f[fp + c[pc + 2]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 3;
+        continue;
+      }
+      case 0x92: {
+        // f32.add
+        const r = fp + c[pc + 1]!;
+        const value = f[fp + c[pc + 2]!]! + f[fp + c[pc + 3]!]!;
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 4;
+        continue;
+      }
+      case 0x93: {
+        // f32.sub
+        const r = fp + c[pc + 1]!;
+        const value = f[fp + c[pc + 2]!]! - f[fp + c[pc + 3]!]!;
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 4;
+        continue;
+      }
+      case 0x94: {
+        // f32.mul
+        const r = fp + c[pc + 1]!;
+        const value = f[fp + c[pc + 2]!]! * f[fp + c[pc + 3]!]!;
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 4;
+        continue;
+      }
+      case 0x95: {
+        // f32.div
+        const r = fp + c[pc + 1]!;
+        const value = f[fp + c[pc + 2]!]! / f[fp + c[pc + 3]!]!;
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 4;
+        continue;
+      }
+      case 0x96: {
+        // f32.min
+        const r = fp + c[pc + 1]!;
+        const value = Math.min(f[fp + c[pc + 2]!]!, f[fp + c[pc + 3]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 4;
+        continue;
+      }
+      case 0x97: {
+        // f32.max
+        const r = fp + c[pc + 1]!;
+        const value = Math.max(f[fp + c[pc + 2]!]!, f[fp + c[pc + 3]!]!);
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 4;
+        continue;
+      }
+      case 0x98: {
+        // f32.copysign
+        s[fp + c[pc + 1]!] = (s[fp + c[pc + 2]!]! & 0x7fffffff) | (s[fp + c[pc + 3]!]! & -0x80000000);
+        pc += 4;
+        continue;
+      }
       case 0x99: {
         // f64.abs
         const x = fp + c[pc + 2]!;
@@ -1682,6 +1925,54 @@ export function run(a: Activation): number {
         const high = s[x + 1]! ^ -0x80000000;
         s[r] = s[x]!;
         s[r + 1] = high;
+        pc += 3;
+        continue;
+      }
+      case 0x9b: {
+        // f64.ceil
+        const r = fp + c[pc + 1]!;
+        const value = Math.ceil(d[(fp + c[pc + 2]!) >> 1]!);
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
+        pc += 3;
+        continue;
+      }
+      case 0x9c: {
+        // f64.floor
+        const r = fp + c[pc + 1]!;
+        const value = Math.floor(d[(fp + c[pc + 2]!) >> 1]!);
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
+        pc += 3;
+        continue;
+      }
+      case 0x9d: {
+        // f64.trunc
+        const r = fp + c[pc + 1]!;
+        const value = Math.trunc(d[(fp + c[pc + 2]!) >> 1]!);
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
+        pc += 3;
+        continue;
+      }
+      case 0x9e: {
+        // f64.nearest
+        const r = fp + c[pc + 1]!;
+        const value = nearest(d[(fp + c[pc + 2]!) >> 1]!);
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
         pc += 3;
         continue;
       }
@@ -1745,10 +2036,92 @@ export function run(a: Activation): number {
         pc += 4;
         continue;
       }
+      case 0xa4: {
+        // f64.min
+        const r = fp + c[pc + 1]!;
+        const value = Math.min(d[(fp + c[pc + 2]!) >> 1]!, d[(fp + c[pc + 3]!) >> 1]!);
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
+        pc += 4;
+        continue;
+      }
+      case 0xa5: {
+        // f64.max
+        const r = fp + c[pc + 1]!;
+        const value = Math.max(d[(fp + c[pc + 2]!) >> 1]!, d[(fp + c[pc + 3]!) >> 1]!);
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
+        pc += 4;
+        continue;
+      }
+      case 0xa6: {
+        // f64.copysign
+        const x = fp + c[pc + 2]!;
+        const r = fp + c[pc + 1]!;
+        const high = (s[x + 1]! & 0x7fffffff) | (s[fp + c[pc + 3]! + 1]! & -0x80000000);
+        s[r] = s[x]!;
+        s[r + 1] = high;
+        pc += 4;
+        continue;
+      }
       // ---- conversions
       case 0xa7: {
         // i32.wrap_i64
         s[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]!;
+        pc += 3;
+        continue;
+      }
+      case 0xa8: {
+        // i32.trunc_f32_s
+        const x = f[fp + c[pc + 2]!]!;
+        if (!(x > -2147483649 && x < 2147483648)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        s[fp + c[pc + 1]!] = x | 0;
+        pc += 3;
+        continue;
+      }
+      case 0xa9: {
+        // i32.trunc_f32_u
+        const x = f[fp + c[pc + 2]!]!;
+        if (!(x > -1 && x < 4294967296)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        s[fp + c[pc + 1]!] = x >>> 0;
+        pc += 3;
+        continue;
+      }
+      case 0xaa: {
+        // i32.trunc_f64_s
+        const x = d[(fp + c[pc + 2]!) >> 1]!;
+        if (!(x > -2147483649 && x < 2147483648)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        s[fp + c[pc + 1]!] = x | 0;
+        pc += 3;
+        continue;
+      }
+      case 0xab: {
+        // i32.trunc_f64_u
+        const x = d[(fp + c[pc + 2]!) >> 1]!;
+        if (!(x > -1 && x < 4294967296)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        s[fp + c[pc + 1]!] = x >>> 0;
         pc += 3;
         continue;
       }
@@ -1765,6 +2138,89 @@ export function run(a: Activation): number {
         pc += 3;
         continue;
       }
+      case 0xae: {
+        // i64.trunc_f32_s
+        const x = f[fp + c[pc + 2]!]!;
+        if (!(x >= -9223372036854775808 && x < 9223372036854775808)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        truncToI64(s, fp + c[pc + 1]!, x);
+        pc += 3;
+        continue;
+      }
+      case 0xaf: {
+        // i64.trunc_f32_u
+        const x = f[fp + c[pc + 2]!]!;
+        if (!(x > -1 && x < 18446744073709551616)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        truncToI64(s, fp + c[pc + 1]!, x);
+        pc += 3;
+        continue;
+      }
+      case 0xb0: {
+        // i64.trunc_f64_s
+        const x = d[(fp + c[pc + 2]!) >> 1]!;
+        if (!(x >= -9223372036854775808 && x < 9223372036854775808)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        truncToI64(s, fp + c[pc + 1]!, x);
+        pc += 3;
+        continue;
+      }
+      case 0xb1: {
+        // i64.trunc_f64_u
+        const x = d[(fp + c[pc + 2]!) >> 1]!;
+        if (!(x > -1 && x < 18446744073709551616)) {
+          a.trapCode = TrapCode.InvalidConversion;
+          stop = Stop.Trap;
+          break loop;
+        }
+        truncToI64(s, fp + c[pc + 1]!, x);
+        pc += 3;
+        continue;
+      }
+      case 0xb2: {
+        // f32.convert_i32_s
+        f[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]!;
+        pc += 3;
+        continue;
+      }
+      case 0xb3: {
+        // f32.convert_i32_u
+        f[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]! >>> 0;
+        pc += 3;
+        continue;
+      }
+      case 0xb4: {
+        // f32.convert_i64_s
+        const x = fp + c[pc + 2]!;
+        f[fp + c[pc + 1]!] = i64ToF32(s[x]!, s[x + 1]!);
+        pc += 3;
+        continue;
+      }
+      case 0xb5: {
+        // f32.convert_i64_u
+        const x = fp + c[pc + 2]!;
+        f[fp + c[pc + 1]!] = u64ToF32(s[x]!, s[x + 1]!);
+        pc += 3;
+        continue;
+      }
+      case 0xb6: {
+        // f32.demote_f64
+        const r = fp + c[pc + 1]!;
+        const value = d[(fp + c[pc + 2]!) >> 1]!;
+        if (value === value) f[r] = value;
+        else s[r] = NAN32;
+        pc += 3;
+        continue;
+      }
       case 0xb7: {
         // f64.convert_i32_s
         d[(fp + c[pc + 1]!) >> 1] = s[fp + c[pc + 2]!]!;
@@ -1774,6 +2230,32 @@ export function run(a: Activation): number {
       case 0xb8: {
         // f64.convert_i32_u
         d[(fp + c[pc + 1]!) >> 1] = s[fp + c[pc + 2]!]! >>> 0;
+        pc += 3;
+        continue;
+      }
+      case 0xb9: {
+        // f64.convert_i64_s
+        const x = fp + c[pc + 2]!;
+        d[(fp + c[pc + 1]!) >> 1] = s[x + 1]! * 4294967296 + (s[x]! >>> 0);
+        pc += 3;
+        continue;
+      }
+      case 0xba: {
+        // f64.convert_i64_u
+        const x = fp + c[pc + 2]!;
+        d[(fp + c[pc + 1]!) >> 1] = (s[x + 1]! >>> 0) * 4294967296 + (s[x]! >>> 0);
+        pc += 3;
+        continue;
+      }
+      case 0xbb: {
+        // f64.promote_f32
+        const r = fp + c[pc + 1]!;
+        const value = f[fp + c[pc + 2]!]!;
+        if (value === value) d[r >> 1] = value;
+        else {
+          s[r] = 0;
+          s[r + 1] = NAN64_HIGH;
+        }
         pc += 3;
         continue;
       }
@@ -1804,6 +2286,81 @@ export function run(a: Activation): number {
       case 0xc0: {
         // i32.extend8_s
         s[fp + c[pc + 1]!] = (s[fp + c[pc + 2]!]! << 24) >> 24;
+        pc += 3;
+        continue;
+      }
+      case 0xc1: {
+        // i32.extend16_s
+        s[fp + c[pc + 1]!] = (s[fp + c[pc + 2]!]! << 16) >> 16;
+        pc += 3;
+        continue;
+      }
+      case 0xc2: {
+        // i64.extend8_s
+        const low = (s[fp + c[pc + 2]!]! << 24) >> 24;
+        setI64(s, fp + c[pc + 1]!, low, low >> 31);
+        pc += 3;
+        continue;
+      }
+      case 0xc3: {
+        // i64.extend16_s
+        const low = (s[fp + c[pc + 2]!]! << 16) >> 16;
+        setI64(s, fp + c[pc + 1]!, low, low >> 31);
+        pc += 3;
+        continue;
+      }
+      case 0xc4: {
+        // i64.extend32_s
+        const low = s[fp + c[pc + 2]!]!;
+        setI64(s, fp + c[pc + 1]!, low, low >> 31);
+        pc += 3;
+        continue;
+      }
+      case 256: {
+        // i32.trunc_sat_f32_s
+        s[fp + c[pc + 1]!] = satI32(f[fp + c[pc + 2]!]!);
+        pc += 3;
+        continue;
+      }
+      case 257: {
+        // i32.trunc_sat_f32_u
+        s[fp + c[pc + 1]!] = satU32(f[fp + c[pc + 2]!]!);
+        pc += 3;
+        continue;
+      }
+      case 258: {
+        // i32.trunc_sat_f64_s
+        s[fp + c[pc + 1]!] = satI32(d[(fp + c[pc + 2]!) >> 1]!);
+        pc += 3;
+        continue;
+      }
+      case 259: {
+        // i32.trunc_sat_f64_u
+        s[fp + c[pc + 1]!] = satU32(d[(fp + c[pc + 2]!) >> 1]!);
+        pc += 3;
+        continue;
+      }
+      case 260: {
+        // i64.trunc_sat_f32_s
+        satI64(s, fp + c[pc + 1]!, f[fp + c[pc + 2]!]!);
+        pc += 3;
+        continue;
+      }
+      case 261: {
+        // i64.trunc_sat_f32_u
+        satU64(s, fp + c[pc + 1]!, f[fp + c[pc + 2]!]!);
+        pc += 3;
+        continue;
+      }
+      case 262: {
+        // i64.trunc_sat_f64_s
+        satI64(s, fp + c[pc + 1]!, d[(fp + c[pc + 2]!) >> 1]!);
+        pc += 3;
+        continue;
+      }
+      case 263: {
+        // i64.trunc_sat_f64_u
+        satU64(s, fp + c[pc + 1]!, d[(fp + c[pc + 2]!) >> 1]!);
         pc += 3;
         continue;
       }
@@ -2141,17 +2698,8 @@ export function run(a: Activation): number {
         pc += 4;
         continue;
       }
-
-      default: {
-        const length = rare(s, f, d, c, pc, fp);
-        if (length < 0) {
-          a.trapCode = -length as TrapCode;
-          stop = Stop.Trap;
-          break loop;
-        }
-        pc += length;
-        continue;
-      }
+      default:
+        throw new Error(`the reference engine has no operation ${c[pc]} (at ${pc})`);
     }
   }
   a.pc = pc;
@@ -2159,483 +2707,4 @@ export function run(a: Activation): number {
   a.fuel = fuel;
   a.depth = depth;
   return stop;
-}
-
-/**
- * The operations that most guests execute seldom. Out of the loop they leave V8 half as much to compile before a guest
- * is fast. The operation's length, or minus the code of its trap.
- */
-function rare(s: Int32Array, f: Float32Array, d: Float64Array, c: Int32Array, pc: number, fp: number): number {
-  switch (c[pc]) {
-    case 0x69: {
-      // i32.popcnt
-      s[fp + c[pc + 1]!] = popcnt32(s[fp + c[pc + 2]!]!);
-      return 3;
-    }
-    case 0x79: {
-      // i64.clz
-      const x = fp + c[pc + 2]!;
-      const high = s[x + 1]!;
-      setI64(s, fp + c[pc + 1]!, high !== 0 ? Math.clz32(high) : 32 + Math.clz32(s[x]!), 0);
-      return 3;
-    }
-    case 0x7a: {
-      // i64.ctz
-      const x = fp + c[pc + 2]!;
-      const low = s[x]!;
-      setI64(s, fp + c[pc + 1]!, low !== 0 ? ctz32(low) : 32 + ctz32(s[x + 1]!), 0);
-      return 3;
-    }
-    case 0x7b: {
-      // i64.popcnt
-      const x = fp + c[pc + 2]!;
-      setI64(s, fp + c[pc + 1]!, popcnt32(s[x]!) + popcnt32(s[x + 1]!), 0);
-      return 3;
-    }
-    case 0x7f: {
-      // i64.div_s
-      const x = fp + c[pc + 2]!;
-      const y = fp + c[pc + 3]!;
-      const r = fp + c[pc + 1]!;
-      if ((s[y]! | s[y + 1]!) === 0) {
-        return -TrapCode.IntegerDivideByZero;
-      }
-      if (s[y]! === -1 && s[y + 1]! === -1 && s[x]! === 0 && s[x + 1]! === -0x80000000) {
-        return -TrapCode.IntegerOverflow;
-      }
-      divS64(s, r, x, y);
-      return 4;
-    }
-    case 0x80: {
-      // i64.div_u
-      const x = fp + c[pc + 2]!;
-      const y = fp + c[pc + 3]!;
-      const r = fp + c[pc + 1]!;
-      if ((s[y]! | s[y + 1]!) === 0) {
-        return -TrapCode.IntegerDivideByZero;
-      }
-      divU64(s, r, x, y);
-      return 4;
-    }
-    case 0x81: {
-      // i64.rem_s
-      const x = fp + c[pc + 2]!;
-      const y = fp + c[pc + 3]!;
-      const r = fp + c[pc + 1]!;
-      if ((s[y]! | s[y + 1]!) === 0) {
-        return -TrapCode.IntegerDivideByZero;
-      }
-      remS64(s, r, x, y);
-      return 4;
-    }
-    case 0x82: {
-      // i64.rem_u
-      const x = fp + c[pc + 2]!;
-      const y = fp + c[pc + 3]!;
-      const r = fp + c[pc + 1]!;
-      if ((s[y]! | s[y + 1]!) === 0) {
-        return -TrapCode.IntegerDivideByZero;
-      }
-      remU64(s, r, x, y);
-      return 4;
-    }
-    case 0x5b: {
-      // f32.eq
-      s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! === f[fp + c[pc + 3]!]! ? 1 : 0;
-      return 4;
-    }
-    case 0x5c: {
-      // f32.ne
-      s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! !== f[fp + c[pc + 3]!]! ? 1 : 0;
-      return 4;
-    }
-    case 0x5d: {
-      // f32.lt
-      s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! < f[fp + c[pc + 3]!]! ? 1 : 0;
-      return 4;
-    }
-    case 0x5e: {
-      // f32.gt
-      s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! > f[fp + c[pc + 3]!]! ? 1 : 0;
-      return 4;
-    }
-    case 0x5f: {
-      // f32.le
-      s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! <= f[fp + c[pc + 3]!]! ? 1 : 0;
-      return 4;
-    }
-    case 0x60: {
-      // f32.ge
-      s[fp + c[pc + 1]!] = f[fp + c[pc + 2]!]! >= f[fp + c[pc + 3]!]! ? 1 : 0;
-      return 4;
-    }
-    case 0x8b: {
-      // f32.abs
-      s[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]! & 0x7fffffff;
-      return 3;
-    }
-    case 0x8c: {
-      // f32.neg
-      s[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]! ^ -0x80000000;
-      return 3;
-    }
-    case 0x8d: {
-      // f32.ceil
-      const r = fp + c[pc + 1]!;
-      const value = Math.ceil(f[fp + c[pc + 2]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 3;
-    }
-    case 0x8e: {
-      // f32.floor
-      const r = fp + c[pc + 1]!;
-      const value = Math.floor(f[fp + c[pc + 2]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 3;
-    }
-    case 0x8f: {
-      // f32.trunc
-      const r = fp + c[pc + 1]!;
-      const value = Math.trunc(f[fp + c[pc + 2]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 3;
-    }
-    case 0x90: {
-      // f32.nearest
-      const r = fp + c[pc + 1]!;
-      const value = nearest(f[fp + c[pc + 2]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 3;
-    }
-    case 0x91: {
-      // f32.sqrt
-      const r = fp + c[pc + 1]!;
-      const value = Math.sqrt(f[fp + c[pc + 2]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 3;
-    }
-    case 0x92: {
-      // f32.add
-      const r = fp + c[pc + 1]!;
-      const value = f[fp + c[pc + 2]!]! + f[fp + c[pc + 3]!]!;
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 4;
-    }
-    case 0x93: {
-      // f32.sub
-      const r = fp + c[pc + 1]!;
-      const value = f[fp + c[pc + 2]!]! - f[fp + c[pc + 3]!]!;
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 4;
-    }
-    case 0x94: {
-      // f32.mul
-      const r = fp + c[pc + 1]!;
-      const value = f[fp + c[pc + 2]!]! * f[fp + c[pc + 3]!]!;
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 4;
-    }
-    case 0x95: {
-      // f32.div
-      const r = fp + c[pc + 1]!;
-      const value = f[fp + c[pc + 2]!]! / f[fp + c[pc + 3]!]!;
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 4;
-    }
-    case 0x96: {
-      // f32.min
-      const r = fp + c[pc + 1]!;
-      const value = Math.min(f[fp + c[pc + 2]!]!, f[fp + c[pc + 3]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 4;
-    }
-    case 0x97: {
-      // f32.max
-      const r = fp + c[pc + 1]!;
-      const value = Math.max(f[fp + c[pc + 2]!]!, f[fp + c[pc + 3]!]!);
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 4;
-    }
-    case 0x98: {
-      // f32.copysign
-      s[fp + c[pc + 1]!] = (s[fp + c[pc + 2]!]! & 0x7fffffff) | (s[fp + c[pc + 3]!]! & -0x80000000);
-      return 4;
-    }
-    case 0x9b: {
-      // f64.ceil
-      const r = fp + c[pc + 1]!;
-      const value = Math.ceil(d[(fp + c[pc + 2]!) >> 1]!);
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 3;
-    }
-    case 0x9c: {
-      // f64.floor
-      const r = fp + c[pc + 1]!;
-      const value = Math.floor(d[(fp + c[pc + 2]!) >> 1]!);
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 3;
-    }
-    case 0x9d: {
-      // f64.trunc
-      const r = fp + c[pc + 1]!;
-      const value = Math.trunc(d[(fp + c[pc + 2]!) >> 1]!);
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 3;
-    }
-    case 0x9e: {
-      // f64.nearest
-      const r = fp + c[pc + 1]!;
-      const value = nearest(d[(fp + c[pc + 2]!) >> 1]!);
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 3;
-    }
-    case 0xa4: {
-      // f64.min
-      const r = fp + c[pc + 1]!;
-      const value = Math.min(d[(fp + c[pc + 2]!) >> 1]!, d[(fp + c[pc + 3]!) >> 1]!);
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 4;
-    }
-    case 0xa5: {
-      // f64.max
-      const r = fp + c[pc + 1]!;
-      const value = Math.max(d[(fp + c[pc + 2]!) >> 1]!, d[(fp + c[pc + 3]!) >> 1]!);
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 4;
-    }
-    case 0xa6: {
-      // f64.copysign
-      const x = fp + c[pc + 2]!;
-      const r = fp + c[pc + 1]!;
-      const high = (s[x + 1]! & 0x7fffffff) | (s[fp + c[pc + 3]! + 1]! & -0x80000000);
-      s[r] = s[x]!;
-      s[r + 1] = high;
-      return 4;
-    }
-    case 0xa8: {
-      // i32.trunc_f32_s
-      const x = f[fp + c[pc + 2]!]!;
-      if (!(x > -2147483649 && x < 2147483648)) {
-        return -TrapCode.InvalidConversion;
-      }
-      s[fp + c[pc + 1]!] = x | 0;
-      return 3;
-    }
-    case 0xa9: {
-      // i32.trunc_f32_u
-      const x = f[fp + c[pc + 2]!]!;
-      if (!(x > -1 && x < 4294967296)) {
-        return -TrapCode.InvalidConversion;
-      }
-      s[fp + c[pc + 1]!] = x >>> 0;
-      return 3;
-    }
-    case 0xaa: {
-      // i32.trunc_f64_s
-      const x = d[(fp + c[pc + 2]!) >> 1]!;
-      if (!(x > -2147483649 && x < 2147483648)) {
-        return -TrapCode.InvalidConversion;
-      }
-      s[fp + c[pc + 1]!] = x | 0;
-      return 3;
-    }
-    case 0xab: {
-      // i32.trunc_f64_u
-      const x = d[(fp + c[pc + 2]!) >> 1]!;
-      if (!(x > -1 && x < 4294967296)) {
-        return -TrapCode.InvalidConversion;
-      }
-      s[fp + c[pc + 1]!] = x >>> 0;
-      return 3;
-    }
-    case 0xae: {
-      // i64.trunc_f32_s
-      const x = f[fp + c[pc + 2]!]!;
-      if (!(x >= -9223372036854775808 && x < 9223372036854775808)) {
-        return -TrapCode.InvalidConversion;
-      }
-      truncToI64(s, fp + c[pc + 1]!, x);
-      return 3;
-    }
-    case 0xaf: {
-      // i64.trunc_f32_u
-      const x = f[fp + c[pc + 2]!]!;
-      if (!(x > -1 && x < 18446744073709551616)) {
-        return -TrapCode.InvalidConversion;
-      }
-      truncToI64(s, fp + c[pc + 1]!, x);
-      return 3;
-    }
-    case 0xb0: {
-      // i64.trunc_f64_s
-      const x = d[(fp + c[pc + 2]!) >> 1]!;
-      if (!(x >= -9223372036854775808 && x < 9223372036854775808)) {
-        return -TrapCode.InvalidConversion;
-      }
-      truncToI64(s, fp + c[pc + 1]!, x);
-      return 3;
-    }
-    case 0xb1: {
-      // i64.trunc_f64_u
-      const x = d[(fp + c[pc + 2]!) >> 1]!;
-      if (!(x > -1 && x < 18446744073709551616)) {
-        return -TrapCode.InvalidConversion;
-      }
-      truncToI64(s, fp + c[pc + 1]!, x);
-      return 3;
-    }
-    case 0xb2: {
-      // f32.convert_i32_s
-      f[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]!;
-      return 3;
-    }
-    case 0xb3: {
-      // f32.convert_i32_u
-      f[fp + c[pc + 1]!] = s[fp + c[pc + 2]!]! >>> 0;
-      return 3;
-    }
-    case 0xb4: {
-      // f32.convert_i64_s
-      const x = fp + c[pc + 2]!;
-      f[fp + c[pc + 1]!] = i64ToF32(s[x]!, s[x + 1]!);
-      return 3;
-    }
-    case 0xb5: {
-      // f32.convert_i64_u
-      const x = fp + c[pc + 2]!;
-      f[fp + c[pc + 1]!] = u64ToF32(s[x]!, s[x + 1]!);
-      return 3;
-    }
-    case 0xb6: {
-      // f32.demote_f64
-      const r = fp + c[pc + 1]!;
-      const value = d[(fp + c[pc + 2]!) >> 1]!;
-      if (value === value) f[r] = value;
-      else s[r] = NAN32;
-      return 3;
-    }
-    case 0xb9: {
-      // f64.convert_i64_s
-      const x = fp + c[pc + 2]!;
-      d[(fp + c[pc + 1]!) >> 1] = s[x + 1]! * 4294967296 + (s[x]! >>> 0);
-      return 3;
-    }
-    case 0xba: {
-      // f64.convert_i64_u
-      const x = fp + c[pc + 2]!;
-      d[(fp + c[pc + 1]!) >> 1] = (s[x + 1]! >>> 0) * 4294967296 + (s[x]! >>> 0);
-      return 3;
-    }
-    case 0xbb: {
-      // f64.promote_f32
-      const r = fp + c[pc + 1]!;
-      const value = f[fp + c[pc + 2]!]!;
-      if (value === value) d[r >> 1] = value;
-      else {
-        s[r] = 0;
-        s[r + 1] = NAN64_HIGH;
-      }
-      return 3;
-    }
-    case 0xc1: {
-      // i32.extend16_s
-      s[fp + c[pc + 1]!] = (s[fp + c[pc + 2]!]! << 16) >> 16;
-      return 3;
-    }
-    case 0xc2: {
-      // i64.extend8_s
-      const low = (s[fp + c[pc + 2]!]! << 24) >> 24;
-      setI64(s, fp + c[pc + 1]!, low, low >> 31);
-      return 3;
-    }
-    case 0xc3: {
-      // i64.extend16_s
-      const low = (s[fp + c[pc + 2]!]! << 16) >> 16;
-      setI64(s, fp + c[pc + 1]!, low, low >> 31);
-      return 3;
-    }
-    case 0xc4: {
-      // i64.extend32_s
-      const low = s[fp + c[pc + 2]!]!;
-      setI64(s, fp + c[pc + 1]!, low, low >> 31);
-      return 3;
-    }
-    case 256: {
-      // i32.trunc_sat_f32_s
-      s[fp + c[pc + 1]!] = satI32(f[fp + c[pc + 2]!]!);
-      return 3;
-    }
-    case 257: {
-      // i32.trunc_sat_f32_u
-      s[fp + c[pc + 1]!] = satU32(f[fp + c[pc + 2]!]!);
-      return 3;
-    }
-    case 258: {
-      // i32.trunc_sat_f64_s
-      s[fp + c[pc + 1]!] = satI32(d[(fp + c[pc + 2]!) >> 1]!);
-      return 3;
-    }
-    case 259: {
-      // i32.trunc_sat_f64_u
-      s[fp + c[pc + 1]!] = satU32(d[(fp + c[pc + 2]!) >> 1]!);
-      return 3;
-    }
-    case 260: {
-      // i64.trunc_sat_f32_s
-      satI64(s, fp + c[pc + 1]!, f[fp + c[pc + 2]!]!);
-      return 3;
-    }
-    case 261: {
-      // i64.trunc_sat_f32_u
-      satU64(s, fp + c[pc + 1]!, f[fp + c[pc + 2]!]!);
-      return 3;
-    }
-    case 262: {
-      // i64.trunc_sat_f64_s
-      satI64(s, fp + c[pc + 1]!, d[(fp + c[pc + 2]!) >> 1]!);
-      return 3;
-    }
-    case 263: {
-      // i64.trunc_sat_f64_u
-      satU64(s, fp + c[pc + 1]!, d[(fp + c[pc + 2]!) >> 1]!);
-      return 3;
-    }
-    default:
-      throw new Error(`the reference engine has no operation ${c[pc]} (at ${pc})`);
-  }
 }
