@@ -16,6 +16,9 @@ import { Module } from "../vm/index.ts";
 import type { Measured } from "./execute.ts";
 import { binaryOf, closedTextOf, compile, KERNELS, type Kernel, largeText } from "./kernels.ts";
 
+/** The native program of Debian's package wabt: npm puts the one of the npm package, compiled to WebAssembly, first in PATH. */
+const wasmInterp = existsSync("/usr/bin/wasm-interp") ? "/usr/bin/wasm-interp" : "wasm-interp";
+
 const { values: options } = parseArgs({
   options: {
     write: { type: "boolean", default: false },
@@ -137,12 +140,12 @@ function execute(kernels: readonly string[]): Measured {
 
 function interpret(path: string): { ms: number; output: string } {
   const start = performance.now();
-  const output = execFileSync("wasm-interp", [path, "--run-all-exports"], { encoding: "utf8" });
+  const output = execFileSync(wasmInterp, [path, "--run-all-exports"], { encoding: "utf8" });
   return { ms: performance.now() - start, output };
 }
 
 function interpreterVersion(): string | undefined {
-  const { status, stdout } = spawnSync("wasm-interp", ["--version"], { encoding: "utf8" });
+  const { status, stdout } = spawnSync(wasmInterp, ["--version"], { encoding: "utf8" });
   return status === 0 ? `wabt wasm-interp ${stdout.trim()}` : undefined;
 }
 
