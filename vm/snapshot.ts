@@ -26,6 +26,7 @@ const SAVED_LIMITS = ["memoryPages", "tableElements", "depth", "heapObjects", "h
 
 export class SnapshotWriter {
   #bytes = new Uint8Array(4096);
+  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   #room(bytes: number): number {
@@ -35,26 +36,26 @@ export class SnapshotWriter {
       const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length));
       grown.set(this.#bytes.subarray(0, at));
       this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
     }
     return at;
   }
 
   u32(value: number): void {
     const at = this.#room(4);
-    new DataView(this.#bytes.buffer).setUint32(at, value, true);
+    this.#view.setUint32(at, value, true);
   }
 
   f64(value: number): void {
     const at = this.#room(8);
-    new DataView(this.#bytes.buffer).setFloat64(at, value, true);
+    this.#view.setFloat64(at, value, true);
   }
 
   /** A signed 128-bit number. */
   i128(value: bigint): void {
     const at = this.#room(16);
-    const view = new DataView(this.#bytes.buffer);
-    view.setBigUint64(at, BigInt.asUintN(64, value), true);
-    view.setBigInt64(at + 8, BigInt.asIntN(64, value >> 64n), true);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, value), true);
+    this.#view.setBigInt64(at + 8, BigInt.asIntN(64, value >> 64n), true);
   }
 
   raw(bytes: Uint8Array): void {
@@ -212,57 +213,80 @@ function refuseExterns(words: Int32Array): void {
 
 // ---- digest
 
+/** A hash that gathers numbers before it is asked: one update for each would cost more than the hashing. */
+class NumberHash {
+  readonly #hash = sha256();
+  readonly #gathered = new Uint8Array(4096);
+  readonly #view = new DataView(this.#gathered.buffer);
+  #length = 0;
+
+  u32(value: number): void {
+    if (this.#length === this.#gathered.length) this.#flush();
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#flush();
+    this.#hash.update(bytes);
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#gathered.subarray(0, this.#length));
+    this.#length = 0;
+  }
+
+  digest(): string {
+    this.#flush();
+    return hex(this.#hash.digest());
+  }
+}
+
 /** See `Instance.stateDigest`; the bytes hashed are in spec VM-DIGEST-2. */
 export function stateDigestOf(store: Store): string {
-  const hash = sha256();
+  const hash = new NumberHash();
   const names = functionNames(store);
-  const word = new Uint8Array(4);
-  const view = new DataView(word.buffer);
-  const u32 = (value: number): void => {
-    view.setUint32(0, value, true);
-    hash.update(word);
-  };
   const reference = (element: string, number: number): void => {
     const [instance, index] = number === 0 ? [0, 0] : element === "externref" ? [0xffffffff, 0] : names[number - 1]!;
-    u32(instance);
-    u32(index);
+    hash.u32(instance);
+    hash.u32(index);
   };
   const seen = new Set<unknown>();
   const first = (value: unknown): boolean => !seen.has(value) && seen.add(value) !== undefined;
-  u32(store.instances.length);
+  hash.u32(store.instances.length);
   for (const { memory0, tables, globals, dropped } of store.instances) {
-    if (memory0 instanceof Memory && first(memory0)) hashMemory(memory0, u32, (bytes) => hash.update(bytes));
+    if (memory0 instanceof Memory && first(memory0)) hashMemory(memory0, hash);
     for (const global of globals) {
       if (!first(global)) continue;
       const { value } = global.type;
       if (isReference(value)) reference(value, global.words[0]!);
       else {
-        u32(global.words[0]!);
-        u32(value === "i64" || value === "f64" ? global.words[1]! : 0);
+        hash.u32(global.words[0]!);
+        hash.u32(value === "i64" || value === "f64" ? global.words[1]! : 0);
       }
     }
     for (const table of tables) {
       if (!first(table)) continue;
-      u32(table.length);
+      hash.u32(table.length);
       for (let k = 0; k < table.length; k++) reference(table.element, table.elements[k]!);
     }
-    u32(dropped.data.length);
-    hash.update(dropped.data);
-    u32(dropped.elements.length);
-    hash.update(dropped.elements);
+    hash.u32(dropped.data.length);
+    hash.raw(dropped.data);
+    hash.u32(dropped.elements.length);
+    hash.raw(dropped.elements);
   }
-  store.heap.digest((bytes) => hash.update(bytes));
-  return hex(hash.digest());
+  store.heap.digest((bytes) => hash.raw(bytes));
+  return hash.digest();
 }
 
 /** Pages, then for each page 0, or 1 and its bytes: a page of zeroes costs a scan, not a hash. */
-function hashMemory(memory: Memory, u32: (value: number) => void, update: (bytes: Uint8Array) => void): void {
-  u32(memory.pages);
+function hashMemory(memory: Memory, hash: NumberHash): void {
+  hash.u32(memory.pages);
   for (let at = 0; at < memory.bytes.length; at += PAGE_BYTES) {
     const page = memory.bytes.subarray(at, at + PAGE_BYTES);
     const zero = isZero(page);
-    u32(zero ? 0 : 1);
-    if (!zero) update(page);
+    hash.u32(zero ? 0 : 1);
+    if (!zero) hash.raw(page);
   }
 }
 
