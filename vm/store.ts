@@ -113,6 +113,8 @@ export class Store implements Storage {
 
   /** Values of the execution that ended last. */
   results(options?: ValueOptions): Value[] {
+    if (!this.activation.ended)
+      throw new UsageError("VM-ARGUMENT", "the last execution has no results: it has not ended");
     return this.activation.results(options);
   }
 

@@ -1201,8 +1201,12 @@ t.test("[VM-STEP-1, VM-EXEC-1] stepping stops before every instruction and chang
   }
   t.equal(seen.length, Number(whole.fuelUsed) - 1);
   t.same([seen[0], seen.at(-1)], [steps - 1, 2], "all, from the entry; two behind the fill");
+  starved.begin("run", [6]);
+  t.throws(() => starved.store.results(), { code: "VM-ARGUMENT" }, "not ended yet");
   const empty = await instance(`(module (func (export "f")))`);
+  t.throws(() => empty.store.results(), { code: "VM-ARGUMENT" }, "never begun");
   empty.begin("f");
+  t.same(empty.store.results(), []);
   t.equal(empty.store.paused, false, "nothing to step over");
   const direct = await instance(`(module (import "h" "f" (func $f)) (export "f" (func $f)))`, {
     imports: { h: { f: host({ params: [], results: [] }, () => {}) } },

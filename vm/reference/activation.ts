@@ -44,6 +44,8 @@ const SPARE_CELLS = 4096;
 export class Activation {
   readonly store: Store;
   state: "idle" | "running" | "paused" = "idle";
+  /** True when the last execution came to its end: its results are in the first cells. */
+  ended = false;
 
   words: Int32Array = new Int32Array(0);
   floats: Float32Array = new Float32Array(0);
@@ -160,6 +162,7 @@ export class Activation {
       toCell(this.store, type, args[k]!, cells, 2 * k);
     });
     this.state = "idle";
+    this.ended = false;
     this.#fit(2 * (params.length + entry.type.results.length) + HEADER_WORDS);
     this.words.set(cells);
     this.entry = entry;
@@ -217,6 +220,7 @@ export class Activation {
     try {
       this.charge(this.entry.price(this.words, 0));
       this.callHost(this.entry, 0);
+      this.ended = true;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.fuel = this.#published;
@@ -242,7 +246,10 @@ export class Activation {
               paused = true;
               throw this.#trap(TrapCode.OutOfFuel, undefined, true);
             }
-            if (this.#leave()) return false;
+            if (this.#leave()) {
+              this.ended = true;
+              return false;
+            }
             continue;
           case Stop.Fuel:
             paused = true;
