@@ -1675,3 +1675,21 @@ t.test("[VM-EXEC-1] code stays in proportion to the guest's, however many values
   t.ok(guest.module.code(false).length < 20 * guest.module.structure.bytes.length);
   t.equal(guest.invoke("f", [0]).length, 999);
 });
+
+t.test("[VM-SNAPSHOT-2, VM-SNAPSHOT-3] snapshots that were written in format 1 can be restored for ever", async (t) => {
+  const fixture = (name: string): Uint8Array => readFileSync(new URL(`../fixtures/v1/${name}`, import.meta.url));
+  const guest = Module.decode(fixture("guest.wasm"));
+  for (const [name, used] of [
+    ["out-of-fuel.snapshot", 212n],
+    ["stepped.snapshot", undefined],
+  ] as const) {
+    const bytes = fixture(name);
+    const restored = Instance.restore(guest, bytes);
+    if (used) t.equal(restored.fuelUsed, used);
+    else t.same(restored.position, { instance: 0, function: 5, offset: 213 });
+    t.same(restored.snapshot(), new Uint8Array(bytes));
+    t.same(restored.resume(1_000n), [159]);
+    t.equal(restored.fuelUsed, 591n);
+    t.equal(restored.stateDigest(), "c0384830ab26ff35a9830418038d29895c6cb882843d60af0f1eb074b411ff82");
+  }
+});
