@@ -41,6 +41,9 @@ export async function run(args: Arguments, context: Context): Promise<number> {
     result = await ended;
   } catch (error) {
     result = failed(failureOf(error, request.module));
+    // It still waits for the module; its end says nothing more.
+    worker.removeAllListeners();
+    await worker.terminate();
   }
   tell(request, result, args.options.has("summary"));
   if (report !== undefined) {
@@ -103,8 +106,9 @@ function resultOf(worker: Worker, module: string): Promise<RunResult> {
     });
     // It ends without a word only when nobody reads the guest's output any more: then quietly. Its last message may be
     // heard in the same turn as its end, before anyone waiting for the promise.
-    worker.once("exit", (code) => {
-      if (!answered) process.exit(code);
+    worker.once("exit", () => {
+      // The code that Node.js tells here is sometimes 1 instead of the worker's own.
+      if (!answered) process.exit(ExitCode.PIPE);
     });
   });
 }
