@@ -2,7 +2,7 @@
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { run } from "./run.ts";
-import { errorCode, note, print } from "./terminal.ts";
+import { isReaderGone, note, print } from "./terminal.ts";
 
 export interface Command {
   readonly name: string;
@@ -123,7 +123,7 @@ export async function main(words: readonly string[], context: Context): Promise<
     return await dispatch(words, context);
   } catch (error) {
     // Nobody reads on: what SIGPIPE does to other programs.
-    if (errorCode(error) === "EPIPE") return ExitCode.PIPE;
+    if (isReaderGone(error)) return ExitCode.PIPE;
     const failure = failureOf(error);
     note(describeFailure(failure));
     return failure.exitCode;

@@ -4,7 +4,7 @@ import { Module } from "../../vm/module.ts";
 import { type Arguments, nearestOf } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { readModule } from "./module-file.ts";
-import { errorCode, note, print } from "./terminal.ts";
+import { isReaderGone, note, print } from "./terminal.ts";
 
 /** Characters gathered before they are written. */
 const CHUNK = 65_536;
@@ -25,7 +25,7 @@ export async function dis(args: Arguments): Promise<number> {
     print(text);
     return ExitCode.OK;
   } catch (error) {
-    if (errorCode(error) === "EPIPE") throw error;
+    if (isReaderGone(error)) throw error;
     const failure = failureOf(error, path);
     note(describeFailure(failure));
     return failure.exitCode;

@@ -9,7 +9,7 @@ import { Module } from "../../vm/module.ts";
 import type { Arguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf } from "./failure.ts";
 import { readModule } from "./module-file.ts";
-import { errorCode, note, plain, print } from "./terminal.ts";
+import { isReaderGone, note, plain, print } from "./terminal.ts";
 
 /** Names the form of `--json`. */
 const SCHEMA = "ashlar.inspect/1";
@@ -56,7 +56,7 @@ export async function inspect(args: Arguments): Promise<number> {
     print(json ? `${JSON.stringify(summary)}\n` : describe(summary));
     return ExitCode.OK;
   } catch (error) {
-    if (errorCode(error) === "EPIPE") throw error;
+    if (isReaderGone(error)) throw error;
     const failure = failureOf(error, path);
     const { code, message, exitCode } = failure;
     if (json) print(`${JSON.stringify({ schema: SCHEMA, path, error: { code, message } })}\n`);

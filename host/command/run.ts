@@ -7,7 +7,7 @@ import { readModule } from "./module-file.ts";
 import { parseCount, parseSize } from "./quantities.ts";
 import { openReport, writeReport } from "./report.ts";
 import type { RunRequest, RunResult, TrapSite } from "./run-messages.ts";
-import { DIM_STYLE, ERROR_STYLE, errorCode, note, plain, styled } from "./terminal.ts";
+import { DIM_STYLE, ERROR_STYLE, errorCode, isReaderGone, note, plain, styled } from "./terminal.ts";
 
 /** Depth limit of the command in slots (spec VM-DEPTH-1); a thread's default stack would hold a fortieth of it. */
 const DEFAULT_DEPTH = 1_000_000;
@@ -50,7 +50,7 @@ export async function run(args: Arguments, context: Context): Promise<number> {
     try {
       writeReport(report, request, result);
     } catch (error) {
-      if (errorCode(error) === "EPIPE") return ExitCode.PIPE;
+      if (isReaderGone(error)) return ExitCode.PIPE;
       throw error;
     }
   }
@@ -106,9 +106,8 @@ function resultOf(worker: Worker, module: string): Promise<RunResult> {
     });
     // It ends without a word only when nobody reads the guest's output any more: then quietly. Its last message may be
     // heard in the same turn as its end, before anyone waiting for the promise.
-    worker.once("exit", () => {
-      // The code that Node.js tells here is sometimes 1 instead of the worker's own.
-      if (!answered) process.exit(ExitCode.PIPE);
+    worker.once("exit", (code) => {
+      if (!answered) process.exit(code);
     });
   });
 }

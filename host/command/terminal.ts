@@ -63,6 +63,12 @@ export function readAll(fd: number): Uint8Array<ArrayBuffer> {
   }
 }
 
+/** True for the error of writing where nobody reads any more: of a pipe, and of the socket that Node.js gives a child instead. */
+export function isReaderGone(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "EPIPE" || code === "ECONNRESET";
+}
+
 /** The errno name of a host error, or undefined. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;

@@ -14,7 +14,7 @@ import { directoryFileSystem } from "../fs/directory.ts";
 import { CommandError, ExitCode, failureOf } from "./failure.ts";
 import { parseInvocation, printValue } from "./guest-values.ts";
 import type { RunRequest, RunResult } from "./run-messages.ts";
-import { errorCode, readSome, STDERR, STDIN, STDOUT, writeFully } from "./terminal.ts";
+import { isReaderGone, readSome, STDERR, STDIN, STDOUT, writeFully } from "./terminal.ts";
 
 const LINE_END = 10;
 /** Bytes from which on a module is hashed by Node.js. */
@@ -28,7 +28,7 @@ function writeStdout(bytes: Uint8Array): void {
     writeFully(STDOUT, bytes);
   } catch (error) {
     // Nobody reads on. What SIGPIPE does to other programs; it ends this thread, so nothing below is reached.
-    if (errorCode(error) === "EPIPE") process.exit(ExitCode.PIPE);
+    if (isReaderGone(error)) process.exit(ExitCode.PIPE);
     throw error;
   }
   openLine = bytes[bytes.length - 1] !== LINE_END;
@@ -38,7 +38,7 @@ function writeStderr(bytes: Uint8Array): void {
   try {
     writeFully(STDERR, bytes);
   } catch (error) {
-    if (errorCode(error) !== "EPIPE") throw error;
+    if (!isReaderGone(error)) throw error;
   }
 }
 
