@@ -332,10 +332,3 @@ export const OPCODE_BY_INDEX: readonly (Opcode | undefined)[] = (() => {
 export function opcodeIndex(code: number): number {
   return code < 0x100 ? code : 256 + (code & 0xff);
 }
-
-/** Opcode by text name; of the two `select` forms, the one without types. */
-export function opcodeNamed(name: string): Opcode {
-  const found = OPCODES.find((opcode) => opcode.name === name);
-  if (!found) throw new RangeError(`no opcode named ${name}`);
-  return found;
-}

@@ -29,7 +29,7 @@ export interface Position {
   readonly offset: number;
 }
 
-/** Called before instructions and calls while a store has hooks (spec VM-HOOK-1). */
+/** Called before every instruction while a store has hooks (spec VM-HOOK-1). */
 export interface Hooks {
   instruction?(position: Position): void;
 }
