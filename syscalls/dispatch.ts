@@ -17,8 +17,8 @@ import type { Syscall } from "./table.ts";
 
 /**
  * The code behind one row. Its arguments are the row's parameters in order: a u32 or i32 as itself; an i64 or u64 as the
- * nearest JavaScript number (exact up to 2^53); a HeapRef as the host's object; a window, its three parameters together,
- * as a view that is good during the call. Answers the first result: the status where the row has one, else a number;
+ * nearest JavaScript number (exact up to 2^53), or as a bigint where the row says `exact`; a HeapRef as the host's object,
+ * a null one as undefined; a window, its three parameters together, as a view that is good during the call. Answers the first result: the status where the row has one, else a number;
  * the others, and a first one of 64 bits, it sets through `call`.
  * Throws Fault to trap, which it may only do before any effect. Whatever else it throws becomes the status OTHER.
  */
@@ -54,6 +54,10 @@ export class Call {
   /** Sets result `index` to an integer between -2^53 and 2^53. */
   set(index: number, value: number): void {
     this.setWords(index, value, Math.floor(value / 0x1_0000_0000));
+  }
+  /** Sets result `index` to a 64-bit integer, modulo 2^64. */
+  setBig(index: number, value: bigint): void {
+    this.setWords(index, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
   }
   /** Sets result `index` to a 64-bit integer. */
   setWords(index: number, low: number, high: number): void {
@@ -115,6 +119,8 @@ interface Step {
   readonly value: number;
   readonly type: ParameterType;
   readonly maximum: number;
+  readonly exact: boolean;
+  readonly nullable: boolean;
   /** Word of the window's offset and of its length, or -1. */
   readonly windowOffset: number;
   readonly windowLength: number;
@@ -135,7 +141,7 @@ function stepsOf(row: Syscall, kinds: readonly Kind[]): Step[] {
   }
   const hidden = new Set(row.windows.flatMap((window) => [window.offset, window.length]));
   let value = 0;
-  return row.params.map(({ name, type, maximum }, index) => {
+  return row.params.map(({ name, type, maximum, exact = false, nullable = false }, index) => {
     const window = row.windows.find(({ ref }) => ref === index);
     return {
       name,
@@ -143,6 +149,8 @@ function stepsOf(row: Syscall, kinds: readonly Kind[]): Step[] {
       value: hidden.has(index) ? -1 : value++,
       type,
       maximum: maximum ?? Number.POSITIVE_INFINITY,
+      exact,
+      nullable,
       windowOffset: window === undefined ? -1 : words[window.offset]!,
       windowLength: window === undefined ? -1 : words[window.length]!,
       kinds: typeof type === "object" ? kindIds(row, type.ref, kinds) : [],
@@ -163,6 +171,11 @@ function numberOf(type: ParameterType, low: number, high: number): number {
   return (type === "u64" ? high >>> 0 : high) * 0x1_0000_0000 + (low >>> 0);
 }
 
+function exactOf(type: ParameterType, low: number, high: number): bigint {
+  const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
+  return type === "u64" ? BigInt.asUintN(64, value) : value;
+}
+
 function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed: boolean): HostFunction["call"] {
   const steps = stepsOf(row, kinds);
   const numbers = steps.filter(({ type }) => typeof type !== "object");
@@ -171,6 +184,7 @@ function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed
     handle: steps[row.transfer.handle]!.value,
     offset: steps[row.transfer.offset]!,
     length: steps[row.transfer.length]!,
+    end: row.transfer.end === true,
   };
   const destroyed = row.destroys === undefined ? undefined : steps[row.destroys]!;
   const hasStatus = row.results[0]?.name === "status";
@@ -191,9 +205,9 @@ function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed
     call.begin(caller);
     let first: number | undefined;
     if (stale) first = destroyed === undefined ? Status.STALE : Status.OK;
-    else if (transfer !== undefined && isMisplaced(given[transfer.handle], given[transfer.offset.value]))
+    else if (transfer !== undefined && isMisplaced(given[transfer.handle], given[transfer.offset.value], transfer.end))
       first = Status.INVALID;
-    else first = run(call, given[0], given[1], given[2], given[3]);
+    else first = run(call, given[0], given[1], given[2], given[3], given[4]);
     if (destroyed !== undefined) destroy(caller.heap, words, destroyed);
     if (hasStatus && first !== Status.OK) call.begin(caller);
     return answer(caller, call, first, block);
@@ -201,14 +215,18 @@ function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed
 }
 
 /** Most values of a body. They are passed one by one: spreading an array costs more than the checks of a small call. */
-const MOST_VALUES = 4;
+const MOST_VALUES = 5;
 type LooseBody = (call: Call, ...values: unknown[]) => number | undefined;
 
 /** Checks the numeric parameters and hands them to `given`. */
 function takeNumbers(steps: readonly Step[], words: readonly number[], given: unknown[]): void {
   for (let k = 0; k < steps.length; k++) {
-    const { type, word, value, maximum, name } = steps[k]!;
+    const { type, word, value, maximum, exact, name } = steps[k]!;
     let number = words[word]!;
+    if (exact) {
+      given[value] = exactOf(type, number, words[word + 1]!);
+      continue;
+    }
     if (type === "u32") number >>>= 0;
     else if (type === "i64" || type === "u64") number = numberOf(type, number, words[word + 1]!);
     if (number > maximum) throw new Fault(TrapCode.BadArgument, `${name} is ${number}, above ${maximum}`);
@@ -225,6 +243,10 @@ function takeRefs(steps: readonly Step[], heap: Heap, words: readonly number[], 
     const high = words[step.word + 1]!;
     if (step.windowOffset >= 0) {
       given[step.value] = heap.window(low, high, words[step.windowOffset]!, words[step.windowLength]!);
+      continue;
+    }
+    if (step.nullable && low === 0 && high === 0) {
+      given[step.value] = undefined;
       continue;
     }
     const object = objectOf(heap, low, high, step);
@@ -262,10 +284,10 @@ function checkHostOffset(words: readonly number[], at: number, length: number): 
     throw new Fault(TrapCode.BadArgument, "host_offset + max_bytes is over 2^63 - 1");
 }
 
-/** Spec ABI-TRANSFER-3. -1 where offsets count is a negative offset; an offset where none counts is INVALID. */
-function isMisplaced(handle: unknown, offset: unknown): boolean {
+/** Spec ABI-TRANSFER-3. -1 where offsets count is a negative offset, or the end; an offset where none counts is INVALID. */
+function isMisplaced(handle: unknown, offset: unknown, end: boolean): boolean {
   const { positional } = handle as TransferHandle;
-  if (positional && offset === -1) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
+  if (positional && offset === -1 && !end) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
   return !positional && offset !== -1;
 }
 
@@ -273,10 +295,10 @@ function isMisplaced(handle: unknown, offset: unknown): boolean {
 function guarded(row: Syscall, body: SyscallBody): LooseBody {
   const declared = new Set<number | undefined>([Status.OK, ...row.statuses.map((name) => Status[name])]);
   const run = body as LooseBody;
-  return (call, a, b, c, d) => {
+  return (call, a, b, c, d, e) => {
     let status: number | undefined;
     try {
-      status = run(call, a, b, c, d);
+      status = run(call, a, b, c, d, e);
     } catch (error) {
       if (error instanceof Fault || error instanceof Exit || error instanceof AshlarError) throw error;
       status = Status.OTHER;

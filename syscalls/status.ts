@@ -25,6 +25,9 @@ export const Status = {
   TOO_MANY_OPEN: 104,
   TOO_LARGE: 105,
   SPECIAL_FILE: 106,
+  NOT_EMPTY: 107,
+  CROSS_DEVICE: 108,
+  TOO_MANY_LINKS: 109,
 } as const;
 export type StatusName = keyof typeof Status;
 export type Status = (typeof Status)[StatusName];
@@ -52,6 +55,9 @@ export const STATUS_MESSAGES: { readonly [name in StatusName]: string } = {
   TOO_MANY_OPEN: "the host has no file handle left",
   TOO_LARGE: "the file would be too large",
   SPECIAL_FILE: "neither a regular file nor a directory",
+  NOT_EMPTY: "the directory is not empty",
+  CROSS_DEVICE: "the two paths lead to different mounts",
+  TOO_MANY_LINKS: "the file has as many names as it can have",
 };
 
 const NAMES = new Map<number, StatusName>(Object.entries(Status).map(([name, status]) => [status, name as StatusName]));

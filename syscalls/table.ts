@@ -21,9 +21,16 @@ export const OpenFlag = {
   NOFOLLOW: 128,
 } as const;
 
+/** Flags of `fs.set_times` beside NOFOLLOW (spec FS-TIMES-1). */
+export const TimesFlag = { ACCESSED: 1, MODIFIED: 2 } as const;
+
 export interface SyscallParameter extends Parameter {
   /** Highest value; above it the trap BadArgument. */
   readonly maximum?: number;
+  /** Of a HeapRef: null is allowed, and reaches the body as undefined. */
+  readonly nullable?: true;
+  /** Of an i64 or u64: it reaches the body as a bigint. */
+  readonly exact?: true;
 }
 
 /** Parameters, by index, that name `length` bytes at `offset` of the Bytes object `ref`. */
@@ -31,6 +38,10 @@ export interface Window {
   readonly ref: number;
   readonly offset: number;
   readonly length: number;
+  /** Of a window that the call writes: the result, by index, that counts the bytes written from its start, or "all". */
+  readonly written?: number | "all";
+  /** What the bytes are to a person: a path in UTF-8 is shown whole in traces. */
+  readonly text?: true;
 }
 
 export interface Syscall extends Declaration {
@@ -38,9 +49,57 @@ export interface Syscall extends Declaration {
   readonly statuses: readonly StatusName[];
   readonly windows: readonly Window[];
   /** Parameters, by index, of a byte transfer at a host offset: spec ABI-TRANSFER-1 applies. */
-  readonly transfer?: { readonly handle: number; readonly offset: number; readonly length: number };
+  readonly transfer?: {
+    readonly handle: number;
+    readonly offset: number;
+    readonly length: number;
+    /** True when offset -1 means the end of a file. */
+    readonly end?: true;
+  };
   /** Parameter, by index, whose HeapRef the call ends, whatever its status is. */
   readonly destroys?: number;
+}
+
+/** A row as it is written down; what is left out has the value named here. */
+export interface Row extends Pick<Syscall, "name" | "doc" | "fuel"> {
+  readonly params?: readonly SyscallParameter[];
+  readonly results?: readonly Parameter[];
+  readonly windows?: readonly Window[];
+  readonly transfer?: NonNullable<Syscall["transfer"]>;
+  readonly destroys?: number;
+  /** "none". */
+  readonly capability?: string;
+  readonly statuses?: readonly StatusName[];
+  /** Traps of the body, beside those that the parameters imply. */
+  readonly traps?: readonly TrapName[];
+}
+
+/** The row with everything that follows from its parts, the traps of its checks among them. */
+export function syscallRow(module: string, row: Row): Syscall {
+  const { params = [], results = [], windows = [], statuses = [], capability = "none", ...rest } = row;
+  const refs = params.filter(({ type }) => typeof type === "object");
+  const isBounded = params.some(({ maximum }) => maximum !== undefined) || row.transfer !== undefined;
+  const implied: readonly (readonly [TrapName, boolean])[] = [
+    ["MissingCapability", capability !== "none"],
+    ["BadArgument", isBounded],
+    ["BadPointer", results.length > 1],
+    ["HeapRefNull", refs.some(({ nullable }) => nullable !== true)],
+    ["HeapRefStale", refs.length > 0],
+    ["HeapRefKind", refs.length > 0],
+    ["HeapWindow", windows.length > 0],
+  ];
+  const traps = implied.filter(([name, holds]) => holds || row.traps?.includes(name)).map(([name]) => name);
+  return {
+    ...rest,
+    module,
+    params,
+    results,
+    windows,
+    statuses,
+    capability,
+    mayFree: row.destroys !== undefined,
+    traps: [...traps, ...(row.traps ?? []).filter((name) => !traps.includes(name))],
+  };
 }
 
 function parameter(name: string, type: ParameterType, doc: string): SyscallParameter {
@@ -51,13 +110,27 @@ const STATUS = parameter("status", "i32", "0, or one of the statuses below");
 const BYTES_TRANSFERRED = parameter("bytes_transferred", "u32", "bytes moved; 0 when the status is not OK");
 const EOF = parameter("eof", "i32", "1 when nothing lies behind the bytes moved, else 0");
 
-const PATH = [
-  parameter("path_ref", { ref: "Bytes" }, "object that holds the path"),
-  parameter("path_offset", "u32", "where in it the path begins, in bytes"),
-  parameter("path_length", "u32", "length of the path in bytes of UTF-8"),
-];
-const PATH_WINDOW: Window = { ref: 0, offset: 1, length: 2 };
-
+/** The parameters of a path, and where it begins. `prefix` tells the second path of a call from its first. */
+function path(prefix = "", what = "path"): SyscallParameter[] {
+  return [
+    {
+      ...parameter(`${prefix}dir`, { ref: "Dir" }, `directory where the ${what} begins; null: at the guest's root`),
+      nullable: true,
+    },
+    parameter(`${prefix}path_ref`, { ref: "Bytes" }, `object that holds the ${what}`),
+    parameter(`${prefix}path_offset`, "u32", `where in it the ${what} begins, in bytes`),
+    parameter(`${prefix}path_length`, "u32", `length of the ${what} in bytes of UTF-8`),
+  ];
+}
+/** The path, or what the handle itself stands for when the path is empty. */
+function pathOrHandle(): SyscallParameter[] {
+  const [, ...rest] = path();
+  const doc = "directory where the path begins; null: at the guest's root. With an empty path, what is meant itself";
+  return [{ ...parameter("handle", { ref: "File|Dir" }, doc), nullable: true }, ...rest];
+}
+function text(ref: number): Window {
+  return { ref, offset: ref + 1, length: ref + 2, text: true };
+}
 function destination(length: string, doc: string): SyscallParameter[] {
   return [
     parameter("dst_ref", { ref: "Bytes" }, "object that receives the bytes"),
@@ -72,121 +145,213 @@ function source(length: string, doc: string): SyscallParameter[] {
     parameter(length, "u32", doc),
   ];
 }
+function flags(...names: readonly (keyof typeof OpenFlag | keyof typeof TimesFlag)[]): SyscallParameter {
+  const bits: { readonly [name: string]: number } = { ...OpenFlag, ...TimesFlag };
+  const list = names.map((name) => `${name} ${bits[name]}`).join(", ");
+  return { ...parameter("flags", "u32", names.length === 1 ? `0 or ${list}` : `sum of ${list}`), maximum: 255 };
+}
 
-const REF_TRAPS: readonly TrapName[] = ["HeapRefNull", "HeapRefStale", "HeapRefKind"];
-const WINDOW_TRAPS: readonly TrapName[] = [...REF_TRAPS, "HeapWindow"];
+/** What looking up a path can meet. */
+const WALK: readonly StatusName[] = [
+  "OTHER",
+  "INVALID",
+  "NOT_FOUND",
+  "ACCESS",
+  "QUOTA",
+  "TRANSIENT",
+  "STALE",
+  "NOT_DIRECTORY",
+  "NAME_TOO_LONG",
+  "LOOP",
+  "TOO_MANY_OPEN",
+];
+/** What changing the tree can meet beside it. */
+const CHANGE: readonly StatusName[] = [...WALK, "READ_ONLY", "NO_SPACE", "BUSY"];
+/** What changing the bytes of an open file can meet. */
+const STORE: readonly StatusName[] = [
+  "OTHER",
+  "INVALID",
+  "ACCESS",
+  "READ_ONLY",
+  "NO_SPACE",
+  "QUOTA",
+  "BUSY",
+  "TRANSIENT",
+  "STALE",
+  "TOO_LARGE",
+];
 
-const FS: readonly Omit<Syscall, "module">[] = [
+/** Fuel of a call with a path; what a walk costs grows with its length. */
+function walkFuel(lengthArgument: number): Syscall["fuel"] {
+  return { base: 2000, perByte: 8, lengthArgument };
+}
+
+const FS: readonly Row[] = [
   {
     name: "open",
     doc: "Opens the file or directory at a path.",
     params: [
-      ...PATH,
-      {
-        ...parameter(
-          "flags",
-          "u32",
-          "sum of READ 1, WRITE 2, CREATE 4, EXCLUSIVE 8, TRUNCATE 16, APPEND 32, DIRECTORY 64, NOFOLLOW 128",
-        ),
-        maximum: 255,
-      },
+      ...path(),
+      flags("READ", "WRITE", "CREATE", "EXCLUSIVE", "TRUNCATE", "APPEND", "DIRECTORY", "NOFOLLOW"),
     ],
     results: [STATUS, parameter("handle", { ref: "File|Dir" }, "the open file, or directory; null unless OK")],
-    windows: [PATH_WINDOW],
-    fuel: 2000,
-    mayFree: false,
+    windows: [text(1)],
+    fuel: walkFuel(3),
     capability: "fs",
-    statuses: [
-      "OTHER",
-      "INVALID",
-      "NOT_FOUND",
-      "EXISTS",
-      "ACCESS",
-      "READ_ONLY",
-      "NO_SPACE",
-      "QUOTA",
-      "BUSY",
-      "TRANSIENT",
-      "UNSUPPORTED",
-      "NOT_DIRECTORY",
-      "IS_DIRECTORY",
-      "NAME_TOO_LONG",
-      "LOOP",
-      "TOO_MANY_OPEN",
-      "TOO_LARGE",
-      "SPECIAL_FILE",
-    ],
-    traps: ["MissingCapability", "BadArgument", "BadPointer", ...WINDOW_TRAPS],
+    statuses: [...CHANGE, "EXISTS", "UNSUPPORTED", "IS_DIRECTORY", "TOO_LARGE", "SPECIAL_FILE"],
   },
   {
     name: "read",
-    doc: "Reads bytes of a file or stream. Fewer than `max_bytes` come only at the end of the data.",
+    doc: "Reads bytes of a file or stream. Fewer than `max_bytes` come only at the end of the data, or from an interactive stream.",
     params: [
       parameter("handle", { ref: "File|Stream" }, "open for reading"),
       parameter("host_offset", "i64", "where in the file, in bytes; -1 for a stream"),
       ...destination("max_bytes", "most bytes to read"),
     ],
     results: [STATUS, BYTES_TRANSFERRED, EOF],
-    windows: [{ ref: 2, offset: 3, length: 4 }],
+    windows: [{ ref: 2, offset: 3, length: 4, written: 1 }],
     transfer: { handle: 0, offset: 1, length: 4 },
     fuel: { base: 500, perByte: 1 / 32, lengthArgument: 4 },
-    mayFree: false,
-    capability: "none",
-    statuses: ["OTHER", "INVALID", "ACCESS", "BUSY", "TRANSIENT", "STALE"],
-    traps: ["BadArgument", "BadPointer", ...WINDOW_TRAPS],
+    statuses: ["OTHER", "INVALID", "ACCESS", "BUSY", "TRANSIENT", "CORRUPT", "STALE"],
   },
   {
     name: "write",
     doc: "Writes bytes to a file or stream: all of them, or none.",
     params: [
       parameter("handle", { ref: "File|Stream" }, "open for writing"),
-      parameter("host_offset", "i64", "where in the file, in bytes; -1 for a stream and for a file opened with APPEND"),
+      parameter(
+        "host_offset",
+        "i64",
+        "where in the file, in bytes; -1 for a stream, a file opened with APPEND, and the end of any other",
+      ),
       ...source("max_bytes", "bytes to write"),
     ],
     results: [STATUS, BYTES_TRANSFERRED],
     windows: [{ ref: 2, offset: 3, length: 4 }],
-    transfer: { handle: 0, offset: 1, length: 4 },
+    transfer: { handle: 0, offset: 1, length: 4, end: true },
     fuel: { base: 500, perByte: 1 / 32, lengthArgument: 4 },
-    mayFree: false,
-    capability: "none",
-    statuses: [
-      "OTHER",
-      "INVALID",
-      "ACCESS",
-      "READ_ONLY",
-      "NO_SPACE",
-      "QUOTA",
-      "BUSY",
-      "TRANSIENT",
-      "STALE",
-      "TOO_LARGE",
-    ],
-    traps: ["BadArgument", "BadPointer", ...WINDOW_TRAPS],
+    statuses: STORE,
   },
   {
     name: "size",
     doc: "Tells the length of an open file.",
     params: [parameter("handle", { ref: "File" }, "an open file")],
     results: [STATUS, parameter("bytes", "u64", "length of the file in bytes; 0 unless OK")],
-    windows: [],
     fuel: 200,
-    mayFree: false,
-    capability: "none",
-    statuses: ["OTHER", "STALE"],
-    traps: ["BadPointer", ...REF_TRAPS],
+    statuses: ["OTHER", "TRANSIENT", "STALE"],
   },
   {
-    name: "close",
-    doc: "Ends a handle. It is gone whatever the status says.",
-    params: [parameter("handle", { ref: "File|Dir|Stream" }, "what to close")],
+    name: "truncate",
+    doc: "Makes an open file shorter, or longer by zeroes.",
+    params: [
+      parameter("handle", { ref: "File" }, "open for writing"),
+      parameter("bytes", "u64", "the new length in bytes"),
+    ],
     results: [STATUS],
-    windows: [],
-    destroys: 0,
-    fuel: 500,
-    mayFree: true,
-    capability: "none",
-    statuses: ["OTHER", "NO_SPACE", "QUOTA"],
-    traps: REF_TRAPS,
+    fuel: 1000,
+    statuses: STORE,
+  },
+  {
+    name: "sync",
+    doc: "Waits until what was written is where a loss of power spares it, as far as the host can tell.",
+    params: [parameter("handle", { ref: "File|Dir" }, "an open file or directory")],
+    results: [STATUS],
+    fuel: 5000,
+    statuses: ["OTHER", "NO_SPACE", "QUOTA", "TRANSIENT", "UNSUPPORTED", "STALE"],
+  },
+  {
+    name: "stat",
+    doc: "Tells what a path, or a handle, stands for.",
+    params: [...pathOrHandle(), flags("NOFOLLOW")],
+    results: [
+      STATUS,
+      parameter("kind", "u32", "0 anything else, 1 file, 2 directory, 3 symbolic link"),
+      parameter("bytes", "u64", "length of a file, or of a link's target, in bytes; 0 for anything else"),
+      parameter("id", "u64", "the same number for the same file; counted from 1 in the order of first sight"),
+      parameter("links", "u64", "names of a file; 1 for anything else"),
+      parameter("accessed", "i64", "time of the last access in nanoseconds since 1970, UTC"),
+      parameter("modified", "i64", "time of the last change of its bytes, likewise"),
+      parameter("changed", "i64", "time of the last change of anything about it, likewise"),
+    ],
+    windows: [text(1)],
+    fuel: walkFuel(3),
+    capability: "fs",
+    statuses: WALK,
+  },
+  {
+    name: "mkdir",
+    doc: "Makes a directory.",
+    params: path(),
+    results: [STATUS],
+    windows: [text(1)],
+    fuel: walkFuel(3),
+    capability: "fs",
+    statuses: [...CHANGE, "EXISTS", "TOO_MANY_LINKS"],
+  },
+  {
+    name: "rmdir",
+    doc: "Removes an empty directory.",
+    params: path(),
+    results: [STATUS],
+    windows: [text(1)],
+    fuel: walkFuel(3),
+    capability: "fs",
+    statuses: [...CHANGE, "NOT_EMPTY"],
+  },
+  {
+    name: "unlink",
+    doc: "Removes a name of a file, or a symbolic link. Handles on the file stay good.",
+    params: path(),
+    results: [STATUS],
+    windows: [text(1)],
+    fuel: walkFuel(3),
+    capability: "fs",
+    statuses: [...CHANGE, "IS_DIRECTORY"],
+  },
+  {
+    name: "rename",
+    doc: "Gives what has one name another, in one step. What had the new name is replaced.",
+    params: [...path(), ...path("new_", "new path")],
+    results: [STATUS],
+    windows: [text(1), text(5)],
+    fuel: walkFuel(7),
+    capability: "fs",
+    statuses: [...CHANGE, "IS_DIRECTORY", "NOT_EMPTY", "CROSS_DEVICE", "TOO_MANY_LINKS"],
+  },
+  {
+    name: "link",
+    doc: "Gives a file one more name. A symbolic link is not followed.",
+    params: [...path(), ...path("new_", "new path")],
+    results: [STATUS],
+    windows: [text(1), text(5)],
+    fuel: walkFuel(7),
+    capability: "fs",
+    statuses: [...CHANGE, "EXISTS", "UNSUPPORTED", "CROSS_DEVICE", "TOO_MANY_LINKS", "SPECIAL_FILE"],
+  },
+  {
+    name: "symlink",
+    doc: "Makes a symbolic link.",
+    params: [
+      parameter("target_ref", { ref: "Bytes" }, "object that holds the link's target"),
+      parameter("target_offset", "u32", "where in it the target begins, in bytes"),
+      parameter("target_length", "u32", "length of the target in bytes of UTF-8"),
+      ...path(),
+    ],
+    results: [STATUS],
+    windows: [text(0), text(4)],
+    fuel: walkFuel(6),
+    capability: "fs",
+    statuses: [...CHANGE, "EXISTS", "UNSUPPORTED"],
+  },
+  {
+    name: "readlink",
+    doc: "Copies the beginning of a symbolic link's target.",
+    params: [...path(), ...destination("max_bytes", "most bytes to copy")],
+    results: [STATUS, BYTES_TRANSFERRED, parameter("bytes", "u32", "length of the whole target; 0 unless OK")],
+    windows: [text(1), { ref: 4, offset: 5, length: 6, written: 1 }],
+    fuel: walkFuel(3),
+    capability: "fs",
+    statuses: WALK,
   },
   {
     name: "list",
@@ -202,81 +367,115 @@ const FS: readonly Omit<Syscall, "module">[] = [
       parameter("eof", "i32", "1 when no record is left, else 0"),
       parameter("next_cookie", "u64", "where the next call goes on; 0 unless OK"),
     ],
-    windows: [{ ref: 2, offset: 3, length: 4 }],
+    windows: [{ ref: 2, offset: 3, length: 4, written: 1 }],
     fuel: { base: 2000, perByte: 1 / 32, lengthArgument: 4 },
-    mayFree: false,
-    capability: "none",
     statuses: ["OTHER", "INVALID", "NOT_FOUND", "ACCESS", "TRANSIENT", "STALE", "TOO_MANY_OPEN"],
-    traps: ["BadPointer", ...WINDOW_TRAPS],
+  },
+  {
+    name: "close",
+    doc: "Ends a handle. It is gone whatever the status says.",
+    params: [parameter("handle", { ref: "File|Dir|Stream" }, "what to close")],
+    results: [STATUS],
+    destroys: 0,
+    fuel: 500,
+    statuses: ["OTHER", "NO_SPACE", "QUOTA"],
+  },
+  {
+    name: "set_times",
+    doc: "Sets the times of what a path, or a handle, stands for.",
+    params: [
+      ...pathOrHandle(),
+      flags("ACCESSED", "MODIFIED", "NOFOLLOW"),
+      { ...parameter("accessed", "i64", "nanoseconds since 1970, UTC; counts with ACCESSED"), exact: true },
+      { ...parameter("modified", "i64", "nanoseconds since 1970, UTC; counts with MODIFIED"), exact: true },
+    ],
+    results: [STATUS],
+    windows: [text(1)],
+    fuel: walkFuel(3),
+    capability: "fs",
+    statuses: [...CHANGE, "UNSUPPORTED"],
   },
 ];
 
-function standardStream(name: string, doc: string): Omit<Syscall, "module"> {
+function standardStream(name: string, doc: string): Row {
   return {
     name,
     doc,
-    params: [],
     results: [parameter("stream", { ref: "Stream" }, "a new handle; null at the limit of heap objects")],
-    windows: [],
     fuel: 50,
-    mayFree: false,
     capability: name,
-    statuses: [],
-    traps: ["MissingCapability"],
   };
 }
 
-const SYS: readonly Omit<Syscall, "module">[] = [
+/** The three calls that hand out a list of strings: of the arguments, and of the environment. */
+function strings(name: string, noun: string, count: Pick<Row, "name" | "doc">, content: string): Row[] {
+  return [
+    {
+      ...count,
+      results: [parameter("count", "u32", `number of ${noun}s`)],
+      fuel: 5,
+    },
+    {
+      name: `${name}_size`,
+      doc: `Tells the length of one ${noun}.`,
+      params: [parameter("index", "u32", `below the number of ${noun}s`)],
+      results: [parameter("bytes", "u32", "length in bytes of UTF-8")],
+      fuel: 5,
+      traps: ["BadArgument"],
+    },
+    {
+      name: `${name}_read`,
+      doc: `Copies the beginning of one ${noun}${content}.`,
+      params: [
+        parameter("index", "u32", `below the number of ${noun}s`),
+        ...destination("max_bytes", "most bytes to copy"),
+      ],
+      results: [parameter("bytes_transferred", "u32", `the lesser of \`max_bytes\` and the ${noun}'s length`)],
+      windows: [{ ref: 1, offset: 2, length: 3, written: 0 }],
+      fuel: { base: 20, perByte: 1 / 64, lengthArgument: 3 },
+      traps: ["BadArgument"],
+    },
+  ];
+}
+
+const SYS: readonly Row[] = [
   {
     name: "abi_version",
     doc: "Tells the version of the ABI that the host speaks.",
-    params: [],
     results: [parameter("version", "u32", "1")],
-    windows: [],
     fuel: 1,
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: [],
+  },
+  ...strings(
+    "arg",
+    "argument",
+    { name: "args_count", doc: "Tells how many arguments the guest was given; its own name is none of them." },
+    "",
+  ),
+  ...strings(
+    "env",
+    "variable",
+    { name: "env_count", doc: "Tells how many variables the guest's environment has." },
+    " of the environment, `NAME=value` in UTF-8",
+  ),
+  {
+    name: "clock",
+    doc: "Tells the time.",
+    params: [{ ...parameter("id", "u32", "0 the time of day, 1 a clock that never goes back"), maximum: 1 }],
+    results: [parameter("time", "i64", "nanoseconds: since 1970, UTC, for 0; since some fixed moment for 1")],
+    fuel: 20,
   },
   {
-    name: "args_count",
-    doc: "Tells how many arguments the guest was given; its own name is none of them.",
-    params: [],
-    results: [parameter("count", "u32", "number of arguments")],
-    windows: [],
-    fuel: 5,
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: [],
+    name: "sleep",
+    doc: "Waits. A virtual clock is put forward instead.",
+    params: [{ ...parameter("duration", "u64", "nanoseconds"), exact: true }],
+    fuel: 50,
   },
   {
-    name: "arg_size",
-    doc: "Tells the length of one argument.",
-    params: [parameter("index", "u32", "below the number of arguments")],
-    results: [parameter("bytes", "u32", "length in bytes of UTF-8")],
-    windows: [],
-    fuel: 5,
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: ["BadArgument"],
-  },
-  {
-    name: "arg_read",
-    doc: "Copies the beginning of one argument.",
-    params: [
-      parameter("index", "u32", "below the number of arguments"),
-      ...destination("max_bytes", "most bytes to copy"),
-    ],
-    results: [parameter("bytes_transferred", "u32", "the lesser of `max_bytes` and the argument's length")],
-    windows: [{ ref: 1, offset: 2, length: 3 }],
-    fuel: { base: 20, perByte: 1 / 64, lengthArgument: 3 },
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: ["BadArgument", ...WINDOW_TRAPS],
+    name: "random",
+    doc: "Fills a window with random bytes; with a seed they are the same in every run.",
+    params: destination("length", "bytes to fill"),
+    windows: [{ ref: 0, offset: 1, length: 2, written: "all" }],
+    fuel: { base: 50, perByte: 1 / 8, lengthArgument: 2 },
   },
   standardStream("stdin", "Opens a handle on the standard input."),
   standardStream("stdout", "Opens a handle on the standard output."),
@@ -285,44 +484,27 @@ const SYS: readonly Omit<Syscall, "module">[] = [
     name: "log",
     doc: "Hands a line of diagnostics, UTF-8 by custom, to whoever runs the guest; nobody need listen.",
     params: source("length", "bytes of the line, without a line end"),
-    results: [],
-    windows: [{ ref: 0, offset: 1, length: 2 }],
+    windows: [{ ref: 0, offset: 1, length: 2, text: true }],
     fuel: { base: 200, perByte: 1 / 32, lengthArgument: 2 },
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: WINDOW_TRAPS,
   },
   {
     name: "exit",
     doc: "Ends the guest with an exit code. Does not return.",
     params: [{ ...parameter("code", "u32", "0 to 255; 0 means success"), maximum: 255 }],
-    results: [],
-    windows: [],
     fuel: 1,
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: ["BadArgument"],
   },
   {
     name: "fuel_left",
     doc: "Tells how much fuel is left after this call was charged.",
-    params: [],
     results: [parameter("fuel", "u64", "units of fuel; 2^64 - 1 when there is no limit")],
-    windows: [],
     fuel: 5,
-    mayFree: false,
-    capability: "none",
-    statuses: [],
-    traps: [],
   },
 ];
 
 /** Every syscall, in the order in which the specs and the bindings list them. */
 export const SYSCALLS: readonly Syscall[] = [
-  ...FS.map((row) => ({ module: "fs", ...row })),
-  ...SYS.map((row) => ({ module: "sys", ...row })),
+  ...FS.map((row) => syscallRow("fs", row)),
+  ...SYS.map((row) => syscallRow("sys", row)),
 ];
 
 /** The row of a syscall; throws a RangeError for a name that is none. */

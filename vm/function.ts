@@ -30,6 +30,8 @@ export interface Caller {
   readonly instance: number;
   /** Fuel left after this call was charged, or undefined when it is unlimited. */
   fuelLeft(): bigint | undefined;
+  /** Everything charged in the store so far, this call included. */
+  fuelUsed(): bigint;
   /** Ends the invocation with a trap at the guest's call. */
   trap(code: TrapCode, detail?: string): never;
   /** A funcref or externref argument as a value. */

@@ -1,6 +1,6 @@
 /** Errors of `node:fs` and its like, by their `code`, to statuses (spec FS-ERRNO-1). */
 import { Status, type StatusName } from "../../syscalls/status.ts";
-import { syscall } from "../../syscalls/table.ts";
+import { SYSCALLS } from "../../syscalls/table.ts";
 
 const STATUSES: { readonly [errno: string]: StatusName } = {
   EACCES: "ACCESS",
@@ -10,9 +10,11 @@ const STATUSES: { readonly [errno: string]: StatusName } = {
   EEXIST: "EXISTS",
   EFBIG: "TOO_LARGE",
   EINTR: "TRANSIENT",
+  EINVAL: "INVALID",
   EISDIR: "IS_DIRECTORY",
   ELOOP: "LOOP",
   EMFILE: "TOO_MANY_OPEN",
+  EMLINK: "TOO_MANY_LINKS",
   ENAMETOOLONG: "NAME_TOO_LONG",
   ENFILE: "TOO_MANY_OPEN",
   ENODEV: "SPECIAL_FILE",
@@ -20,18 +22,15 @@ const STATUSES: { readonly [errno: string]: StatusName } = {
   ENOSPC: "NO_SPACE",
   ENOSYS: "UNSUPPORTED",
   ENOTDIR: "NOT_DIRECTORY",
+  ENOTEMPTY: "NOT_EMPTY",
   ENOTSUP: "UNSUPPORTED",
   ENXIO: "SPECIAL_FILE",
   EOPNOTSUPP: "UNSUPPORTED",
   EPERM: "ACCESS",
   EROFS: "READ_ONLY",
   ETXTBSY: "BUSY",
+  EXDEV: "CROSS_DEVICE",
 };
-
-const DECLARED = new Map(
-  ["open", "read", "write", "size", "close", "list"].map((name) => [name, new Set(syscall("fs", name).statuses)]),
-);
-export type FsCall = "open" | "read" | "write" | "size" | "close" | "list";
 
 /** The `code` of a host error, or undefined. */
 export function errnoOf(error: unknown): string | undefined {
@@ -39,8 +38,15 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** Status of a host error that `call` met: OTHER where it has none, or none that the call declares. */
-export function statusOf(error: unknown, call: FsCall): Status {
+const DECLARED = new Map(
+  SYSCALLS.filter(({ module }) => module === "fs").map(({ name, statuses }) => [name, new Set(statuses)]),
+);
+
+/**
+ * Status of a host error that the call `fs.NAME` met; OTHER where it has none, or none that the call declares. What any
+ * call with a path may meet while it looks the path up counts as met by `stat`.
+ */
+export function statusOf(error: unknown, call: string): Status {
   const name = STATUSES[errnoOf(error) ?? ""];
-  return name !== undefined && DECLARED.get(call)!.has(name) ? Status[name] : Status.OTHER;
+  return name !== undefined && DECLARED.get(call)?.has(name) ? Status[name] : Status.OTHER;
 }

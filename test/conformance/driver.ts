@@ -38,6 +38,7 @@ export class Driver {
   /** The memory itself as a Bytes object. */
   readonly own: Ref;
   fuelLeft: bigint | undefined;
+  fuelUsed = 0n;
   /** Set to undefined to call as an instance without a memory. */
   callerMemory: Memory | undefined = this.memory;
   #results: (number | Ref)[] = [];
@@ -67,6 +68,7 @@ export class Driver {
         setValue: () => {},
       },
       fuelLeft: () => this.fuelLeft,
+      fuelUsed: () => this.fuelUsed,
       trap: (code, detail) => {
         throw new Fault(code, detail);
       },

@@ -663,6 +663,10 @@ class HostCaller implements Caller, Results {
     return this.#activation.fuelLeft;
   }
 
+  fuelUsed(): bigint {
+    return this.#activation.fuelUsed;
+  }
+
   trap(code: TrapCode, detail?: string): never {
     throw new Fault(code, detail);
   }
