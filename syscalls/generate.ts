@@ -4,17 +4,14 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BYTES_CALLS } from "../vm/bytes.ts";
-import type { CallFuel, Declaration, Parameter, ParameterType } from "../vm/declaration.ts";
-import { BYTES_KIND } from "../vm/heap.ts";
+import type { CallFuel, Parameter } from "../vm/declaration.ts";
 import { TRAP_MESSAGES, TrapCode } from "../vm/trap.ts";
-import { assemblyScript } from "./bindings/assemblyscript.ts";
-import { packedSize } from "./dispatch.ts";
-import { KINDS } from "./kinds.ts";
+import { assemblyScriptBindings } from "./bindings/assemblyscript.ts";
+import { cBindings } from "./bindings/c.ts";
+import { HOST_INTERFACE, isPacked, resultBlock } from "./bindings/interface.ts";
+import { rustBindings } from "./bindings/rust.ts";
 import { STATUS_MESSAGES, Status, type StatusName } from "./status.ts";
-import { OpenFlag, SYSCALLS } from "./table.ts";
-
-const ROWS: readonly Declaration[] = [...BYTES_CALLS, ...SYSCALLS];
+import { OpenFlag, SYSCALLS, type Syscall, type SyscallParameter } from "./table.ts";
 
 /** The parts of the specs that are generated, by the name in their markers. */
 const TABLES: { readonly [name: string]: () => string } = {
@@ -38,7 +35,7 @@ const TABLES: { readonly [name: string]: () => string } = {
   kinds: () =>
     table(
       ["id", "kind", "create", "read", "update", "destroy"],
-      [BYTES_KIND, ...KINDS].map(({ id, name, create, read, update, destroy }) => [
+      HOST_INTERFACE.kinds.map(({ id, name, create, read, update, destroy }) => [
         `${id}`,
         name,
         create,
@@ -50,7 +47,7 @@ const TABLES: { readonly [name: string]: () => string } = {
   policies: () =>
     table(
       ["call", "capability", "fuel", "may free", "statuses", "traps"],
-      ROWS.map((row) => [
+      HOST_INTERFACE.rows.map((row) => [
         `\`${row.module}.${row.name}\``,
         row.capability,
         fuelText(row.fuel, row.params),
@@ -68,17 +65,18 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function fuelText(fuel: CallFuel, params: readonly Parameter[]): string {
   if (typeof fuel === "number") return `${fuel}`;
-  return `${fuel.base} + ${params[fuel.lengthArgument]!.name} / ${1 / fuel.perByte}`;
+  const { name } = params[fuel.lengthArgument]!;
+  return `${fuel.base} + ${fuel.perByte < 1 ? `${name} / ${1 / fuel.perByte}` : `${name} × ${fuel.perByte}`}`;
 }
 
-function typeText(type: ParameterType): string {
-  return typeof type === "object" ? `ref ${type.ref}` : type;
+function typeText({ type, nullable }: SyscallParameter): string {
+  return typeof type === "object" ? `ref ${type.ref}${nullable ? "|null" : ""}` : type;
 }
 
-function signature(row: (typeof SYSCALLS)[number]): string {
-  const list = (items: readonly Parameter[]): string =>
-    items.map(({ name, type }) => `${name}: ${typeText(type)}`).join(", ");
-  const block = row.results.length > 1 ? ` \`${row.name}_p\`: ${packedSize(row)} bytes of results.` : "";
+function signature(row: Syscall): string {
+  const list = (items: readonly SyscallParameter[]): string =>
+    items.map((item) => `${item.name}: ${typeText(item)}`).join(", ");
+  const block = isPacked(row) ? ` \`${row.name}_p\`: ${resultBlock(row).size} bytes of results.` : "";
   const lines = [`### ${row.module}.${row.name}`, "", `\`(${list(row.params)}) -> (${list(row.results)})\``, ""];
   lines.push(row.doc + block, "");
   for (const { name, doc } of [...row.params, ...row.results]) lines.push(`- \`${name}\`: ${doc}`);
@@ -100,10 +98,9 @@ export function refresh(text: string): string {
 
 /** Every generated file: its path from the repository's root, and what it should hold given what it holds. */
 export const GENERATED: readonly { readonly path: string; readonly make: (present: string) => string }[] = [
-  {
-    path: "syscalls/bindings/assemblyscript/syscalls.ts",
-    make: () => assemblyScript(ROWS, [BYTES_KIND, ...KINDS]),
-  },
+  { path: "syscalls/bindings/assemblyscript/syscalls.ts", make: () => assemblyScriptBindings() },
+  { path: "syscalls/bindings/c/ashlar_syscalls.h", make: () => cBindings() },
+  { path: "syscalls/bindings/rust/syscalls.rs", make: () => rustBindings() },
   { path: "specs/16-host-abi-and-syscalls.md", make: refresh },
   { path: "specs/16a-syscall-policies.md", make: refresh },
 ];

@@ -4,6 +4,12 @@
 /** A reference to something the host or the heap keeps; 0 is null. */
 export type HeapRef = i64;
 
+/** Version of the host ABI that these bindings are for. */
+export const ABI_VERSION: u32 = 1;
+/** Size of the largest result block. */
+export const RESULTS_SIZE: i32 = 52;
+
+/** Outcomes of calls; 0 is success. */
 export namespace Status {
   export const OK: i32 = 0;
   export const OTHER: i32 = 1;
@@ -26,8 +32,12 @@ export namespace Status {
   export const TOO_MANY_OPEN: i32 = 104;
   export const TOO_LARGE: i32 = 105;
   export const SPECIAL_FILE: i32 = 106;
+  export const NOT_EMPTY: i32 = 107;
+  export const CROSS_DEVICE: i32 = 108;
+  export const TOO_MANY_LINKS: i32 = 109;
 }
 
+/** Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too. */
 export namespace OpenFlag {
   export const READ: i32 = 1;
   export const WRITE: i32 = 2;
@@ -39,11 +49,32 @@ export namespace OpenFlag {
   export const NOFOLLOW: i32 = 128;
 }
 
+/** Flags of `fs.set_times`. */
+export namespace TimesFlag {
+  export const ACCESSED: i32 = 1;
+  export const MODIFIED: i32 = 2;
+}
+
+/** What a name stands for: `kind` of `fs.stat`, and the first byte of a record of `fs.list`. */
+export namespace EntryKind {
+  export const OTHER: i32 = 0;
+  export const FILE: i32 = 1;
+  export const DIRECTORY: i32 = 2;
+  export const SYMLINK: i32 = 3;
+}
+
+/** Clocks of `sys.clock`. */
+export namespace Clock {
+  export const REALTIME: i32 = 0;
+  export const MONOTONIC: i32 = 1;
+}
+
+/** Kinds of objects behind a HeapRef, as `bytes.kind` tells them. */
 export namespace Kind {
-  export const Bytes: i32 = 1;
-  export const File: i32 = 2;
-  export const Dir: i32 = 3;
-  export const Stream: i32 = 4;
+  export const BYTES: i32 = 1;
+  export const FILE: i32 = 2;
+  export const DIR: i32 = 3;
+  export const STREAM: i32 = 4;
 }
 
 /** Name of a status, or its number where this file is older than the host. */
@@ -70,6 +101,9 @@ export function statusName(status: i32): string {
     case 104: return "TOO_MANY_OPEN";
     case 105: return "TOO_LARGE";
     case 106: return "SPECIAL_FILE";
+    case 107: return "NOT_EMPTY";
+    case 108: return "CROSS_DEVICE";
+    case 109: return "TOO_MANY_LINKS";
     default: return status.toString();
   }
 }
@@ -293,40 +327,42 @@ export declare function bytes_of_memory(): HeapRef;
 @external("bytes", "destroy")
 export declare function bytes_destroy(ref: HeapRef): void;
 
-/** What fs.open answers beside its status: 8 bytes. */
+/** What fs.open answers beside its status, in 8 bytes: `changetype` makes one of an address. */
 // @ts-ignore: decorator
 @unmanaged
 export class FsOpenResults {
   /** the open file, or directory; null unless OK */
-  handle: HeapRef;
+  get handle(): HeapRef { return load<HeapRef>(changetype<usize>(this), 0); }
 }
 
 /**
  * Opens the file or directory at a path.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
  * @param path_ref Bytes: object that holds the path
  * @param path_offset where in it the path begins, in bytes
  * @param path_length length of the path in bytes of UTF-8
  * @param flags sum of READ 1, WRITE 2, CREATE 4, EXCLUSIVE 8, TRUNCATE 16, APPEND 32, DIRECTORY 64, NOFOLLOW 128
  * @param results receives the other results
  * @returns 0, or one of the statuses below
- * Statuses: OTHER, INVALID, NOT_FOUND, EXISTS, ACCESS, READ_ONLY, NO_SPACE, QUOTA, BUSY, TRANSIENT, UNSUPPORTED, NOT_DIRECTORY, IS_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, TOO_LARGE, SPECIAL_FILE.
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, EXISTS, UNSUPPORTED, IS_DIRECTORY, TOO_LARGE, SPECIAL_FILE.
  */
 // @ts-ignore: decorator
 @external("fs", "open_p")
-export declare function fs_open(path_ref: HeapRef, path_offset: u32, path_length: u32, flags: u32, results: FsOpenResults): i32;
+export declare function fs_open(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, flags: u32, results: FsOpenResults): i32;
 
-/** What fs.read answers beside its status: 8 bytes. */
+/** What fs.read answers beside its status, in 8 bytes: `changetype` makes one of an address. */
 // @ts-ignore: decorator
 @unmanaged
 export class FsReadResults {
   /** bytes moved; 0 when the status is not OK */
-  bytes_transferred: u32;
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
   /** 1 when nothing lies behind the bytes moved, else 0 */
-  eof: i32;
+  get eof(): i32 { return load<i32>(changetype<usize>(this), 4); }
 }
 
 /**
- * Reads bytes of a file or stream. Fewer than `max_bytes` come only at the end of the data.
+ * Reads bytes of a file or stream. Fewer than `max_bytes` come only at the end of the data, or from an interactive stream.
  * @param handle File or Stream: open for reading
  * @param host_offset where in the file, in bytes; -1 for a stream
  * @param dst_ref Bytes: object that receives the bytes
@@ -334,24 +370,24 @@ export class FsReadResults {
  * @param max_bytes most bytes to read
  * @param results receives the other results
  * @returns 0, or one of the statuses below
- * Statuses: OTHER, INVALID, ACCESS, BUSY, TRANSIENT, STALE.
+ * Statuses: OTHER, INVALID, ACCESS, BUSY, TRANSIENT, CORRUPT, STALE.
  */
 // @ts-ignore: decorator
 @external("fs", "read_p")
 export declare function fs_read(handle: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: FsReadResults): i32;
 
-/** What fs.write answers beside its status: 4 bytes. */
+/** What fs.write answers beside its status, in 4 bytes: `changetype` makes one of an address. */
 // @ts-ignore: decorator
 @unmanaged
 export class FsWriteResults {
   /** bytes moved; 0 when the status is not OK */
-  bytes_transferred: u32;
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
 }
 
 /**
  * Writes bytes to a file or stream: all of them, or none.
  * @param handle File or Stream: open for writing
- * @param host_offset where in the file, in bytes; -1 for a stream and for a file opened with APPEND
+ * @param host_offset where in the file, in bytes; -1 for a stream, a file opened with APPEND, and the end of any other
  * @param src_ref Bytes: object that holds the bytes
  * @param src_offset where in it, in bytes
  * @param max_bytes bytes to write
@@ -363,12 +399,12 @@ export class FsWriteResults {
 @external("fs", "write_p")
 export declare function fs_write(handle: HeapRef, host_offset: i64, src_ref: HeapRef, src_offset: u32, max_bytes: u32, results: FsWriteResults): i32;
 
-/** What fs.size answers beside its status: 8 bytes. */
+/** What fs.size answers beside its status, in 8 bytes: `changetype` makes one of an address. */
 // @ts-ignore: decorator
 @unmanaged
 export class FsSizeResults {
   /** length of the file in bytes; 0 unless OK */
-  bytes: u64;
+  get bytes(): u64 { return load<u64>(changetype<usize>(this), 0); }
 }
 
 /**
@@ -376,32 +412,202 @@ export class FsSizeResults {
  * @param handle File: an open file
  * @param results receives the other results
  * @returns 0, or one of the statuses below
- * Statuses: OTHER, STALE.
+ * Statuses: OTHER, TRANSIENT, STALE.
  */
 // @ts-ignore: decorator
 @external("fs", "size_p")
 export declare function fs_size(handle: HeapRef, results: FsSizeResults): i32;
 
 /**
- * Ends a handle. It is gone whatever the status says.
- * @param handle File or Dir or Stream: what to close
+ * Makes an open file shorter, or longer by zeroes.
+ * @param handle File: open for writing
+ * @param bytes the new length in bytes
  * @returns 0, or one of the statuses below
- * Statuses: OTHER, NO_SPACE, QUOTA.
+ * Statuses: OTHER, INVALID, ACCESS, READ_ONLY, NO_SPACE, QUOTA, BUSY, TRANSIENT, STALE, TOO_LARGE.
  */
 // @ts-ignore: decorator
-@external("fs", "close")
-export declare function fs_close(handle: HeapRef): i32;
+@external("fs", "truncate")
+export declare function fs_truncate(handle: HeapRef, bytes: u64): i32;
 
-/** What fs.list answers beside its status: 16 bytes. */
+/**
+ * Waits until what was written is where a loss of power spares it, as far as the host can tell.
+ * @param handle File or Dir: an open file or directory
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, NO_SPACE, QUOTA, TRANSIENT, UNSUPPORTED, STALE.
+ */
+// @ts-ignore: decorator
+@external("fs", "sync")
+export declare function fs_sync(handle: HeapRef): i32;
+
+/** What fs.stat answers beside its status, in 52 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class FsStatResults {
+  /** 0 anything else, 1 file, 2 directory, 3 symbolic link */
+  get kind(): u32 { return load<u32>(changetype<usize>(this), 0); }
+  /** length of a file, or of a link's target, in bytes; 0 for anything else */
+  get bytes(): u64 { return load<u64>(changetype<usize>(this), 4); }
+  /** the same number for the same file; counted from 1 in the order of first sight */
+  get id(): u64 { return load<u64>(changetype<usize>(this), 12); }
+  /** names of a file; 1 for anything else */
+  get links(): u64 { return load<u64>(changetype<usize>(this), 20); }
+  /** time of the last access in nanoseconds since 1970, UTC */
+  get accessed(): i64 { return load<i64>(changetype<usize>(this), 28); }
+  /** time of the last change of its bytes, likewise */
+  get modified(): i64 { return load<i64>(changetype<usize>(this), 36); }
+  /** time of the last change of anything about it, likewise */
+  get changed(): i64 { return load<i64>(changetype<usize>(this), 44); }
+}
+
+/**
+ * Tells what a path, or a handle, stands for.
+ * @param handle File or Dir or null: directory where the path begins; null: at the guest's root. With an empty path, what is meant itself
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @param flags 0 or NOFOLLOW 128
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN.
+ */
+// @ts-ignore: decorator
+@external("fs", "stat_p")
+export declare function fs_stat(handle: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, flags: u32, results: FsStatResults): i32;
+
+/**
+ * Makes a directory.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, EXISTS, TOO_MANY_LINKS.
+ */
+// @ts-ignore: decorator
+@external("fs", "mkdir")
+export declare function fs_mkdir(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32): i32;
+
+/**
+ * Removes an empty directory.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, NOT_EMPTY.
+ */
+// @ts-ignore: decorator
+@external("fs", "rmdir")
+export declare function fs_rmdir(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32): i32;
+
+/**
+ * Removes a name of a file, or a symbolic link. Handles on the file stay good.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, IS_DIRECTORY.
+ */
+// @ts-ignore: decorator
+@external("fs", "unlink")
+export declare function fs_unlink(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32): i32;
+
+/**
+ * Gives what has one name another, in one step. What had the new name is replaced.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @param new_dir Dir or null: directory where the new path begins; null: at the guest's root
+ * @param new_path_ref Bytes: object that holds the new path
+ * @param new_path_offset where in it the new path begins, in bytes
+ * @param new_path_length length of the new path in bytes of UTF-8
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, IS_DIRECTORY, NOT_EMPTY, CROSS_DEVICE, TOO_MANY_LINKS.
+ */
+// @ts-ignore: decorator
+@external("fs", "rename")
+export declare function fs_rename(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, new_dir: HeapRef, new_path_ref: HeapRef, new_path_offset: u32, new_path_length: u32): i32;
+
+/**
+ * Gives a file one more name. A symbolic link is not followed.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @param new_dir Dir or null: directory where the new path begins; null: at the guest's root
+ * @param new_path_ref Bytes: object that holds the new path
+ * @param new_path_offset where in it the new path begins, in bytes
+ * @param new_path_length length of the new path in bytes of UTF-8
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, EXISTS, UNSUPPORTED, CROSS_DEVICE, TOO_MANY_LINKS, SPECIAL_FILE.
+ */
+// @ts-ignore: decorator
+@external("fs", "link")
+export declare function fs_link(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, new_dir: HeapRef, new_path_ref: HeapRef, new_path_offset: u32, new_path_length: u32): i32;
+
+/**
+ * Makes a symbolic link.
+ * @param target_ref Bytes: object that holds the link's target
+ * @param target_offset where in it the target begins, in bytes
+ * @param target_length length of the target in bytes of UTF-8
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, EXISTS, UNSUPPORTED.
+ */
+// @ts-ignore: decorator
+@external("fs", "symlink")
+export declare function fs_symlink(target_ref: HeapRef, target_offset: u32, target_length: u32, dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32): i32;
+
+/** What fs.readlink answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class FsReadlinkResults {
+  /** bytes moved; 0 when the status is not OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+  /** length of the whole target; 0 unless OK */
+  get bytes(): u32 { return load<u32>(changetype<usize>(this), 4); }
+}
+
+/**
+ * Copies the beginning of a symbolic link's target.
+ * @param dir Dir or null: directory where the path begins; null: at the guest's root
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to copy
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN.
+ */
+// @ts-ignore: decorator
+@external("fs", "readlink_p")
+export declare function fs_readlink(dir: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: FsReadlinkResults): i32;
+
+/** What fs.list answers beside its status, in 16 bytes: `changetype` makes one of an address. */
 // @ts-ignore: decorator
 @unmanaged
 export class FsListResults {
   /** bytes moved; 0 when the status is not OK */
-  bytes_transferred: u32;
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
   /** 1 when no record is left, else 0 */
-  eof: i32;
+  get eof(): i32 { return load<i32>(changetype<usize>(this), 4); }
   /** where the next call goes on; 0 unless OK */
-  next_cookie: u64;
+  get next_cookie(): u64 { return load<u64>(changetype<usize>(this), 8); }
 }
 
 /**
@@ -418,6 +624,33 @@ export class FsListResults {
 // @ts-ignore: decorator
 @external("fs", "list_p")
 export declare function fs_list(handle: HeapRef, cookie: u64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: FsListResults): i32;
+
+/**
+ * Ends a handle. It is gone whatever the status says.
+ * @param handle File or Dir or Stream: what to close
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, NO_SPACE, QUOTA.
+ */
+// @ts-ignore: decorator
+@external("fs", "close")
+export declare function fs_close(handle: HeapRef): i32;
+
+/**
+ * Sets the times of what a path, or a handle, stands for.
+ * @param handle File or Dir or null: directory where the path begins; null: at the guest's root. With an empty path, what is meant itself
+ * @param path_ref Bytes: object that holds the path
+ * @param path_offset where in it the path begins, in bytes
+ * @param path_length length of the path in bytes of UTF-8
+ * @param flags sum of ACCESSED 1, MODIFIED 2, NOFOLLOW 128
+ * @param accessed nanoseconds since 1970, UTC; counts with ACCESSED
+ * @param modified nanoseconds since 1970, UTC; counts with MODIFIED
+ * @returns 0, or one of the statuses below
+ * Needs the grant `fs`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, UNSUPPORTED.
+ */
+// @ts-ignore: decorator
+@external("fs", "set_times")
+export declare function fs_set_times(handle: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, flags: u32, accessed: i64, modified: i64): i32;
 
 /**
  * Tells the version of the ABI that the host speaks.
@@ -457,8 +690,65 @@ export declare function sys_arg_size(index: u32): u32;
 export declare function sys_arg_read(index: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32): u32;
 
 /**
+ * Tells how many variables the guest's environment has.
+ * @returns number of variables
+ */
+// @ts-ignore: decorator
+@external("sys", "env_count")
+export declare function sys_env_count(): u32;
+
+/**
+ * Tells the length of one variable.
+ * @param index below the number of variables
+ * @returns length in bytes of UTF-8
+ */
+// @ts-ignore: decorator
+@external("sys", "env_size")
+export declare function sys_env_size(index: u32): u32;
+
+/**
+ * Copies the beginning of one variable of the environment, `NAME=value` in UTF-8.
+ * @param index below the number of variables
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to copy
+ * @returns the lesser of `max_bytes` and the variable's length
+ */
+// @ts-ignore: decorator
+@external("sys", "env_read")
+export declare function sys_env_read(index: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32): u32;
+
+/**
+ * Tells the time.
+ * @param id 0 the time of day, 1 a clock that never goes back
+ * @returns nanoseconds: since 1970, UTC, for 0; since some fixed moment for 1
+ */
+// @ts-ignore: decorator
+@external("sys", "clock")
+export declare function sys_clock(id: u32): i64;
+
+/**
+ * Waits. A virtual clock is put forward instead.
+ * @param duration nanoseconds
+ */
+// @ts-ignore: decorator
+@external("sys", "sleep")
+export declare function sys_sleep(duration: u64): void;
+
+/**
+ * Fills a window with random bytes; with a seed they are the same in every run.
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param length bytes to fill
+ */
+// @ts-ignore: decorator
+@external("sys", "random")
+export declare function sys_random(dst_ref: HeapRef, dst_offset: u32, length: u32): void;
+
+/**
  * Opens a handle on the standard input.
  * @returns Stream: a new handle; null at the limit of heap objects
+ * Needs the grant `stdin`.
  */
 // @ts-ignore: decorator
 @external("sys", "stdin")
@@ -467,6 +757,7 @@ export declare function sys_stdin(): HeapRef;
 /**
  * Opens a handle on the standard output.
  * @returns Stream: a new handle; null at the limit of heap objects
+ * Needs the grant `stdout`.
  */
 // @ts-ignore: decorator
 @external("sys", "stdout")
@@ -475,6 +766,7 @@ export declare function sys_stdout(): HeapRef;
 /**
  * Opens a handle on the standard error output.
  * @returns Stream: a new handle; null at the limit of heap objects
+ * Needs the grant `stderr`.
  */
 // @ts-ignore: decorator
 @external("sys", "stderr")
