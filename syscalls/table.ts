@@ -190,10 +190,7 @@ const FS: readonly Row[] = [
   {
     name: "open",
     doc: "Opens the file or directory at a path.",
-    params: [
-      ...path(),
-      flags("READ", "WRITE", "CREATE", "EXCLUSIVE", "TRUNCATE", "APPEND", "DIRECTORY", "NOFOLLOW"),
-    ],
+    params: [...path(), flags("READ", "WRITE", "CREATE", "EXCLUSIVE", "TRUNCATE", "APPEND", "DIRECTORY", "NOFOLLOW")],
     results: [STATUS, parameter("handle", { ref: "File|Dir" }, "the open file, or directory; null unless OK")],
     windows: [text(1)],
     fuel: walkFuel(3),

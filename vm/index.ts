@@ -51,7 +51,7 @@ export { Memory, PAGE_BYTES } from "./memory.ts";
 export { Module } from "./module.ts";
 export type { Hooks, Position } from "./reference/activation.ts";
 export { type Hash, injectSha256 } from "./sha256.ts";
-export { Store, type StoreOptions } from "./store.ts";
+export { type HostState, Store, type StoreOptions } from "./store.ts";
 export { Table } from "./table.ts";
 export { Fault, type Frame, Trap, TrapCode, type TrapName } from "./trap.ts";
 export { decodeUtf8, encodeUtf8 } from "./utf8.ts";

@@ -23,7 +23,7 @@ import type { Module } from "./module.ts";
 import type { Position } from "./reference/activation.ts";
 import { mul64 } from "./reference/numeric.ts";
 import { restoreStore, saveStore, stateDigestOf } from "./snapshot.ts";
-import { checkEngine, Store } from "./store.ts";
+import { checkEngine, type HostState, Store } from "./store.ts";
 import { Table } from "./table.ts";
 import { TrapCode } from "./trap.ts";
 import { fromCell, isReference, toCell, type Value, type ValueOptions } from "./value.ts";
@@ -33,11 +33,12 @@ export type Imports = { readonly [module: string]: { readonly [name: string]: Im
 
 export interface InstantiateOptions {
   readonly engine?: "reference";
-  /** Joins this store; `fuel`, `limits` and `kinds` are then the store's. */
+  /** Joins this store; `fuel`, `limits`, `kinds` and `state` are then the store's. */
   readonly store?: Store;
   readonly fuel?: bigint;
   readonly limits?: Partial<Limits>;
   readonly kinds?: readonly Kind[];
+  readonly state?: HostState;
   readonly imports?: Imports;
   /** Called before anything else; throws, as a rule a LinkError, when the imports are not for such a module. */
   check?(module: Module): void;
@@ -480,12 +481,14 @@ export function restore(
     link: (store: Store) =>
       new Instance(module, store, typeof imports === "function" ? imports(store.instances) : imports),
   }));
-  return restoreStore(snapshot, links, options.kinds ?? [], options.limits ?? {});
+  return restoreStore(snapshot, links, options);
 }
 
 export interface RestoreOptions {
   readonly imports?: Imports;
   readonly kinds?: readonly Kind[];
+  /** Must be given when the snapshot holds one. */
+  readonly state?: HostState;
   /** As at instantiation; depth and heap limits must not be less than what the snapshot holds. */
   readonly limits?: Partial<Limits>;
 }
@@ -494,8 +497,8 @@ export interface RestoreOptions {
 export function instantiate(module: Module, options: InstantiateOptions = {}): Instance {
   checkEngine(options.engine);
   const { store } = options;
-  if (store && (options.fuel !== undefined || options.limits || options.kinds))
-    throw new UsageError("VM-ARGUMENT", "fuel, limits and kinds are the store's");
+  if (store && (options.fuel !== undefined || options.limits || options.kinds || options.state))
+    throw new UsageError("VM-ARGUMENT", "fuel, limits, kinds and state are the store's");
   store?.checkIdle();
   options.check?.(module);
   const instance = new Instance(module, store ?? new Store(options), options.imports ?? {});

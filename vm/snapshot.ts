@@ -9,12 +9,14 @@ import type { Instance } from "./instance.ts";
 import { type Limits, limitsWith } from "./limits.ts";
 import { Memory, PAGE_BYTES } from "./memory.ts";
 import { hex, sha256 } from "./sha256.ts";
-import { Store } from "./store.ts";
+import { type HostState, Store } from "./store.ts";
 import type { Table } from "./table.ts";
 import { isReference } from "./value.ts";
 
 const MAGIC = [0x89, 0x41, 0x53, 0x48, 0x53, 0x0d, 0x0a, 0x1a];
-const VERSION = 1;
+/** The version without, and with the state of the host. */
+const STATELESS_VERSION = 1;
+const VERSION = 2;
 const DIGEST_BYTES = 32;
 /** Unit in which a memory's zeroes are left out. */
 const CHUNK_BYTES = 4096;
@@ -87,6 +89,8 @@ export class SnapshotReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #end: number;
+  /** Of the format. */
+  readonly version: number;
   #at = 0;
 
   /** Checks magic, version and checksum. */
@@ -97,8 +101,9 @@ export class SnapshotReader {
     if (this.#end < MAGIC.length + 4 || MAGIC.some((byte, k) => bytes[k] !== byte))
       this.refuse("it does not begin as one");
     this.#at = MAGIC.length;
-    const version = this.u32();
-    if (version !== VERSION) this.refuse(`its version is ${version}, this engine reads ${VERSION}`);
+    this.version = this.u32();
+    if (this.version !== VERSION && this.version !== STATELESS_VERSION)
+      this.refuse(`its version is ${this.version}, this engine reads ${STATELESS_VERSION} and ${VERSION}`);
     if (hex(digestOf(bytes.subarray(0, this.#end))) !== hex(bytes.subarray(this.#end)))
       this.refuse("its checksum is wrong");
   }
@@ -317,11 +322,12 @@ export function saveStore(store: Store): Uint8Array {
   if (store.paused && store.hasExterns) throw new UsageError("VM-SNAPSHOT", "a paused execution may hold an externref");
   const writer = new SnapshotWriter();
   writer.raw(Uint8Array.from(MAGIC));
-  writer.u32(VERSION);
+  writer.u32(store.state === undefined ? STATELESS_VERSION : VERSION);
   for (const name of SAVED_LIMITS) writer.f64(store.limits[name]);
   store.activation.saveFuel(writer);
   writer.u32(store.instances.length);
   for (const instance of store.instances) saveInstance(writer, instance);
+  if (store.state !== undefined) writer.bytes(store.state.save());
   writer.bytes(store.heap.save());
   writer.u32(store.paused ? 1 : 0);
   if (store.paused) store.activation.save(writer);
@@ -364,16 +370,22 @@ export interface RestoredInstance {
   link(store: Store): Instance;
 }
 
+export interface RestoreStoreOptions {
+  readonly kinds?: readonly Kind[];
+  readonly limits?: Partial<Limits>;
+  readonly state?: HostState;
+}
+
 /** See `restore` in `instance.ts`. */
 export function restoreStore(
   snapshot: Uint8Array,
   parts: readonly RestoredInstance[],
-  kinds: readonly Kind[],
-  limits: Partial<Limits>,
+  options: RestoreStoreOptions,
 ): Store {
+  const { kinds = [], limits, state } = options;
   const reader = new SnapshotReader(snapshot);
   const saved = reader.limits();
-  const store = new Store({ limits: { ...saved, ...limits }, kinds });
+  const store = new Store({ limits: { ...saved, ...limits }, kinds, ...(state && { state }) });
   store.activation.restoreFuel(reader);
   const count = reader.count(DIGEST_BYTES);
   if (count !== parts.length) reader.refuse(`it is of ${count} instances, ${parts.length} modules are given`);
@@ -382,6 +394,7 @@ export function restoreStore(
     restoreInstance(reader, part.link(store));
   }
   checkReferences(reader, store);
+  if (reader.version !== STATELESS_VERSION) restoreState(reader, state);
   store.heap = Heap.restore(reader.bytes(), store.limits, kinds, (number) => {
     const instance = store.instances[number];
     return instance ? instance.memory0 : reader.refuse("a window over the memory of no instance");
@@ -389,6 +402,12 @@ export function restoreStore(
   if (reader.flag()) store.activation.restore(reader, saved.depth);
   reader.end();
   return store;
+}
+
+function restoreState(reader: SnapshotReader, state: HostState | undefined): void {
+  const bytes = reader.bytes();
+  if (state?.restore(bytes) !== true)
+    reader.refuse(state === undefined ? "no host is given for its state" : "the host cannot use its state");
 }
 
 function restoreInstance(reader: SnapshotReader, instance: Instance): void {

@@ -11,12 +11,20 @@ import { Activation, type Hooks, type Position } from "./reference/activation.ts
 import { Trap } from "./trap.ts";
 import type { Storage, Value, ValueOptions } from "./value.ts";
 
+/** What the embedder keeps for the guests of a store beside their HeapRefs, for snapshots (spec VM-SNAPSHOT-5). */
+export interface HostState {
+  save(): Uint8Array;
+  /** Becomes what `save` answered, before HeapRefs are restored; false for bytes that it cannot use. */
+  restore(bytes: Uint8Array): boolean;
+}
+
 export interface StoreOptions {
   /** Fuel for everything that runs in the store; omitted: unlimited, but counted. At most 2^63 - 1. */
   readonly fuel?: bigint;
   readonly limits?: Partial<Limits>;
   /** Kinds of HeapRef beside `Bytes` that host functions make. */
   readonly kinds?: readonly Kind[];
+  readonly state?: HostState;
   /** The one engine there is so far. */
   readonly engine?: "reference";
 }
@@ -25,6 +33,7 @@ const MOST_FUEL = 2n ** 63n - 1n;
 
 export class Store implements Storage {
   readonly limits: Limits;
+  readonly state: HostState | undefined;
   /** Replaced once, when the store is restored. */
   heap: Heap;
   readonly engine = "reference";
@@ -44,6 +53,7 @@ export class Store implements Storage {
     checkEngine(options.engine);
     if (options.fuel !== undefined) checkFuel(options.fuel);
     this.heap = new Heap(this.limits, options.kinds);
+    this.state = options.state;
     this.activation = new Activation(this, options.fuel);
   }
 

@@ -1,4 +1,4 @@
-/** Guest paths (spec FS-PATH-1 to 5): UTF-8 bytes to components. */
+/** Guest paths (spec FS-PATH-1 to 4): UTF-8 bytes to components. */
 import { Status } from "../../syscalls/status.ts";
 import { decodeUtf8, encodeUtf8 } from "../../vm/utf8.ts";
 
@@ -8,28 +8,38 @@ export const PATH_BYTES = 4096;
 export const NAME_BYTES = 255;
 
 export interface Path {
-  /** From the root; never empty strings, `.` or `..`. */
+  /** Names and `..`; never empty strings or `.`. */
   readonly components: readonly string[];
-  /** True when it ends with a slash or `.`: it can only name a directory. */
+  /** True when it ends with a slash, `.` or `..`: it can only name a directory. */
   readonly directory: boolean;
+  /** True when it ends with `.` or `..`: it names nothing that can be made or removed. */
+  readonly dots: boolean;
+  /** True when it begins with a slash. */
+  readonly absolute: boolean;
 }
 
 /** The path in `bytes`, or the status of what is wrong with it. */
-export function parsePath(bytes: Uint8Array): Path | Status {
-  if (bytes.length === 0) return Status.INVALID;
-  if (bytes.length > PATH_BYTES) return Status.NAME_TOO_LONG;
-  const text = decodeUtf8(bytes);
-  if (text === undefined || text.includes("\0")) return Status.INVALID;
+export function parsePath(bytes: Uint8Array, most: number = PATH_BYTES): Path | Status {
+  const text = parseText(bytes, most);
+  if (typeof text === "number") return text;
   const parts = text.split("/");
   const components: string[] = [];
   for (const part of parts) {
     if (part === "" || part === ".") continue;
-    if (part === "..") return Status.ACCESS;
     if (isTooLong(part)) return Status.NAME_TOO_LONG;
     components.push(part);
   }
   const last = parts[parts.length - 1];
-  return { components, directory: last === "" || last === "." };
+  const dots = last === "." || last === "..";
+  return { components, directory: last === "" || dots, dots, absolute: parts[0] === "" };
+}
+
+/** The text of a path, or of a link's target; or the status of what is wrong with it. */
+export function parseText(bytes: Uint8Array, most: number = PATH_BYTES): string | Status {
+  if (bytes.length === 0) return Status.INVALID;
+  if (bytes.length > most) return Status.NAME_TOO_LONG;
+  const text = decodeUtf8(bytes);
+  return text === undefined || text.includes("\0") ? Status.INVALID : text;
 }
 
 function isTooLong(part: string): boolean {
