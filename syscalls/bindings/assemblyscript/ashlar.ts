@@ -2,44 +2,66 @@
  * Ashlar's host ABI for AssemblyScript guests. Text is UTF-8 outside and a string inside. What the outside world refuses
  * is a null or a status, with `lastStatus` telling which; a wrong argument is a trap and ends the guest.
  *
- * Compile with `--use abort=syscalls/bindings/assemblyscript/ashlar/onAbort` (the path as your project sees it), because
- * the host gives no `env.abort`.
+ * Compile with `--use abort=PATH/ashlar/onAbort` (`PATH/ashlar.ts` is this file as your project sees it), because the host
+ * gives no `env.abort`. Where `Math.random` is used, `--use seed=PATH/ashlar/onSeed` does the same for `env.seed`.
  */
 import {
+  Clock,
+  EntryKind,
   FsListResults,
   FsOpenResults,
   FsReadResults,
+  FsReadlinkResults,
   FsSizeResults,
+  FsStatResults,
   FsWriteResults,
   HeapRef,
   OpenFlag,
+  RESULTS_SIZE,
   Status,
+  TimesFlag,
   bytes_of_memory,
   fs_close,
+  fs_link,
   fs_list,
+  fs_mkdir,
   fs_open,
   fs_read,
+  fs_readlink,
+  fs_rename,
+  fs_rmdir,
+  fs_set_times,
   fs_size,
+  fs_stat,
+  fs_symlink,
+  fs_sync,
+  fs_truncate,
+  fs_unlink,
   fs_write,
   statusName,
   sys_arg_read,
   sys_arg_size,
   sys_args_count,
+  sys_clock,
+  sys_env_count,
+  sys_env_read,
+  sys_env_size,
   sys_exit,
   sys_fuel_left,
   sys_log,
+  sys_random,
+  sys_sleep,
   sys_stderr,
   sys_stdin,
   sys_stdout,
 } from "./syscalls";
 
-export { HeapRef, OpenFlag, Status, statusName };
+export { EntryKind, HeapRef, OpenFlag, Status, TimesFlag, statusName };
 
 /** Status of the last call of this file that can fail. */
 export let lastStatus: i32 = Status.OK;
 
-/** Room for the largest result block. */
-const RESULTS: usize = memory.data(24, 8);
+const RESULTS: usize = memory.data(RESULTS_SIZE, 8);
 /** Most bytes of one piece when a length is not known beforehand. */
 const PIECE: i32 = 65536;
 
@@ -47,25 +69,43 @@ function offsetOf(bytes: Uint8Array): u32 {
   return <u32>bytes.dataStart;
 }
 
+/** Keeps the status of a call, and answers whether it was OK. */
+function succeeded(status: i32): bool {
+  lastStatus = status;
+  return status == Status.OK;
+}
+
 /** Opens a file or directory; 0 when that fails. `flags` is a sum of `OpenFlag`. */
 export function open(path: string, flags: i32): HeapRef {
-  const text = Uint8Array.wrap(String.UTF8.encode(path));
+  return openAt(0, path, flags);
+}
+
+/** Opens what a path in an open directory names; 0 when that fails. */
+export function openAt(dir: HeapRef, path: string, flags: i32): HeapRef {
+  const text = encode(path);
   const results = changetype<FsOpenResults>(RESULTS);
-  lastStatus = fs_open(bytes_of_memory(), offsetOf(text), text.length, flags, results);
-  return lastStatus == Status.OK ? results.handle : 0;
+  return succeeded(fs_open(dir, bytes_of_memory(), offsetOf(text), text.length, flags, results)) ? results.handle : 0;
 }
 
 /** Ends a handle that `open` answered; true when nothing was lost. */
 export function close(handle: HeapRef): bool {
-  lastStatus = fs_close(handle);
-  return lastStatus == Status.OK;
+  return succeeded(fs_close(handle));
 }
 
 /** Length of an open file in bytes; -1 when that fails. */
 export function size(handle: HeapRef): i64 {
   const results = changetype<FsSizeResults>(RESULTS);
-  lastStatus = fs_size(handle, results);
-  return lastStatus == Status.OK ? <i64>results.bytes : -1;
+  return succeeded(fs_size(handle, results)) ? <i64>results.bytes : -1;
+}
+
+/** Makes an open file shorter, or longer by zeroes; true when it is so. */
+export function truncate(handle: HeapRef, length: u64): bool {
+  return succeeded(fs_truncate(handle, length));
+}
+
+/** Waits until what was written is on the disk; true when it is. */
+export function sync(handle: HeapRef): bool {
+  return succeeded(fs_sync(handle));
 }
 
 /** True when the last read met the end of the data. */
@@ -78,17 +118,15 @@ export let atEnd: bool = false;
 export function readInto(handle: HeapRef, offset: i64, into: Uint8Array, start: i32, length: i32): i32 {
   if (start < 0 || length < 0 || length > into.length - start) throw new RangeError("readInto: outside of the array");
   const results = changetype<FsReadResults>(RESULTS);
-  lastStatus = fs_read(handle, offset, bytes_of_memory(), offsetOf(into) + start, length, results);
-  if (lastStatus != Status.OK) return -1;
+  if (!succeeded(fs_read(handle, offset, bytes_of_memory(), offsetOf(into) + start, length, results))) return -1;
   atEnd = results.eof != 0;
   return results.bytes_transferred;
 }
 
-/** Writes all of `from`, or nothing. `offset` is the place in the file; -1 for a stream or with `OpenFlag.APPEND`. */
+/** Writes all of `from`, or nothing. `offset` is the place in the file; -1 for its end, and for a stream. */
 export function writeFrom(handle: HeapRef, offset: i64, from: Uint8Array): bool {
   const results = changetype<FsWriteResults>(RESULTS);
-  lastStatus = fs_write(handle, offset, bytes_of_memory(), offsetOf(from), from.length, results);
-  return lastStatus == Status.OK;
+  return succeeded(fs_write(handle, offset, bytes_of_memory(), offsetOf(from), from.length, results));
 }
 
 /** Everything from `offset` on (-1 for a stream) in pieces, the first of `first` bytes. */
@@ -168,14 +206,14 @@ export function appendText(path: string, text: string): bool {
 export class Entry {
   constructor(
     public name: string,
-    /** 1 file, 2 directory, 3 symbolic link, 0 anything else. */
+    /** An `EntryKind`. */
     public kind: i32,
   ) {}
   get isFile(): bool {
-    return this.kind == 1;
+    return this.kind == EntryKind.FILE;
   }
   get isDirectory(): bool {
-    return this.kind == 2;
+    return this.kind == EntryKind.DIRECTORY;
   }
 }
 
@@ -206,6 +244,116 @@ export function list(path: string): Entry[] | null {
   return ended ? entries : null;
 }
 
+/** What is known of a file, a directory or a link. Times are nanoseconds since 1970. */
+export class Stat {
+  constructor(
+    /** An `EntryKind`. */
+    public kind: i32,
+    public bytes: u64,
+    /** The same number for the same file. */
+    public id: u64,
+    /** Names of a file. */
+    public links: u64,
+    public accessed: i64,
+    public modified: i64,
+    public changed: i64,
+  ) {}
+}
+
+function statWith(path: string, flags: i32): Stat | null {
+  const text = encode(path);
+  const results = changetype<FsStatResults>(RESULTS);
+  if (!succeeded(fs_stat(0, bytes_of_memory(), offsetOf(text), text.length, flags, results))) return null;
+  return new Stat(
+    results.kind,
+    results.bytes,
+    results.id,
+    results.links,
+    results.accessed,
+    results.modified,
+    results.changed,
+  );
+}
+
+/** What a path stands for, symbolic links followed; null when that fails. */
+export function stat(path: string): Stat | null {
+  return statWith(path, 0);
+}
+
+/** What a path stands for, which may be a symbolic link itself; null when that fails. */
+export function linkStat(path: string): Stat | null {
+  return statWith(path, OpenFlag.NOFOLLOW);
+}
+
+/** True when a path leads to something. */
+export function exists(path: string): bool {
+  return stat(path) != null;
+}
+
+/** Sets the times of what a path stands for, in nanoseconds since 1970; true when that worked. */
+export function setTimes(path: string, accessed: i64, modified: i64): bool {
+  const text = encode(path);
+  const flags = TimesFlag.ACCESSED | TimesFlag.MODIFIED;
+  return succeeded(fs_set_times(0, bytes_of_memory(), offsetOf(text), text.length, flags, accessed, modified));
+}
+
+/** Makes a directory; true when that worked. */
+export function makeDirectory(path: string): bool {
+  const text = encode(path);
+  return succeeded(fs_mkdir(0, bytes_of_memory(), offsetOf(text), text.length));
+}
+
+/** Removes an empty directory; true when that worked. */
+export function removeDirectory(path: string): bool {
+  const text = encode(path);
+  return succeeded(fs_rmdir(0, bytes_of_memory(), offsetOf(text), text.length));
+}
+
+/** Removes a name of a file, or a symbolic link; true when that worked. */
+export function removeFile(path: string): bool {
+  const text = encode(path);
+  return succeeded(fs_unlink(0, bytes_of_memory(), offsetOf(text), text.length));
+}
+
+/** Gives what is at `from` the name `to`, in place of what had it; true when that worked. */
+export function rename(from: string, to: string): bool {
+  const old = encode(from);
+  const now = encode(to);
+  const ref = bytes_of_memory();
+  return succeeded(fs_rename(0, ref, offsetOf(old), old.length, 0, ref, offsetOf(now), now.length));
+}
+
+/** Gives the file at `path` one more name; true when that worked. */
+export function link(path: string, newPath: string): bool {
+  const old = encode(path);
+  const now = encode(newPath);
+  const ref = bytes_of_memory();
+  return succeeded(fs_link(0, ref, offsetOf(old), old.length, 0, ref, offsetOf(now), now.length));
+}
+
+/** Makes a symbolic link at `path`; true when that worked. */
+export function symlink(target: string, path: string): bool {
+  const to = encode(target);
+  const text = encode(path);
+  const ref = bytes_of_memory();
+  return succeeded(fs_symlink(ref, offsetOf(to), to.length, 0, ref, offsetOf(text), text.length));
+}
+
+/** Target of a symbolic link; null when that fails. */
+export function readLink(path: string): string | null {
+  const text = encode(path);
+  const results = changetype<FsReadlinkResults>(RESULTS);
+  const ref = bytes_of_memory();
+  let target = new Uint8Array(256);
+  while (true) {
+    const length = target.length;
+    const status = fs_readlink(0, ref, offsetOf(text), text.length, ref, offsetOf(target), length, results);
+    if (!succeeded(status)) return null;
+    if (<i32>results.bytes <= length) return String.UTF8.decodeUnsafe(target.dataStart, results.bytes_transferred);
+    target = new Uint8Array(results.bytes);
+  }
+}
+
 /** The guest's arguments; its own name is none of them. */
 export function args(): string[] {
   const values: string[] = [];
@@ -216,6 +364,46 @@ export function args(): string[] {
     values.push(decode(bytes));
   }
   return values;
+}
+
+/** The variables of the environment, `NAME=value` each. */
+export function variables(): string[] {
+  const values: string[] = [];
+  const count = sys_env_count();
+  for (let k: u32 = 0; k < count; k++) {
+    const bytes = new Uint8Array(sys_env_size(k));
+    sys_env_read(k, bytes_of_memory(), offsetOf(bytes), bytes.length);
+    values.push(decode(bytes));
+  }
+  return values;
+}
+
+/** Value of a variable of the environment; null when it is not set. */
+export function variable(name: string): string | null {
+  const values = variables();
+  for (let k = 0; k < values.length; k++)
+    if (values[k].startsWith(name + "=")) return values[k].substring(name.length + 1);
+  return null;
+}
+
+/** The time of day, in nanoseconds since 1970. */
+export function now(): i64 {
+  return sys_clock(Clock.REALTIME);
+}
+
+/** A time that never goes back, in nanoseconds since some fixed moment. */
+export function monotonic(): i64 {
+  return sys_clock(Clock.MONOTONIC);
+}
+
+/** Waits. */
+export function sleep(nanoseconds: u64): void {
+  sys_sleep(nanoseconds);
+}
+
+/** Fills an array with random bytes. */
+export function fillRandom(bytes: Uint8Array): void {
+  sys_random(bytes_of_memory(), offsetOf(bytes), bytes.length);
 }
 
 let stdin: HeapRef = 0;
@@ -266,4 +454,10 @@ export function onAbort(message: string | null, file: string | null, line: u32, 
   const where = (file == null ? "?" : file) + ":" + line.toString() + ":" + column.toString();
   log((message == null ? "abort" : message) + " at " + where);
   unreachable();
+}
+
+/** For `--use seed=`: where `Math.random` begins. */
+export function onSeed(): f64 {
+  sys_random(bytes_of_memory(), <u32>RESULTS, 8);
+  return reinterpret<f64>((load<u64>(RESULTS) >> 12) | 0x3ff0000000000000);
 }
