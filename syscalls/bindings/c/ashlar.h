@@ -1,0 +1,450 @@
+/**
+ * Ashlar's host ABI for guests in C and C++. No libc is needed:
+ *
+ *   clang --target=wasm32 -O2 -mbulk-memory -nostdlib -Wl,--no-entry guest.c -o guest.wasm
+ *
+ * What the outside world refuses is a status other than ASHLAR_STATUS_OK; a wrong argument is a trap and ends the guest.
+ * Text is UTF-8; what takes a `const char *` without a length takes it up to its NUL. A null `dir` is the guest's root.
+ */
+#ifndef ASHLAR_H
+#define ASHLAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ashlar_syscalls.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef int32_t ashlar_status;
+
+/**
+ * Defines the entry point: it calls `int function(int count, char **arguments)` and exits with what that answers. The
+ * guest's own name is no argument. The module also says which version of the ABI it was built for.
+ */
+#define ASHLAR_MAIN(function)                                             \
+  __asm__(".section .custom_section.ashlar.abi,\"\",@\n"                  \
+          ".int8 " ASHLAR_TEXT_(ASHLAR_ABI_VERSION) "\n");                \
+  __attribute__((export_name("_start"))) void ashlar_start_(void) {       \
+    int count = (int)ashlar_sys_args_count();                             \
+    ashlar_exit(function(count, ashlar_arguments()));                     \
+  }
+#define ASHLAR_TEXT_(macro) ASHLAR_QUOTE_(macro)
+#define ASHLAR_QUOTE_(text) #text
+
+/** Ends the guest. Of `code` the low eight bits count; 0 means success. */
+static inline __attribute__((noreturn)) void ashlar_exit(int code) {
+  ashlar_sys_exit((uint32_t)code & 255);
+  __builtin_trap();
+}
+
+/* ---- What compilers call ---- */
+
+/* The compiler may call these, so they are there unless a libc is linked. */
+__attribute__((weak, no_builtin)) void *memcpy(void *to, const void *from, size_t length) {
+#ifdef __wasm_bulk_memory__
+  return __builtin_memcpy(to, from, length);
+#else
+  for (size_t k = 0; k < length; k++) ((char *)to)[k] = ((const char *)from)[k];
+  return to;
+#endif
+}
+__attribute__((weak, no_builtin)) void *memmove(void *to, const void *from, size_t length) {
+#ifdef __wasm_bulk_memory__
+  return __builtin_memmove(to, from, length);
+#else
+  if ((uintptr_t)to <= (uintptr_t)from)
+    for (size_t k = 0; k < length; k++) ((char *)to)[k] = ((const char *)from)[k];
+  else
+    for (size_t k = length; k > 0; k--) ((char *)to)[k - 1] = ((const char *)from)[k - 1];
+  return to;
+#endif
+}
+__attribute__((weak, no_builtin)) void *memset(void *to, int byte, size_t length) {
+#ifdef __wasm_bulk_memory__
+  return __builtin_memset(to, byte, length);
+#else
+  for (size_t k = 0; k < length; k++) ((char *)to)[k] = (char)byte;
+  return to;
+#endif
+}
+__attribute__((weak, no_builtin)) int memcmp(const void *left, const void *right, size_t length) {
+  const unsigned char *a = (const unsigned char *)left, *b = (const unsigned char *)right;
+  for (size_t k = 0; k < length; k++)
+    if (a[k] != b[k]) return a[k] < b[k] ? -1 : 1;
+  return 0;
+}
+__attribute__((weak, no_builtin)) size_t strlen(const char *text) {
+  size_t length = 0;
+  while (text[length] != 0) length++;
+  return length;
+}
+
+/* ---- Memory ---- */
+
+extern unsigned char __heap_base;
+/** End of what `ashlar_allocate` gave; 0 before its first call. */
+__attribute__((weak)) uintptr_t ashlar_top_ = 0;
+
+/** `length` bytes that live until `ashlar_release`, aligned to 16 bytes; NULL when the memory cannot grow. */
+static inline void *ashlar_allocate(size_t length) {
+  const uintptr_t start = ((ashlar_top_ == 0 ? (uintptr_t)&__heap_base : ashlar_top_) + 15) & ~(uintptr_t)15;
+  const uint64_t end = (uint64_t)start + length;
+  const uint64_t present = (uint64_t)__builtin_wasm_memory_size(0) * 65536;
+  if (end > UINT32_MAX) return NULL;
+  if (end > present && __builtin_wasm_memory_grow(0, (size_t)((end - present + 65535) / 65536)) == (size_t)-1) return NULL;
+  ashlar_top_ = (uintptr_t)end;
+  return (void *)start;
+}
+
+/** Where the memory given out ends now, for `ashlar_release`. */
+static inline uintptr_t ashlar_mark(void) { return ashlar_top_; }
+
+/** Takes back everything that was allocated since `ashlar_mark` answered `mark`. */
+static inline void ashlar_release(uintptr_t mark) { ashlar_top_ = mark; }
+
+/** Object and offset of bytes in memory, as calls take them. */
+#define ASHLAR_BYTES_(pointer) ashlar_bytes_of_memory(), (uint32_t)(uintptr_t)(pointer)
+#define ASHLAR_STRING_(text) ASHLAR_BYTES_(text), (uint32_t)strlen(text)
+
+/* ---- Files ---- */
+
+/** Opens a file or directory. `flags` is a sum of ASHLAR_OPEN_…. */
+static inline ashlar_status ashlar_open(ashlar_ref dir, const char *path, uint32_t flags, ashlar_ref *handle) {
+  struct ashlar_fs_open_results results;
+  const ashlar_status status = ashlar_fs_open(dir, ASHLAR_STRING_(path), flags, &results);
+  *handle = results.handle;
+  return status;
+}
+
+/** Ends a handle, whatever the status; a status other than OK says that bytes written earlier may be lost. */
+static inline ashlar_status ashlar_close(ashlar_ref handle) { return ashlar_fs_close(handle); }
+
+/**
+ * Reads up to `length` bytes from `offset` of a file (-1: of a stream). `*got` is how many; fewer come only at the end of
+ * the data or from an interactive stream. `*at_end` is true when nothing follows them.
+ */
+static inline ashlar_status ashlar_read(ashlar_ref handle, int64_t offset, void *to, uint32_t length, uint32_t *got,
+                                        bool *at_end) {
+  struct ashlar_fs_read_results results;
+  const ashlar_status status = ashlar_fs_read(handle, offset, ASHLAR_BYTES_(to), length, &results);
+  *got = results.bytes_transferred;
+  *at_end = results.eof != 0;
+  return status;
+}
+
+/** Writes all bytes, or none, at `offset` of a file; -1 is its end, and the place for a stream. */
+static inline ashlar_status ashlar_write(ashlar_ref handle, int64_t offset, const void *from, uint32_t length) {
+  struct ashlar_fs_write_results results;
+  return ashlar_fs_write(handle, offset, ASHLAR_BYTES_(from), length, &results);
+}
+
+/** Length of an open file in bytes. */
+static inline ashlar_status ashlar_size(ashlar_ref handle, uint64_t *bytes) {
+  struct ashlar_fs_size_results results;
+  const ashlar_status status = ashlar_fs_size(handle, &results);
+  *bytes = results.bytes;
+  return status;
+}
+
+/** Makes an open file shorter, or longer by zeroes. */
+static inline ashlar_status ashlar_truncate(ashlar_ref handle, uint64_t bytes) {
+  return ashlar_fs_truncate(handle, bytes);
+}
+
+/** Waits until what was written is on the disk. */
+static inline ashlar_status ashlar_sync(ashlar_ref handle) { return ashlar_fs_sync(handle); }
+
+/**
+ * Everything from `offset` on (-1: of a stream), in memory of `ashlar_allocate`, with a NUL behind it. TOO_LARGE when the
+ * memory cannot hold it.
+ */
+static inline ashlar_status ashlar_read_all(ashlar_ref handle, int64_t offset, char **bytes, uint32_t *length) {
+  const uint32_t piece = 65536;
+  const uintptr_t mark = ashlar_mark();
+  char *start = NULL;
+  uint32_t total = 0;
+  bool at_end = false;
+  while (!at_end) {
+    /* Pieces are multiples of 16 bytes and nothing else is allocated meanwhile, so they follow one another. */
+    char *to = (char *)ashlar_allocate(piece);
+    uint32_t filled = 0;
+    if (start == NULL) start = to;
+    ashlar_status status = to == NULL ? ASHLAR_STATUS_TOO_LARGE : ASHLAR_STATUS_OK;
+    while (status == ASHLAR_STATUS_OK && filled < piece && !at_end) {
+      uint32_t got;
+      status = ashlar_read(handle, offset < 0 ? -1 : offset + total, to + filled, piece - filled, &got, &at_end);
+      filled += got;
+      total += got;
+    }
+    if (status != ASHLAR_STATUS_OK) {
+      ashlar_release(mark);
+      *bytes = NULL;
+      *length = 0;
+      return status;
+    }
+  }
+  ashlar_release((uintptr_t)start + total);
+  if (ashlar_allocate(1) == NULL) return ASHLAR_STATUS_TOO_LARGE;
+  start[total] = 0;
+  *bytes = start;
+  *length = total;
+  return ASHLAR_STATUS_OK;
+}
+
+/** Everything in a file, as `ashlar_read_all` answers it. */
+static inline ashlar_status ashlar_read_file(ashlar_ref dir, const char *path, char **bytes, uint32_t *length) {
+  ashlar_ref file;
+  *bytes = NULL;
+  *length = 0;
+  ashlar_status status = ashlar_open(dir, path, ASHLAR_OPEN_READ, &file);
+  if (status != ASHLAR_STATUS_OK) return status;
+  status = ashlar_read_all(file, 0, bytes, length);
+  ashlar_close(file);
+  return status;
+}
+
+static inline ashlar_status ashlar_store_(ashlar_ref dir, const char *path, uint32_t flags, const void *bytes,
+                                          uint32_t length) {
+  ashlar_ref file;
+  const ashlar_status opened = ashlar_open(dir, path, ASHLAR_OPEN_WRITE | ASHLAR_OPEN_CREATE | flags, &file);
+  if (opened != ASHLAR_STATUS_OK) return opened;
+  const ashlar_status written = ashlar_write(file, -1, bytes, length);
+  const ashlar_status closed = ashlar_close(file);
+  return written != ASHLAR_STATUS_OK ? written : closed;
+}
+
+/** Makes a file hold exactly these bytes. */
+static inline ashlar_status ashlar_write_file(ashlar_ref dir, const char *path, const void *bytes, uint32_t length) {
+  return ashlar_store_(dir, path, ASHLAR_OPEN_TRUNCATE, bytes, length);
+}
+
+/** Adds bytes at the end of a file, which is made when it is not there. */
+static inline ashlar_status ashlar_append_file(ashlar_ref dir, const char *path, const void *bytes, uint32_t length) {
+  return ashlar_store_(dir, path, ASHLAR_OPEN_APPEND, bytes, length);
+}
+
+/* ---- Names ---- */
+
+/** What a path stands for; `flags` is 0 or ASHLAR_OPEN_NOFOLLOW. With an empty path `dir` is any handle, and meant itself. */
+static inline ashlar_status ashlar_stat(ashlar_ref dir, const char *path, uint32_t flags,
+                                        struct ashlar_fs_stat_results *stat) {
+  return ashlar_fs_stat(dir, ASHLAR_STRING_(path), flags, stat);
+}
+
+/** Sets both times of what a path stands for, in nanoseconds since 1970; empty paths as in `ashlar_stat`. */
+static inline ashlar_status ashlar_set_times(ashlar_ref dir, const char *path, int64_t accessed, int64_t modified) {
+  return ashlar_fs_set_times(dir, ASHLAR_STRING_(path), ASHLAR_TIMES_ACCESSED | ASHLAR_TIMES_MODIFIED, accessed, modified);
+}
+
+/** Makes a directory. */
+static inline ashlar_status ashlar_mkdir(ashlar_ref dir, const char *path) {
+  return ashlar_fs_mkdir(dir, ASHLAR_STRING_(path));
+}
+
+/** Removes an empty directory. */
+static inline ashlar_status ashlar_rmdir(ashlar_ref dir, const char *path) {
+  return ashlar_fs_rmdir(dir, ASHLAR_STRING_(path));
+}
+
+/** Removes a name of a file, or a symbolic link. */
+static inline ashlar_status ashlar_unlink(ashlar_ref dir, const char *path) {
+  return ashlar_fs_unlink(dir, ASHLAR_STRING_(path));
+}
+
+/** Gives what has one name another, in place of what had that. */
+static inline ashlar_status ashlar_rename(ashlar_ref dir, const char *path, ashlar_ref new_dir, const char *new_path) {
+  return ashlar_fs_rename(dir, ASHLAR_STRING_(path), new_dir, ASHLAR_STRING_(new_path));
+}
+
+/** Gives a file one more name. */
+static inline ashlar_status ashlar_link(ashlar_ref dir, const char *path, ashlar_ref new_dir, const char *new_path) {
+  return ashlar_fs_link(dir, ASHLAR_STRING_(path), new_dir, ASHLAR_STRING_(new_path));
+}
+
+/** Makes a symbolic link at a path. */
+static inline ashlar_status ashlar_symlink(const char *target, ashlar_ref dir, const char *path) {
+  return ashlar_fs_symlink(ASHLAR_STRING_(target), dir, ASHLAR_STRING_(path));
+}
+
+/** Target of a symbolic link, with a NUL behind it, in memory of `ashlar_allocate`; TOO_LARGE when that is full. */
+static inline ashlar_status ashlar_readlink(ashlar_ref dir, const char *path, char **target) {
+  struct ashlar_fs_readlink_results results;
+  uint32_t room = 256;
+  *target = NULL;
+  for (;;) {
+    const uintptr_t mark = ashlar_mark();
+    char *bytes = (char *)ashlar_allocate(room + 1);
+    if (bytes == NULL) return ASHLAR_STATUS_TOO_LARGE;
+    const ashlar_status status = ashlar_fs_readlink(dir, ASHLAR_STRING_(path), ASHLAR_BYTES_(bytes), room, &results);
+    if (status == ASHLAR_STATUS_OK && results.bytes <= room) {
+      bytes[results.bytes] = 0;
+      *target = bytes;
+      return ASHLAR_STATUS_OK;
+    }
+    ashlar_release(mark);
+    if (status != ASHLAR_STATUS_OK) return status;
+    room = results.bytes;
+  }
+}
+
+/* ---- Directories ---- */
+
+/** A name in a directory. */
+struct ashlar_entry {
+  /** ASHLAR_ENTRY_…. */
+  uint32_t kind;
+  uint32_t length;
+  /** With a NUL behind it. */
+  char name[256];
+};
+
+/** A walk through the names in a directory, sorted by their bytes. */
+struct ashlar_listing {
+  /** Why `ashlar_next` answered false; OK at the end of the names. */
+  ashlar_status status;
+  ashlar_ref dir;
+  uint64_t cookie;
+  bool at_end;
+  uint32_t at;
+  uint32_t filled;
+  unsigned char records[1024];
+};
+
+/** Starts to list an open directory. */
+static inline void ashlar_list(struct ashlar_listing *listing, ashlar_ref dir) {
+  listing->status = ASHLAR_STATUS_OK;
+  listing->dir = dir;
+  listing->cookie = 0;
+  listing->at_end = false;
+  listing->at = 0;
+  listing->filled = 0;
+}
+
+/** Tells the next name; false at the end and when listing failed. */
+static inline bool ashlar_next(struct ashlar_listing *listing, struct ashlar_entry *entry) {
+  if (listing->at == listing->filled) {
+    if (listing->at_end || listing->status != ASHLAR_STATUS_OK) return false;
+    struct ashlar_fs_list_results results;
+    listing->status = ashlar_fs_list(listing->dir, listing->cookie, ASHLAR_BYTES_(listing->records),
+                                     sizeof listing->records, &results);
+    listing->cookie = results.next_cookie;
+    listing->at_end = results.eof != 0;
+    listing->at = 0;
+    listing->filled = results.bytes_transferred;
+    if (listing->filled == 0) return false;
+  }
+  const unsigned char *record = listing->records + listing->at;
+  entry->kind = record[0];
+  entry->length = record[1];
+  memcpy(entry->name, record + 2, entry->length);
+  entry->name[entry->length] = 0;
+  listing->at += 2 + entry->length;
+  return true;
+}
+
+/* ---- The world ---- */
+
+/** An argument, with a NUL behind it, in memory of `ashlar_allocate`; NULL when that is full. */
+static inline char *ashlar_argument(uint32_t index) {
+  const uint32_t length = ashlar_sys_arg_size(index);
+  char *text = (char *)ashlar_allocate((size_t)length + 1);
+  if (text == NULL) return NULL;
+  ashlar_sys_arg_read(index, ASHLAR_BYTES_(text), length);
+  text[length] = 0;
+  return text;
+}
+
+/** All arguments and a NULL, in memory of `ashlar_allocate`; traps when that is full. */
+static inline char **ashlar_arguments(void) {
+  const uint32_t count = ashlar_sys_args_count();
+  char **arguments = (char **)ashlar_allocate(((size_t)count + 1) * sizeof(char *));
+  if (arguments == NULL) __builtin_trap();
+  for (uint32_t k = 0; k < count; k++) {
+    arguments[k] = ashlar_argument(k);
+    if (arguments[k] == NULL) __builtin_trap();
+  }
+  arguments[count] = NULL;
+  return arguments;
+}
+
+/** Value of a variable of the environment, in memory of `ashlar_allocate`; NULL when it is not set. */
+static inline char *ashlar_variable(const char *name) {
+  const uint32_t count = ashlar_sys_env_count();
+  const size_t name_length = strlen(name);
+  for (uint32_t k = 0; k < count; k++) {
+    const uint32_t length = ashlar_sys_env_size(k);
+    const uintptr_t mark = ashlar_mark();
+    char *text = (char *)ashlar_allocate((size_t)length + 1);
+    if (text == NULL) return NULL;
+    ashlar_sys_env_read(k, ASHLAR_BYTES_(text), length);
+    text[length] = 0;
+    if (length > name_length && text[name_length] == '=' && memcmp(text, name, name_length) == 0)
+      return text + name_length + 1;
+    ashlar_release(mark);
+  }
+  return NULL;
+}
+
+/** Handles of the standard streams; 0 before their first use. */
+__attribute__((weak)) ashlar_ref ashlar_stdin_ = 0;
+__attribute__((weak)) ashlar_ref ashlar_stdout_ = 0;
+__attribute__((weak)) ashlar_ref ashlar_stderr_ = 0;
+
+static inline ashlar_ref ashlar_stdin(void) {
+  if (ashlar_stdin_ == 0) ashlar_stdin_ = ashlar_sys_stdin();
+  return ashlar_stdin_;
+}
+static inline ashlar_ref ashlar_stdout(void) {
+  if (ashlar_stdout_ == 0) ashlar_stdout_ = ashlar_sys_stdout();
+  return ashlar_stdout_;
+}
+static inline ashlar_ref ashlar_stderr(void) {
+  if (ashlar_stderr_ == 0) ashlar_stderr_ = ashlar_sys_stderr();
+  return ashlar_stderr_;
+}
+
+/** Writes text to the standard output as it is. */
+static inline ashlar_status ashlar_print(const char *text) {
+  return ashlar_write(ashlar_stdout(), -1, text, (uint32_t)strlen(text));
+}
+
+/** Writes text to the standard error output as it is. */
+static inline ashlar_status ashlar_print_error(const char *text) {
+  return ashlar_write(ashlar_stderr(), -1, text, (uint32_t)strlen(text));
+}
+
+/** Writes a number in decimal and a NUL; answers the number of digits. `to` has room for 21 bytes. */
+static inline uint32_t ashlar_decimal(char *to, uint64_t number) {
+  char digits[20];
+  uint32_t count = 0;
+  do digits[count++] = (char)('0' + number % 10);
+  while ((number /= 10) != 0);
+  for (uint32_t k = 0; k < count; k++) to[k] = digits[count - 1 - k];
+  to[count] = 0;
+  return count;
+}
+
+/** Hands a line of diagnostics to whoever runs the guest. */
+static inline void ashlar_log(const char *line) { ashlar_sys_log(ASHLAR_STRING_(line)); }
+
+/** The time of day, in nanoseconds since 1970. */
+static inline int64_t ashlar_now(void) { return ashlar_sys_clock(ASHLAR_CLOCK_REALTIME); }
+
+/** A time that never goes back, in nanoseconds since some fixed moment. */
+static inline int64_t ashlar_monotonic(void) { return ashlar_sys_clock(ASHLAR_CLOCK_MONOTONIC); }
+
+/** Waits. */
+static inline void ashlar_sleep(uint64_t nanoseconds) { ashlar_sys_sleep(nanoseconds); }
+
+/** Fills memory with random bytes. */
+static inline void ashlar_random(void *to, uint32_t length) { ashlar_sys_random(ASHLAR_BYTES_(to), length); }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
