@@ -16,14 +16,13 @@ import {
   resultBlock,
 } from "./interface.ts";
 
-/** Modules of constants: their names, and the type of what is in them. */
-const MODULES: { readonly [name: string]: readonly [name: string, type: string] } = {
-  Status: ["status", "i32"],
-  OpenFlag: ["open_flag", "u32"],
-  TimesFlag: ["times_flag", "u32"],
-  EntryKind: ["entry_kind", "u32"],
-  Clock: ["clock", "u32"],
-  Kind: ["kind", "u32"],
+/** Modules of constants; statuses have a type of their own. */
+const MODULES: { readonly [name: string]: string } = {
+  OpenFlag: "open_flag",
+  TimesFlag: "times_flag",
+  EntryKind: "entry_kind",
+  Clock: "clock",
+  Kind: "kind",
 };
 
 /** Keywords that a row could be named; Rust writes them with `r#`. */
@@ -54,9 +53,7 @@ export function rustBindings(host: HostInterface = HOST_INTERFACE): string {
     "/// Version of the host ABI that these bindings are for.",
     `pub const ABI_VERSION: u32 = ${ABI_VERSION};`,
     "",
-    ...constantsOf(host).map(constants),
-    textOfStatus("name", "Name of a status; none where this file is older than the host.", (name) => name),
-    textOfStatus("message", "What a status says to a person.", (name) => STATUS_MESSAGES[name]),
+    ...constantsOf(host).map((set) => (set.values === Status ? statusType(set) : constants(set))),
   ];
   const modules = new Set(host.rows.map(({ module }) => module));
   for (const module of modules)
@@ -70,25 +67,40 @@ export function rustBindings(host: HostInterface = HOST_INTERFACE): string {
 }
 
 function constants({ name, doc, values }: Constants): string {
-  const [module, type] = MODULES[name]!;
-  const lines = Object.entries(values).map(([key, value]) => `    pub const ${key}: ${type} = ${value};`);
-  return [`/// ${doc}`, `pub mod ${module} {`, ...lines, "}", ""].join("\n");
+  const lines = Object.entries(values).map(([key, value]) => `    pub const ${key}: u32 = ${value};`);
+  return [`/// ${doc}`, `pub mod ${MODULES[name]!} {`, ...lines, "}", ""].join("\n");
 }
 
-function textOfStatus(what: string, doc: string, text: (name: StatusName) => string): string {
-  const arms = Object.entries(Status).map(
-    ([name, value]) => `        ${value} => Some(${JSON.stringify(text(name as StatusName))}),`,
-  );
+function statusType({ doc, values }: Constants): string {
   return [
     `/// ${doc}`,
-    `pub fn status_${what}(status: i32) -> Option<&'static str> {`,
-    "    match status {",
-    ...arms,
-    "        _ => None,",
-    "    }",
+    "#[derive(Clone, Copy, PartialEq, Eq, Hash)]",
+    "pub struct Status(pub i32);",
+    "",
+    "impl Status {",
+    ...Object.entries(values).map(([name, value]) => `    pub const ${name}: Status = Status(${value});`),
+    "",
+    ...textOfStatus("name", "Its name; none where this file is older than the host.", (name) => name),
+    "",
+    ...textOfStatus("message", "What it says to a person.", (name) => STATUS_MESSAGES[name]),
     "}",
     "",
   ].join("\n");
+}
+
+function textOfStatus(what: string, doc: string, text: (name: StatusName) => string): string[] {
+  const arms = Object.entries(Status).map(
+    ([name, value]) => `            ${value} => Some(${JSON.stringify(text(name as StatusName))}),`,
+  );
+  return [
+    `    /// ${doc}`,
+    `    pub fn ${what}(self) -> Option<&'static str> {`,
+    "        match self.0 {",
+    ...arms,
+    "            _ => None,",
+    "        }",
+    "    }",
+  ];
 }
 
 function moduleOf(module: string, rows: readonly BindingRow[]): string {

@@ -9,31 +9,96 @@ pub type HeapRef = i64;
 pub const ABI_VERSION: u32 = 1;
 
 /// Outcomes of calls; 0 is success.
-pub mod status {
-    pub const OK: i32 = 0;
-    pub const OTHER: i32 = 1;
-    pub const INVALID: i32 = 2;
-    pub const NOT_FOUND: i32 = 3;
-    pub const EXISTS: i32 = 4;
-    pub const ACCESS: i32 = 5;
-    pub const READ_ONLY: i32 = 6;
-    pub const NO_SPACE: i32 = 7;
-    pub const QUOTA: i32 = 8;
-    pub const BUSY: i32 = 9;
-    pub const TRANSIENT: i32 = 10;
-    pub const CORRUPT: i32 = 11;
-    pub const UNSUPPORTED: i32 = 12;
-    pub const STALE: i32 = 13;
-    pub const NOT_DIRECTORY: i32 = 100;
-    pub const IS_DIRECTORY: i32 = 101;
-    pub const NAME_TOO_LONG: i32 = 102;
-    pub const LOOP: i32 = 103;
-    pub const TOO_MANY_OPEN: i32 = 104;
-    pub const TOO_LARGE: i32 = 105;
-    pub const SPECIAL_FILE: i32 = 106;
-    pub const NOT_EMPTY: i32 = 107;
-    pub const CROSS_DEVICE: i32 = 108;
-    pub const TOO_MANY_LINKS: i32 = 109;
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Status(pub i32);
+
+impl Status {
+    pub const OK: Status = Status(0);
+    pub const OTHER: Status = Status(1);
+    pub const INVALID: Status = Status(2);
+    pub const NOT_FOUND: Status = Status(3);
+    pub const EXISTS: Status = Status(4);
+    pub const ACCESS: Status = Status(5);
+    pub const READ_ONLY: Status = Status(6);
+    pub const NO_SPACE: Status = Status(7);
+    pub const QUOTA: Status = Status(8);
+    pub const BUSY: Status = Status(9);
+    pub const TRANSIENT: Status = Status(10);
+    pub const CORRUPT: Status = Status(11);
+    pub const UNSUPPORTED: Status = Status(12);
+    pub const STALE: Status = Status(13);
+    pub const NOT_DIRECTORY: Status = Status(100);
+    pub const IS_DIRECTORY: Status = Status(101);
+    pub const NAME_TOO_LONG: Status = Status(102);
+    pub const LOOP: Status = Status(103);
+    pub const TOO_MANY_OPEN: Status = Status(104);
+    pub const TOO_LARGE: Status = Status(105);
+    pub const SPECIAL_FILE: Status = Status(106);
+    pub const NOT_EMPTY: Status = Status(107);
+    pub const CROSS_DEVICE: Status = Status(108);
+    pub const TOO_MANY_LINKS: Status = Status(109);
+
+    /// Its name; none where this file is older than the host.
+    pub fn name(self) -> Option<&'static str> {
+        match self.0 {
+            0 => Some("OK"),
+            1 => Some("OTHER"),
+            2 => Some("INVALID"),
+            3 => Some("NOT_FOUND"),
+            4 => Some("EXISTS"),
+            5 => Some("ACCESS"),
+            6 => Some("READ_ONLY"),
+            7 => Some("NO_SPACE"),
+            8 => Some("QUOTA"),
+            9 => Some("BUSY"),
+            10 => Some("TRANSIENT"),
+            11 => Some("CORRUPT"),
+            12 => Some("UNSUPPORTED"),
+            13 => Some("STALE"),
+            100 => Some("NOT_DIRECTORY"),
+            101 => Some("IS_DIRECTORY"),
+            102 => Some("NAME_TOO_LONG"),
+            103 => Some("LOOP"),
+            104 => Some("TOO_MANY_OPEN"),
+            105 => Some("TOO_LARGE"),
+            106 => Some("SPECIAL_FILE"),
+            107 => Some("NOT_EMPTY"),
+            108 => Some("CROSS_DEVICE"),
+            109 => Some("TOO_MANY_LINKS"),
+            _ => None,
+        }
+    }
+
+    /// What it says to a person.
+    pub fn message(self) -> Option<&'static str> {
+        match self.0 {
+            0 => Some("done"),
+            1 => Some("a host error that has no status of its own"),
+            2 => Some("the combination of arguments makes no sense"),
+            3 => Some("nothing has this name"),
+            4 => Some("the name is taken"),
+            5 => Some("not permitted"),
+            6 => Some("the file system or the grant is read-only"),
+            7 => Some("the device is full"),
+            8 => Some("a quota is used up"),
+            9 => Some("in use by someone else"),
+            10 => Some("failed for now; the same call may succeed later"),
+            11 => Some("the stored bytes are damaged"),
+            12 => Some("the backend cannot do this"),
+            13 => Some("what the handle stood for is gone since a snapshot was restored"),
+            100 => Some("a directory is needed and this is none"),
+            101 => Some("this is a directory"),
+            102 => Some("the path or one of its names is too long"),
+            103 => Some("too many symbolic links, or one where none may be"),
+            104 => Some("the host has no file handle left"),
+            105 => Some("the file would be too large"),
+            106 => Some("neither a regular file nor a directory"),
+            107 => Some("the directory is not empty"),
+            108 => Some("the two paths lead to different mounts"),
+            109 => Some("the file has as many names as it can have"),
+            _ => None,
+        }
+    }
 }
 
 /// Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too.
@@ -74,68 +139,6 @@ pub mod kind {
     pub const FILE: u32 = 2;
     pub const DIR: u32 = 3;
     pub const STREAM: u32 = 4;
-}
-
-/// Name of a status; none where this file is older than the host.
-pub fn status_name(status: i32) -> Option<&'static str> {
-    match status {
-        0 => Some("OK"),
-        1 => Some("OTHER"),
-        2 => Some("INVALID"),
-        3 => Some("NOT_FOUND"),
-        4 => Some("EXISTS"),
-        5 => Some("ACCESS"),
-        6 => Some("READ_ONLY"),
-        7 => Some("NO_SPACE"),
-        8 => Some("QUOTA"),
-        9 => Some("BUSY"),
-        10 => Some("TRANSIENT"),
-        11 => Some("CORRUPT"),
-        12 => Some("UNSUPPORTED"),
-        13 => Some("STALE"),
-        100 => Some("NOT_DIRECTORY"),
-        101 => Some("IS_DIRECTORY"),
-        102 => Some("NAME_TOO_LONG"),
-        103 => Some("LOOP"),
-        104 => Some("TOO_MANY_OPEN"),
-        105 => Some("TOO_LARGE"),
-        106 => Some("SPECIAL_FILE"),
-        107 => Some("NOT_EMPTY"),
-        108 => Some("CROSS_DEVICE"),
-        109 => Some("TOO_MANY_LINKS"),
-        _ => None,
-    }
-}
-
-/// What a status says to a person.
-pub fn status_message(status: i32) -> Option<&'static str> {
-    match status {
-        0 => Some("done"),
-        1 => Some("a host error that has no status of its own"),
-        2 => Some("the combination of arguments makes no sense"),
-        3 => Some("nothing has this name"),
-        4 => Some("the name is taken"),
-        5 => Some("not permitted"),
-        6 => Some("the file system or the grant is read-only"),
-        7 => Some("the device is full"),
-        8 => Some("a quota is used up"),
-        9 => Some("in use by someone else"),
-        10 => Some("failed for now; the same call may succeed later"),
-        11 => Some("the stored bytes are damaged"),
-        12 => Some("the backend cannot do this"),
-        13 => Some("what the handle stood for is gone since a snapshot was restored"),
-        100 => Some("a directory is needed and this is none"),
-        101 => Some("this is a directory"),
-        102 => Some("the path or one of its names is too long"),
-        103 => Some("too many symbolic links, or one where none may be"),
-        104 => Some("the host has no file handle left"),
-        105 => Some("the file would be too large"),
-        106 => Some("neither a regular file nor a directory"),
-        107 => Some("the directory is not empty"),
-        108 => Some("the two paths lead to different mounts"),
-        109 => Some("the file has as many names as it can have"),
-        _ => None,
-    }
 }
 
 /// Imports of module `bytes`.
