@@ -10,6 +10,7 @@ import { assemblyScriptBindings } from "./bindings/assemblyscript.ts";
 import { cBindings } from "./bindings/c.ts";
 import { HOST_INTERFACE, isPacked, resultBlock } from "./bindings/interface.ts";
 import { rustBindings } from "./bindings/rust.ts";
+import { outcomeSkeleton } from "./outcomes.ts";
 import { STATUS_MESSAGES, Status, type StatusName } from "./status.ts";
 import { OpenFlag, SYSCALLS, type Syscall, type SyscallParameter } from "./table.ts";
 
@@ -101,6 +102,7 @@ export const GENERATED: readonly { readonly path: string; readonly make: (presen
   { path: "syscalls/bindings/assemblyscript/syscalls.ts", make: () => assemblyScriptBindings() },
   { path: "syscalls/bindings/c/ashlar_syscalls.h", make: () => cBindings() },
   { path: "syscalls/bindings/rust/syscalls.rs", make: () => rustBindings() },
+  { path: "test/syscalls/outcomes.generated.ts", make: () => outcomeSkeleton() },
   { path: "specs/16-host-abi-and-syscalls.md", make: refresh },
   { path: "specs/16a-syscall-policies.md", make: refresh },
 ];
