@@ -1,89 +1,48 @@
 /**
- * The file system `directory` (spec FS-DIRECTORY): a real folder, confined. Paths are walked component by component
- * with lstat, links expanded by hand, so that nothing outside the folder is ever named.
+ * The file system `directory` (spec FS-DIRECTORY): a real folder, confined. It is asked about one name in one folder at a
+ * time and follows no link, so that nothing outside the folder is ever named.
  *
- * Where the kernel tells what an open handle stands for (Linux, `/proc/self/fd`), files are opened relative to the handle
- * of their checked folder: what openat2 does, and nothing can be swapped in between. Elsewhere device and inode are
- * compared after the open; spec FS-DIRECTORY-7 says what that cannot guarantee.
+ * Where the kernel tells what an open handle stands for (Linux, `/proc/self/fd`), every name is reached through a handle
+ * of its folder (`anchor.ts`), and nothing can be swapped in between. Elsewhere the folders on the way are looked at, by
+ * device and inode, before and after; spec FS-DIRECTORY-7 says what that cannot guarantee.
  */
 import nodeFs from "node:fs";
 import { Status } from "../../syscalls/status.ts";
 import { OpenFlag } from "../../syscalls/table.ts";
-import { errnoOf, type FsCall, statusOf } from "./errno.ts";
+import { decodeUtf8 } from "../../vm/utf8.ts";
+import { anchor, knowsWhere, pathOfHandle, type RealFolder } from "./anchor.ts";
+import { errnoOf, statusOf } from "./errno.ts";
 import {
   type Entry,
-  type EntryKind,
   type FileSystem,
+  type Folder,
   GrantError,
   type OpenDirectory,
   type OpenFile,
+  type Outcome,
+  RETRY,
 } from "./file-system.ts";
+import { attempt, openFile, openNode } from "./open-node.ts";
+import { isSame, kindOf, leadsTo, look, statOf, timesOf, type Volume, type VolumeStats } from "./volume.ts";
 
-/** The part of `node:fs` that is used; memfs has it too. */
-export interface Volume {
-  readonly constants: VolumeConstants;
-  openSync(path: string, flags: number, mode?: number): number;
-  closeSync(fd: number): void;
-  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
-  writeSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number;
-  ftruncateSync(fd: number, length: number): void;
-  fstatSync(fd: number, options: { bigint: true }): VolumeStats;
-  lstatSync(path: string, options: { bigint: true }): VolumeStats;
-  readlinkSync(path: string): string;
-  realpathSync(path: string): string;
-  readdirSync(path: string, options: { encoding: "buffer"; withFileTypes: true }): readonly VolumeEntry[];
-}
-export interface VolumeConstants {
-  readonly O_RDONLY: number;
-  readonly O_WRONLY: number;
-  readonly O_RDWR: number;
-  readonly O_CREAT: number;
-  readonly O_EXCL: number;
-  readonly O_APPEND: number;
-  /** Absent where the platform has none. */
-  readonly O_NOFOLLOW?: number;
-  readonly O_NONBLOCK?: number;
-  readonly O_NOCTTY?: number;
-  readonly O_DIRECTORY?: number;
-}
-interface NodeKind {
-  isFile(): boolean;
-  isDirectory(): boolean;
-  isSymbolicLink(): boolean;
-}
-export interface VolumeStats extends NodeKind {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly size: bigint;
-}
-export interface VolumeEntry extends NodeKind {
-  readonly name: Uint8Array;
-}
+export type { Volume } from "./volume.ts";
 
-/** Symbolic links followed in one path (spec FS-DIRECTORY-3). */
-const MAX_LINKS = 40;
-/** Opens tried again because the folder changed meanwhile; then TRANSIENT. */
-const ATTEMPTS = 4;
-/** Largest read buffer that is kept, in bytes. */
-const KEPT_SCRATCH = 1024 * 1024 + 1;
-/** Linux's O_PATH, which Node.js does not name: a handle for folders that may be searched but not read. */
-const O_PATH = 0x20_0000;
-/** The mode a new file gets, less the process's umask. */
+/** Modes of what is made, less the process's umask. */
 const FILE_MODE = 0o666;
+const FOLDER_MODE = 0o777;
+/** Longest file of a volume in memory, in bytes: what would be asked of it beyond could end the process. */
+const LARGEST_IN_MEMORY = 2 ** 31;
+/** Looks at where an open folder is, while it is moved about. */
+const ATTEMPTS = 4;
 
-/** What a walk found: a node, or where a new file would go. */
-interface Found {
-  /** Folder below the root, a component an element, no link among them. */
-  readonly folder: readonly string[];
-  /** Name in the folder; undefined: the folder itself is meant. */
-  readonly name: string | undefined;
-  /** Undefined: nothing has the name. */
+/** What a host says when the tree is not as it was looked up a moment ago. */
+const CHANGED = new Set(["ENOENT", "ENOTDIR", "ELOOP", "EEXIST", "EISDIR"]);
+
+/** A folder, and on hosts that cannot tell where a handle is, what it was when it was looked up. */
+interface SeenFolder extends RealFolder {
+  readonly parent: SeenFolder | undefined;
   readonly stats: VolumeStats | undefined;
 }
-
-/** The folder changed between check and use: walk again. */
-const RETRY = "retry";
-type Attempt<Node> = Node | Status | typeof RETRY;
 
 export interface DirectoryOptions {
   /** Instead of `node:fs`. */
@@ -98,194 +57,330 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   const platform = options.platform ?? process.platform;
   const windows = platform === "win32";
   const { constants } = volume;
-  const realRoot = findRoot(volume, root);
-  const prefix = realRoot.endsWith("/") ? realRoot.slice(0, -1) : realRoot;
-  const anchored = platform === "linux" && knowsWhere(volume, realRoot);
+  const top: SeenFolder = { parent: undefined, name: "", path: findRoot(volume, root), stats: undefined };
+  const anchored = platform === "linux" && knowsWhere(volume, top.path);
+  /** False for a volume in memory, whose `rename` follows links and loses count of what it replaces. */
+  const native = constants === nodeFs.constants;
+  const largest = native ? Number.MAX_SAFE_INTEGER : LARGEST_IN_MEMORY;
   const guard = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
   const folderFlags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0);
-  const scratch = createScratch();
 
-  const pathOf = (folder: readonly string[]): string =>
-    folder.length === 0 ? realRoot : `${prefix}/${folder.join("/")}`;
+  /** The path by which names in the folder are reached; RETRY when it is not where it was. */
+  function enter(folder: SeenFolder): string | typeof RETRY {
+    if (!anchored) return isThere(folder) ? folder.path : RETRY;
+    const fd = anchor(volume, folder);
+    return fd === RETRY ? RETRY : pathOfHandle(fd);
+  }
 
-  /** The stats of a path, or the status of why there are none. */
-  function lstat(path: string): VolumeStats | Status {
+  /** True when the path still leads to the folder, through the folders it led through. */
+  function isThere(folder: SeenFolder): boolean {
+    for (let at: SeenFolder | undefined = folder; at !== undefined; at = at.parent) {
+      const stats = look(volume, at.path);
+      if (stats === undefined || !stats.isDirectory()) return false;
+      if (at.stats !== undefined && !isSame(stats, at.stats)) return false;
+    }
+    return true;
+  }
+
+  /** Does something with the folder, reached by the path it is given, for the call `fs.CALL`. */
+  function inside<T>(call: string, folder: SeenFolder, operation: (base: string) => T | Outcome): T | Outcome {
+    let base: string | typeof RETRY;
     try {
-      return volume.lstatSync(path, { bigint: true });
+      base = enter(folder);
     } catch (error) {
-      return statusOf(error, "open");
+      if (!CHANGED.has(errnoOf(error) ?? "")) return statusOf(error, call);
+      base = RETRY;
     }
-  }
-
-  function walk(path: readonly string[], flags: number): Found | Status {
-    const pending = path.slice().reverse();
-    const folder: string[] = [];
-    let links = 0;
-    let found: Found = { folder, name: undefined, stats: undefined };
-    while (pending.length > 0) {
-      const name = pending.pop()!;
-      if (found.name !== undefined) return found.stats === undefined ? Status.NOT_FOUND : Status.NOT_DIRECTORY;
-      if (name === "" || name === ".") continue;
-      if (name === "..") {
-        // Only the target of a link has it. The folder holds no link, so its parent is the real one.
-        if (folder.pop() === undefined) return Status.ACCESS;
-        continue;
-      }
-      if (windows && isReserved(name)) return Status.ACCESS;
-      const at = pathOf([...folder, name]);
-      const stats = lstat(at);
-      if (stats === Status.NOT_FOUND) found = { folder, name, stats: undefined };
-      else if (typeof stats === "number") return stats;
-      else if (stats.isDirectory()) folder.push(name);
-      else if (!stats.isSymbolicLink()) found = { folder, name, stats };
-      else {
-        if (pending.length === 0 && (flags & OpenFlag.EXCLUSIVE) !== 0) return Status.EXISTS;
-        if (pending.length === 0 && (flags & OpenFlag.NOFOLLOW) !== 0) return Status.LOOP;
-        if (++links > MAX_LINKS) return Status.LOOP;
-        const target = readLink(volume, at);
-        if (typeof target === "number") return target;
-        if (target.startsWith("/") || (windows && /^[a-z]:|^\\/i.test(target))) return Status.ACCESS;
-        pending.push(...target.split(windows ? /[\\/]/ : "/").reverse());
-      }
-    }
-    return found;
-  }
-
-  /** Runs `use` with the path by which a name in a checked folder is reached: through the folder's handle, or by name. */
-  function within<T>(folder: readonly string[], use: (base: string) => T): T | typeof RETRY {
-    const path = pathOf(folder);
-    if (!anchored) return use(path === "/" ? "" : path);
-    const fd = volume.openSync(path, folderFlags | O_PATH);
+    // The granted folder itself has no name that could have changed: it is gone.
+    if (base === RETRY) return folder.parent === undefined ? Status.NOT_FOUND : RETRY;
     try {
-      const base = `/proc/self/fd/${fd}`;
-      return volume.readlinkSync(base) === path ? use(base) : RETRY;
-    } finally {
-      volume.closeSync(fd);
-    }
-  }
-
-  function attempt(path: readonly string[], flags: number): Attempt<OpenFile | OpenDirectory> {
-    const found = walk(path, flags);
-    if (typeof found === "number") return found;
-    const { folder, name, stats } = found;
-    if (name === undefined) {
-      if ((flags & OpenFlag.EXCLUSIVE) !== 0) return Status.EXISTS;
-      return (flags & OpenFlag.DIRECTORY) === 0 ? Status.IS_DIRECTORY : openFolder(path, folder);
-    }
-    if (stats === undefined) {
-      if ((flags & OpenFlag.CREATE) === 0) return Status.NOT_FOUND;
-    } else {
-      if ((flags & OpenFlag.EXCLUSIVE) !== 0) return Status.EXISTS;
-      if ((flags & OpenFlag.DIRECTORY) !== 0) return Status.NOT_DIRECTORY;
-      if (!stats.isFile()) return Status.SPECIAL_FILE;
-    }
-    try {
-      const again = (): Found | Status => walk(path, flags & ~OpenFlag.EXCLUSIVE);
-      return within(folder, (base) => openRegular(`${base}/${name}`, stats === undefined, flags, again));
+      return operation(base);
     } catch (error) {
-      // Between the walk and the open: the name vanished, came into being, or became a link or a folder.
-      const errno = errnoOf(error);
-      const changed = stats === undefined ? errno === "EEXIST" : errno === "ENOENT" || errno === "EISDIR";
-      if (errno === "ELOOP" || errno === "ENOTDIR" || changed) return RETRY;
-      return statusOf(error, "open");
+      return failure(error, call);
     }
   }
 
-  /** Opens the regular file at `at`; `again` walks to it once more, for hosts that cannot tell where a handle leads. */
-  function openRegular(at: string, create: boolean, flags: number, again: () => Found | Status): Attempt<OpenFile> {
-    const mode =
-      ((flags & OpenFlag.APPEND) !== 0 ? constants.O_APPEND : 0) | (create ? constants.O_CREAT | constants.O_EXCL : 0);
-    const fd = openFor(flags, (access) => volume.openSync(at, access | mode | guard, FILE_MODE));
-    try {
-      const stats = volume.fstatSync(fd, { bigint: true });
-      if (!stats.isFile() || (!anchored && !leadsTo(again(), stats))) {
-        volume.closeSync(fd);
-        return stats.isFile() || stats.isDirectory() ? RETRY : Status.SPECIAL_FILE;
-      }
-      if ((flags & OpenFlag.TRUNCATE) !== 0 && stats.size > 0n) volume.ftruncateSync(fd, 0);
-    } catch (error) {
-      volume.closeSync(fd);
-      throw error;
-    }
-    return openFile(volume, fd, scratch);
+  /** Does something with a name in the folder. */
+  function within<T>(call: string, folder: Folder, name: string, operation: (at: string) => T | Outcome): T | Outcome {
+    if (windows && isReserved(name)) return Status.ACCESS;
+    return inside(call, folder as SeenFolder, (base) => operation(join(base, name)));
+  }
+
+  /** Does something with two names. */
+  function withinBoth(
+    call: string,
+    [folder, name]: readonly [Folder, string],
+    [newFolder, newName]: readonly [Folder, string],
+    operation: (from: string, to: string) => Outcome,
+  ): Outcome {
+    return within(call, folder, name, (from) =>
+      within(call, newFolder, newName, (to) => {
+        // The way into the second folder may have shown that the first is elsewhere, and given its handle up.
+        const base = enter(folder as SeenFolder);
+        return base !== RETRY && join(base, name) === from ? operation(from, to) : RETRY;
+      }),
+    );
   }
 
   /** A file to write is opened to read too where that is allowed, so that a snapshot can tell its contents. */
   function openFor(flags: number, open: (access: number) => number): number {
-    if ((flags & OpenFlag.WRITE) === 0) return open(constants.O_RDONLY);
+    const rest = guard | ((flags & OpenFlag.APPEND) !== 0 ? constants.O_APPEND : 0);
+    if ((flags & OpenFlag.WRITE) === 0) return open(constants.O_RDONLY | rest);
     try {
-      return open(constants.O_RDWR);
+      return open(constants.O_RDWR | rest);
     } catch (error) {
       if ((flags & OpenFlag.READ) !== 0 || errnoOf(error) !== "EACCES") throw error;
-      return open(constants.O_WRONLY);
+      return open(constants.O_WRONLY | rest);
     }
   }
 
-  function openFolder(path: readonly string[], folder: readonly string[]): Attempt<OpenDirectory> {
-    const at = pathOf(folder);
+  /** What `use` makes of a handle, which is closed unless that is a node. */
+  function keep<Node extends OpenFile | OpenDirectory>(fd: number, use: () => Node | Outcome): Node | Outcome {
+    let node: Node | Outcome = Status.OTHER;
     try {
-      if (!anchored) return openByInode(path, at);
-      const fd = volume.openSync(at, folderFlags);
-      let there = false;
-      try {
-        there = volume.readlinkSync(`/proc/self/fd/${fd}`) === at;
-      } finally {
-        if (!there) volume.closeSync(fd);
-      }
-      return there ? openByHandle(volume, fd) : RETRY;
-    } catch (error) {
-      const changed = ["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "");
-      // The granted folder itself has no name below it that could have changed: it is gone.
-      return changed && folder.length > 0 ? RETRY : statusOf(error, "open");
+      node = use();
+      return node;
+    } finally {
+      if (typeof node === "number") closeQuietly(volume, fd);
     }
   }
 
-  /** A folder known by its inode: listed only while the path still leads to it, before and after. */
-  function openByInode(path: readonly string[], at: string): OpenDirectory | typeof RETRY {
-    const expected = volume.lstatSync(at, { bigint: true });
-    const isThere = (): boolean => {
-      const found = walk(path, OpenFlag.DIRECTORY);
-      if (typeof found === "number" || found.name !== undefined || pathOf(found.folder) !== at) return false;
-      const stats = lstat(at);
-      return typeof stats === "object" && stats.isDirectory() && isSame(stats, expected);
+  const isAt = (folder: Folder, at: string, fd: number): boolean =>
+    isThere(folder as SeenFolder) && leadsTo(volume, at, fd);
+  const fileOf = (fd: number, flags: number): OpenFile =>
+    openFile(volume, fd, { append: (flags & OpenFlag.APPEND) !== 0, largest });
+
+  /** A folder known by its handle, wherever it is moved. */
+  function directoryByHandle(fd: number): OpenDirectory {
+    return {
+      ...openNode(volume, fd),
+      kind: "directory",
+      list: () => attempt("list", () => entriesOf(volume, pathOfHandle(fd))),
+      folder: () =>
+        attempt("stat", () => {
+          for (let k = 0; k < ATTEMPTS; k++) {
+            const path = volume.readlinkSync(pathOfHandle(fd));
+            if (leadsTo(volume, path, fd)) return folderAt(path);
+          }
+          return Status.NOT_FOUND;
+        }),
     };
-    if (!isThere()) return RETRY;
+  }
+
+  function below(parent: SeenFolder, name: string, stats?: VolumeStats): SeenFolder {
+    return { parent, name, path: join(parent.path, name), stats: anchored ? undefined : stats };
+  }
+
+  function folderAt(path: string): SeenFolder | Status {
+    if (path === top.path) return top;
+    const prefix = join(top.path, "");
+    if (!path.startsWith(prefix)) return Status.ACCESS;
+    let folder = top;
+    for (const name of path.slice(prefix.length).split("/")) folder = below(folder, name);
+    return folder;
+  }
+
+  /** A folder known by its inode: good only while the path still leads to it, before and after. */
+  function directoryByInode(folder: SeenFolder): OpenDirectory {
+    const ifThere = <T>(call: string, use: () => T | Status): T | Status => {
+      const gone = call === "sync" ? Status.OTHER : Status.NOT_FOUND;
+      return attempt(call, () => {
+        if (!isThere(folder)) return gone;
+        const answer = use();
+        return isThere(folder) ? answer : gone;
+      });
+    };
+    const stats = (): VolumeStats => volume.lstatSync(folder.path, { bigint: true, throwIfNoEntry: false })!;
     return {
       kind: "directory",
-      list: () => {
-        if (!isThere()) return Status.NOT_FOUND;
-        const entries = readFolder(volume, at);
-        return isThere() ? entries : Status.NOT_FOUND;
-      },
+      list: () => ifThere("list", () => entriesOf(volume, folder.path)),
+      folder: () => ifThere<Folder>("stat", () => folder),
+      stat: () => ifThere("stat", () => statOf(stats())),
+      setTimes: (times) =>
+        ifThere("set_times", () => {
+          volume.lutimesSync(folder.path, ...timesOf(times, stats));
+          return Status.OK;
+        }),
+      sync: () =>
+        ifThere("sync", () => {
+          const fd = volume.openSync(folder.path, folderFlags);
+          try {
+            volume.fsyncSync(fd);
+          } finally {
+            closeQuietly(volume, fd);
+          }
+          return Status.OK;
+        }),
       close: () => Status.OK,
     };
   }
 
   return {
-    capabilities: { writable: true, symlinks: true },
-    open(path, flags) {
-      for (let k = 0; k < ATTEMPTS; k++) {
-        const node = attempt(path, flags);
-        if (node !== RETRY) return node;
-      }
-      return Status.TRANSIENT;
-    },
+    capabilities: { writable: true, symlinks: true, hardLinks: true, times: true, ownMetadata: false },
+    root: top,
+
+    lookup: (folder, name) =>
+      within("stat", folder, name, (at) => {
+        const stats = look(volume, at);
+        if (stats === undefined) return Status.NOT_FOUND;
+        if (stats.isFile()) return { kind: "file" };
+        if (stats.isDirectory()) return { kind: "directory", folder: below(folder as SeenFolder, name, stats) };
+        if (!stats.isSymbolicLink()) return { kind: "other" };
+        const target = decodeUtf8(volume.readlinkSync(at, { encoding: "buffer" }));
+        // A target that no path can spell leads nowhere.
+        if (target === undefined) return { kind: "other" };
+        return { kind: "symlink", target: windows ? target.replaceAll("\\", "/") : target };
+      }),
+
+    open: (folder, name, flags) =>
+      within("open", folder, name, (at) => {
+        const fd = openFor(flags, (access) => volume.openSync(at, access));
+        return keep(fd, () => {
+          const stats = volume.fstatSync(fd, { bigint: true });
+          if (!stats.isFile()) return RETRY;
+          if (!anchored && !isAt(folder, at, fd)) return RETRY;
+          if ((flags & OpenFlag.TRUNCATE) !== 0 && stats.size > 0n) volume.ftruncateSync(fd, 0);
+          return fileOf(fd, flags);
+        });
+      }),
+
+    create: (folder, name, flags) =>
+      within("open", folder, name, (at) => {
+        const made = constants.O_CREAT | constants.O_EXCL;
+        const fd = openFor(flags, (access) => volume.openSync(at, access | made, FILE_MODE));
+        if (anchored) return fileOf(fd, flags);
+        try {
+          return keep(fd, () => (isAt(folder, at, fd) ? fileOf(fd, flags) : RETRY));
+        } catch (error) {
+          // It is not known to be what was made, nor where, unless the folder is still there.
+          if (isThere(folder as SeenFolder)) volume.unlinkSync(at);
+          throw error;
+        }
+      }),
+
+    openDirectory: (folder) =>
+      inside("open", folder as SeenFolder, (base) => {
+        if (!anchored) return directoryByInode(folder as SeenFolder);
+        return directoryByHandle(volume.openSync(`${base}/.`, folderFlags));
+      }),
+
+    stat: (folder, name) =>
+      within("stat", folder, name ?? "", (at) => {
+        const stats = look(volume, at);
+        if (stats === undefined) return RETRY;
+        if (!stats.isSymbolicLink()) return statOf(stats);
+        return statOf(stats, volume.readlinkSync(at, { encoding: "buffer" }).length);
+      }),
+
+    setTimes: (folder, name, times) =>
+      within("set_times", folder, name ?? "", (at) => {
+        const stats = look(volume, at);
+        if (stats === undefined) return RETRY;
+        volume.lutimesSync(at, ...timesOf(times, () => stats));
+        return Status.OK;
+      }),
+
+    mkdir: (folder, name) =>
+      within("mkdir", folder, name, (at) => {
+        volume.mkdirSync(at, FOLDER_MODE);
+        return Status.OK;
+      }),
+
+    rmdir: (folder, name) =>
+      within("rmdir", folder, name, (at) => {
+        if (!anchored) {
+          if (look(volume, at)?.isDirectory() !== true) return RETRY;
+          if (entriesOf(volume, at).length > 0) return Status.NOT_EMPTY;
+        }
+        volume.rmdirSync(at);
+        return Status.OK;
+      }),
+
+    unlink: (folder, name) =>
+      within("unlink", folder, name, (at) => {
+        // Only Linux promises an error that tells a directory from what may not be removed.
+        if (!anchored && look(volume, at)?.isDirectory() !== false) return RETRY;
+        volume.unlinkSync(at);
+        return Status.OK;
+      }),
+
+    rename: (folder, name, newFolder, newName) =>
+      withinBoth("rename", [folder, name], [newFolder, newName], (from, to) => {
+        const status = anchored ? undefined : prepareRename(from, to);
+        if (status !== undefined) return status;
+        volume.renameSync(from, to);
+        return Status.OK;
+      }),
+
+    link: (folder, name, newFolder, newName) =>
+      withinBoth("link", [folder, name], [newFolder, newName], (from, to) => {
+        if (anchored) {
+          // Linux links a symbolic link itself, and no directory.
+          volume.linkSync(from, to);
+          return Status.OK;
+        }
+        const old = look(volume, from);
+        if (old === undefined || old.isDirectory() || look(volume, to) !== undefined) return RETRY;
+        // macOS would link what it leads to, wherever that is.
+        if (old.isSymbolicLink()) return Status.UNSUPPORTED;
+        volume.linkSync(from, to);
+        const made = look(volume, to);
+        if (made !== undefined && isSame(made, old)) return Status.OK;
+        volume.unlinkSync(to);
+        return RETRY;
+      }),
+
+    symlink: (target, folder, name) =>
+      within("symlink", folder, name, (at) => {
+        volume.symlinkSync(target, at);
+        return Status.OK;
+      }),
   };
+
+  /** What a host's own rename is not trusted with; undefined when the rest is up to it. */
+  function prepareRename(from: string, to: string): Outcome | undefined {
+    const old = look(volume, from);
+    if (old === undefined) return RETRY;
+    const replaced = look(volume, to);
+    if (replaced !== undefined) {
+      if (replaced.isDirectory() !== old.isDirectory()) return RETRY;
+      // One inode without another name is the same name in other letters, for hosts that do not tell them apart.
+      if (isSame(old, replaced)) return replaced.isDirectory() || replaced.nlink === 1n ? undefined : Status.OK;
+      if (replaced.isDirectory() && entriesOf(volume, to).length > 0) return Status.NOT_EMPTY;
+    }
+    if (native) return undefined;
+    if (replaced?.isDirectory() === true) volume.rmdirSync(to);
+    else if (replaced !== undefined) volume.unlinkSync(to);
+    if (!old.isSymbolicLink()) return undefined;
+    volume.symlinkSync(volume.readlinkSync(from), to);
+    volume.unlinkSync(from);
+    return Status.OK;
+  }
 }
 
-function isSame(left: VolumeStats, right: VolumeStats): boolean {
-  return left.dev === right.dev && left.ino === right.ino;
+function failure(error: unknown, call: string): Outcome {
+  const errno = errnoOf(error) ?? "";
+  // What POSIX lets a host say for ENOTEMPTY.
+  if (errno === "EEXIST" && (call === "rename" || call === "rmdir")) return Status.NOT_EMPTY;
+  return CHANGED.has(errno) ? RETRY : statusOf(error, call);
 }
 
-/** True when a walk found the file with these stats. */
-function leadsTo(found: Found | Status, stats: VolumeStats): boolean {
-  return typeof found === "object" && found.stats !== undefined && isSame(found.stats, stats);
+function join(folder: string, name: string): string {
+  return folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
+}
+
+function closeQuietly(volume: Volume, fd: number): void {
+  try {
+    volume.closeSync(fd);
+  } catch {
+    // What went wrong before is what counts.
+  }
 }
 
 function findRoot(volume: Volume, root: string): string {
   try {
     const real = volume.realpathSync(root);
-    if (volume.lstatSync(real, { bigint: true }).isDirectory()) return real;
+    if (look(volume, real)?.isDirectory() === true) return real;
   } catch (error) {
     const errno = errnoOf(error);
     throw new GrantError(
@@ -293,28 +388,6 @@ function findRoot(volume: Volume, root: string): string {
     );
   }
   throw new GrantError(`${root} is not a folder`);
-}
-
-/** True when the kernel says where an open handle is. */
-function knowsWhere(volume: Volume, folder: string): boolean {
-  try {
-    const fd = volume.openSync(folder, O_PATH);
-    try {
-      return volume.readlinkSync(`/proc/self/fd/${fd}`) === folder;
-    } finally {
-      volume.closeSync(fd);
-    }
-  } catch {
-    return false;
-  }
-}
-
-function readLink(volume: Volume, path: string): string | Status {
-  try {
-    return volume.readlinkSync(path);
-  } catch (error) {
-    return statusOf(error, "open");
-  }
 }
 
 /** Names that on Windows mean a device, a stream, or another name (spec FS-DIRECTORY-6). */
@@ -326,96 +399,8 @@ function isReserved(name: string): boolean {
   );
 }
 
-/** A buffer to read into, at least `length` bytes long; kept from call to call unless it is large. */
-function createScratch(): (length: number) => Uint8Array {
-  let kept = new Uint8Array(0);
-  return (length) => {
-    if (length <= kept.length) return kept;
-    if (length > KEPT_SCRATCH) return new Uint8Array(length);
-    kept = new Uint8Array(length > 65_537 ? KEPT_SCRATCH : 65_537);
-    return kept;
-  };
-}
-
-function openFile(volume: Volume, fd: number, scratch: (length: number) => Uint8Array): OpenFile {
-  const attempt = (call: FsCall, operation: () => void): Status => {
-    try {
-      operation();
-      return Status.OK;
-    } catch (error) {
-      return statusOf(error, call);
-    }
-  };
-  const size = (): number => Number(volume.fstatSync(fd, { bigint: true }).size);
-
-  return {
-    kind: "file",
-    read: (position, into, transfer) =>
-      attempt("read", () => {
-        // One byte more than asked for tells whether this is the end. A read that fails half-way leaves `into` alone.
-        const wanted = into.length + 1;
-        const buffer = scratch(wanted);
-        let got = 0;
-        while (got < wanted) {
-          const more = volume.readSync(fd, buffer, got, wanted - got, position + got);
-          if (more === 0) break;
-          got += more;
-        }
-        transfer.bytes = Math.min(got, into.length);
-        transfer.eof = got < wanted;
-        into.set(buffer.subarray(0, transfer.bytes));
-      }),
-    write: (position, from) =>
-      attempt("write", () => {
-        const oldSize = size();
-        let done = 0;
-        try {
-          while (done < from.length) {
-            const more = volume.writeSync(fd, from, done, from.length - done, position < 0 ? null : position + done);
-            if (more === 0) throw new Error("the host wrote nothing and gave no reason");
-            done += more;
-          }
-        } catch (error) {
-          if (done > 0 && size() > oldSize) volume.ftruncateSync(fd, oldSize);
-          throw error;
-        }
-      }),
-    size: (transfer) =>
-      attempt("size", () => {
-        transfer.bytes = size();
-      }),
-    close: () => attempt("close", () => volume.closeSync(fd)),
-  };
-}
-
-/** A folder held open: what is listed is that folder, wherever it is moved. */
-function openByHandle(volume: Volume, fd: number): OpenDirectory {
-  return {
-    kind: "directory",
-    list: () => readFolder(volume, `/proc/self/fd/${fd}`),
-    close: () => {
-      try {
-        volume.closeSync(fd);
-        return Status.OK;
-      } catch (error) {
-        return statusOf(error, "close");
-      }
-    },
-  };
-}
-
-function readFolder(volume: Volume, path: string): readonly Entry[] | Status {
-  try {
-    return volume
-      .readdirSync(path, { encoding: "buffer", withFileTypes: true })
-      .map((entry): Entry => ({ name: entry.name, kind: kindOf(entry) }));
-  } catch (error) {
-    return statusOf(error, "list");
-  }
-}
-
-function kindOf(entry: NodeKind): EntryKind {
-  if (entry.isFile()) return "file";
-  if (entry.isDirectory()) return "directory";
-  return entry.isSymbolicLink() ? "symlink" : "other";
+function entriesOf(volume: Volume, path: string): readonly Entry[] {
+  return volume
+    .readdirSync(path, { encoding: "buffer", withFileTypes: true })
+    .map((entry): Entry => ({ name: entry.name, kind: kindOf(entry) }));
 }

@@ -1,0 +1,116 @@
+/** What the file system `directory` has open: a handle of the host, through the statuses of spec FS-ERRNO-1. */
+import { Status } from "../../syscalls/status.ts";
+import { errnoOf, statusOf } from "./errno.ts";
+import type { OpenFile, Stat, Times } from "./file-system.ts";
+import { statOf, timesOf, type Volume } from "./volume.ts";
+
+/** Largest read buffer that is kept, in bytes. */
+const KEPT_SCRATCH = 1024 * 1024 + 1;
+/** Codes of Node.js for lengths that it, or a volume in memory, cannot take. */
+const TOO_LARGE = ["ERR_OUT_OF_RANGE", "ERR_FS_FILE_TOO_LARGE"];
+
+let scratch = new Uint8Array(0);
+
+/** A buffer to read into, at least `length` bytes long; kept from call to call unless it is large. */
+function scratchOf(length: number): Uint8Array {
+  if (length > KEPT_SCRATCH) return new Uint8Array(length);
+  if (length > scratch.length) scratch = new Uint8Array(length > 65_537 ? KEPT_SCRATCH : 65_537);
+  return scratch;
+}
+
+/** Does it, and answers the status of `fs.CALL` for what it throws. */
+export function attempt<T>(call: string, operation: () => T): T | Status {
+  try {
+    return operation();
+  } catch (error) {
+    if ((call === "write" || call === "truncate") && TOO_LARGE.includes(errnoOf(error) ?? "")) return Status.TOO_LARGE;
+    return statusOf(error, call);
+  }
+}
+
+/** What open files and open folders have in common. */
+export function openNode(volume: Volume, fd: number): Pick<OpenFile, "stat" | "setTimes" | "sync" | "close"> {
+  return {
+    stat: (): Stat | Status => attempt("stat", () => statOf(volume.fstatSync(fd, { bigint: true }))),
+    setTimes: (times: Times) =>
+      attempt("set_times", () => {
+        volume.futimesSync(fd, ...timesOf(times, () => volume.fstatSync(fd, { bigint: true })));
+        return Status.OK;
+      }),
+    sync: () =>
+      attempt("sync", () => {
+        volume.fsyncSync(fd);
+        return Status.OK;
+      }),
+    close: () =>
+      attempt("close", () => {
+        volume.closeSync(fd);
+        return Status.OK;
+      }),
+  };
+}
+
+/** `largest`: longest that a file of the volume may become, in bytes. */
+export function openFile(volume: Volume, fd: number, flags: { append: boolean; largest: number }): OpenFile {
+  const { append, largest } = flags;
+  const size = (): number => Number(volume.fstatSync(fd, { bigint: true }).size);
+
+  return {
+    ...openNode(volume, fd),
+    kind: "file",
+    read: (position, into, transfer) =>
+      attempt("read", () => {
+        // One byte more than asked for tells whether this is the end. A read that fails half-way leaves `into` alone.
+        const wanted = into.length + 1;
+        const buffer = scratchOf(wanted);
+        let got = 0;
+        while (got < wanted) {
+          const more = volume.readSync(fd, buffer, got, wanted - got, position + got);
+          if (more === 0) break;
+          got += more;
+        }
+        transfer.bytes = Math.min(got, into.length);
+        transfer.eof = got < wanted;
+        into.set(buffer.subarray(0, transfer.bytes));
+        return Status.OK;
+      }),
+    write: (position, from) =>
+      attempt("write", () => {
+        const old = size();
+        const begin = append || position < 0 ? old : position;
+        if (begin + from.length > largest) return Status.TOO_LARGE;
+        let done = 0;
+        try {
+          while (done < from.length) {
+            // A file opened to append finds its end itself, whoever else appends.
+            const more = volume.writeSync(fd, from, done, from.length - done, append ? null : begin + done);
+            if (more === 0) throw new Error("the host wrote nothing and gave no reason");
+            done += more;
+          }
+        } catch (error) {
+          if (done > 0) restoreSize(old);
+          throw error;
+        }
+        return Status.OK;
+      }),
+    size: (transfer) =>
+      attempt("size", () => {
+        transfer.bytes = size();
+        return Status.OK;
+      }),
+    truncate: (bytes) =>
+      attempt("truncate", () => {
+        if (bytes > largest) return Status.TOO_LARGE;
+        volume.ftruncateSync(fd, bytes);
+        return Status.OK;
+      }),
+  };
+
+  function restoreSize(old: number): void {
+    try {
+      if (size() > old) volume.ftruncateSync(fd, old);
+    } catch {
+      // What failed first is what the guest is told (spec FS-DIRECTORY-8).
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/** The part of `node:fs` that the file system `directory` stands on. */
+import type { EntryKind, Stat, Times } from "./file-system.ts";
+
+/** `node:fs`, or anything of its shape, as memfs is. */
+export interface Volume {
+  readonly constants: VolumeConstants;
+  openSync(path: string, flags: number, mode?: number): number;
+  closeSync(fd: number): void;
+  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
+  writeSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number;
+  ftruncateSync(fd: number, length: number): void;
+  fsyncSync(fd: number): void;
+  futimesSync(fd: number, accessed: string, modified: string): void;
+  fstatSync(fd: number, options: { bigint: true }): VolumeStats;
+  lstatSync(path: string, options: { bigint: true; throwIfNoEntry: false }): VolumeStats | undefined;
+  lutimesSync(path: string, accessed: string, modified: string): void;
+  mkdirSync(path: string, mode: number): void;
+  rmdirSync(path: string): void;
+  unlinkSync(path: string): void;
+  renameSync(path: string, newPath: string): void;
+  linkSync(path: string, newPath: string): void;
+  symlinkSync(target: string, path: string): void;
+  readlinkSync(path: string): string;
+  readlinkSync(path: string, options: { encoding: "buffer" }): Uint8Array;
+  realpathSync(path: string): string;
+  readdirSync(path: string, options: { encoding: "buffer"; withFileTypes: true }): readonly VolumeEntry[];
+}
+export interface VolumeConstants {
+  readonly O_RDONLY: number;
+  readonly O_WRONLY: number;
+  readonly O_RDWR: number;
+  readonly O_CREAT: number;
+  readonly O_EXCL: number;
+  readonly O_APPEND: number;
+  /** Absent where the platform has none. */
+  readonly O_NOFOLLOW?: number;
+  readonly O_NONBLOCK?: number;
+  readonly O_NOCTTY?: number;
+  readonly O_DIRECTORY?: number;
+}
+interface NodeKind {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+export interface VolumeStats extends NodeKind {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly nlink: bigint;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+export interface VolumeEntry extends NodeKind {
+  readonly name: Uint8Array;
+}
+
+export function isSame(left: VolumeStats, right: VolumeStats): boolean {
+  return left.ino === right.ino && left.dev === right.dev;
+}
+
+/** The stats of what has this name, link or not; undefined when nothing has. */
+export function look(volume: Volume, path: string): VolumeStats | undefined {
+  return volume.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/** True when the path, its last name not followed, leads to what the handle stands for. */
+export function leadsTo(volume: Volume, path: string, fd: number): boolean {
+  const there = look(volume, path);
+  return there !== undefined && isSame(there, volume.fstatSync(fd, { bigint: true }));
+}
+
+export function kindOf(node: NodeKind): EntryKind {
+  if (node.isFile()) return "file";
+  if (node.isDirectory()) return "directory";
+  return node.isSymbolicLink() ? "symlink" : "other";
+}
+
+/** `targetBytes`: length of a link's target; what a host says of it differs. */
+export function statOf(stats: VolumeStats, targetBytes = 0): Stat {
+  const kind = kindOf(stats);
+  return {
+    kind,
+    bytes: kind === "file" ? Number(stats.size) : targetBytes,
+    id: (stats.dev << 64n) | stats.ino,
+    links: kind === "file" ? Number(stats.nlink) : 1,
+    accessed: stats.atimeNs,
+    modified: stats.mtimeNs,
+    changed: stats.ctimeNs,
+  };
+}
+
+/** Both times as `utimes` takes them; one that is to stay is what it was. */
+export function timesOf({ accessed, modified }: Times, stats: () => VolumeStats): [accessed: string, modified: string] {
+  const old = accessed === undefined || modified === undefined ? stats() : undefined;
+  return [seconds(accessed ?? old!.atimeNs), seconds(modified ?? old!.mtimeNs)];
+}
+
+/**
+ * Nanoseconds as the seconds that make Node.js set the microsecond they are in, exactly until the year 2242: it cuts
+ * off, towards 0, what is below, so aim at the middle. As text, because Node.js takes a negative number for now.
+ */
+function seconds(nanoseconds: bigint): string {
+  const below = ((nanoseconds % 1000n) + 1000n) % 1000n;
+  const microseconds = Number((nanoseconds - below) / 1000n);
+  return `${(microseconds + (microseconds < 0 ? -0.5 : 0.5)) / 1e6}`;
+}
