@@ -11,15 +11,18 @@ import type { Heap, Kind } from "../vm/heap.ts";
 import { BYTES_KIND, STALE_OBJECT } from "../vm/heap.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
 import { Exit } from "./exit.ts";
+import { type Observer, observed, type Seen } from "./observe.ts";
 import { Panic } from "./panic.ts";
 import { Status, statusName } from "./status.ts";
 import type { Syscall } from "./table.ts";
+import { valueIndices, wideValue, wordIndices, wordsOf } from "./words.ts";
 
 /**
  * The code behind one row. Its arguments are the row's parameters in order: a u32 or i32 as itself; an i64 or u64 as the
  * nearest JavaScript number (exact up to 2^53), or as a bigint where the row says `exact`; a HeapRef as the host's object,
- * a null one as undefined; a window, its three parameters together, as a view that is good during the call. Answers the first result: the status where the row has one, else a number;
- * the others, and a first one of 64 bits, it sets through `call`.
+ * a null one as undefined; a window, its three parameters together, as a view that is good during the call. Answers the
+ * first result: the status where the row has one, else a number; the others, and a first one of 64 bits, it sets through
+ * `call`. Of the guest it changes nothing but `written` windows and the results, which may be new objects (spec REC-BODY-1).
  * Throws Fault to trap, which it may only do before any effect. Whatever else it throws becomes the status OTHER.
  */
 export type SyscallBody = (call: Call, ...values: never[]) => number | undefined;
@@ -70,6 +73,27 @@ export class Call {
   }
 }
 
+/** A body as the dispatcher calls it, and what stands around it. */
+export type LooseBody = (call: Call, ...values: unknown[]) => number | undefined;
+
+/** What stands between dispatcher and bodies: a recorder, which runs them, or a player, which answers instead (spec 18). */
+export interface Tape {
+  /** The words of the call under way; set before it. */
+  words: readonly number[];
+  /** Hears what is granted, and answers what holds. */
+  grant(granted: ReadonlySet<string>): ReadonlySet<string>;
+  /** What is called instead of `run`. */
+  body(row: Syscall, run: LooseBody): LooseBody;
+  /** The kinds, with a `save` that is the tape's. */
+  kinds(kinds: readonly Kind[]): Kind[];
+}
+
+export interface DispatchOptions {
+  /** Hears of every call, when it has ended (spec ABI-TRACE-1). */
+  readonly observe?: Observer;
+  readonly tape?: Tape;
+}
+
 export type HostFunctions = { readonly [module: string]: { readonly [name: string]: HostFunction } };
 
 /**
@@ -82,26 +106,70 @@ export function hostFunctions(
   implementation: Implementation,
   granted: ReadonlySet<string>,
   kinds: readonly Kind[],
+  options: DispatchOptions = {},
 ): HostFunctions {
   const functions: { [module: string]: { [name: string]: HostFunction } } = {};
+  const held = options.tape === undefined ? granted : options.tape.grant(granted);
   for (const row of rows) {
     const body = implementation[row.module]?.[row.name];
     if (body === undefined) throw new Panic(`${row.module}.${row.name} is not implemented`);
-    const missing = row.capability !== "none" && !granted.has(row.capability);
-    const { fuel, mayFree } = row;
-    if (row.params.length - 2 * row.windows.length > MOST_VALUES)
-      throw new Panic(`${row.module}.${row.name} has more than ${MOST_VALUES} values`);
+    checkRow(row, kinds);
+    const missing = row.capability !== "none" && !held.has(row.capability);
     const own = (functions[row.module] ??= {});
-    const call = missing ? refuse(row) : wrapper(row, body, kinds, false);
-    own[row.name] = { type: functionTypeOf(row), fuel, mayFree, call };
-    if (row.results.length < 2) continue;
-    const packed = missing ? refuse(row) : wrapper(row, body, kinds, true);
-    own[`${row.name}_p`] = { type: packedTypeOf(row), fuel, mayFree, call: packed };
+    makeLazily(own, row.name, () => hostFunction(row, body, kinds, false, missing, options));
+    if (row.results.length > 1)
+      makeLazily(own, `${row.name}_p`, () => hostFunction(row, body, kinds, true, missing, options));
   }
   for (const [module, bodies] of Object.entries(implementation))
     for (const name of Object.keys(bodies))
-      if (functions[module]?.[name] === undefined) throw new Panic(`${module}.${name} is not in the table`);
+      if (functions[module] === undefined || !Object.hasOwn(functions[module], name))
+        throw new Panic(`${module}.${name} is not in the table`);
   return functions;
+}
+
+/** Throws a Panic for a row that no wrapper can be made of. */
+function checkRow({ module, name, params, results, windows }: Syscall, kinds: readonly Kind[]): void {
+  if (params.length - 2 * windows.length > MOST_VALUES)
+    throw new Panic(`${module}.${name} has more than ${MOST_VALUES} values`);
+  if (results.some(({ type }) => type === "f32" || type === "f64"))
+    throw new Panic(`${module}.${name}: results are integers and HeapRefs`);
+  for (const { type } of params)
+    if (typeof type === "object")
+      for (const kind of type.ref.split("|"))
+        if (kind !== BYTES_KIND.name && !kinds.some((candidate) => candidate.name === kind))
+          throw new Panic(`${module}.${name}: no kind is named ${kind}`);
+}
+
+/** Most guests import a few calls of the table, and making a wrapper costs as much as starting a small guest. */
+function makeLazily(own: { [name: string]: HostFunction }, name: string, make: () => HostFunction): void {
+  const get = (): HostFunction => {
+    const value = make();
+    Object.defineProperty(own, name, { value, enumerable: true });
+    return value;
+  };
+  Object.defineProperty(own, name, { get, enumerable: true, configurable: true });
+}
+
+function hostFunction(
+  row: Syscall,
+  body: SyscallBody,
+  kinds: readonly Kind[],
+  packed: boolean,
+  missing: boolean,
+  { observe, tape }: DispatchOptions,
+): HostFunction {
+  const seen: Seen | undefined = observe && { call: undefined, first: undefined };
+  let call = missing ? refuse(row) : wrapper(row, body, kinds, packed, tape, seen);
+  if (tape !== undefined && !missing) call = announced(call, tape);
+  if (observe !== undefined) call = observed(row, packed, call, kinds, seen!, observe);
+  return { type: packed ? packedTypeOf(row) : functionTypeOf(row), fuel: row.fuel, mayFree: row.mayFree, call };
+}
+
+function announced(call: HostFunction["call"], tape: Tape): HostFunction["call"] {
+  return (caller, ...words) => {
+    tape.words = words;
+    return call(caller, ...words);
+  };
 }
 
 function refuse(row: Syscall): HostFunction["call"] {
@@ -128,42 +196,28 @@ interface Step {
   readonly kinds: readonly number[];
 }
 
-function wordsOf(type: ParameterType): 1 | 2 {
-  return typeof type === "object" || type === "i64" || type === "u64" ? 2 : 1;
-}
-
 function stepsOf(row: Syscall, kinds: readonly Kind[]): Step[] {
-  const words: number[] = [];
-  let word = 0;
-  for (const { type } of row.params) {
-    words.push(word);
-    word += wordsOf(type);
-  }
-  const hidden = new Set(row.windows.flatMap((window) => [window.offset, window.length]));
-  let value = 0;
+  const words = wordIndices(row.params);
+  const values = valueIndices(row);
   return row.params.map(({ name, type, maximum, exact = false, nullable = false }, index) => {
     const window = row.windows.find(({ ref }) => ref === index);
     return {
       name,
       word: words[index]!,
-      value: hidden.has(index) ? -1 : value++,
+      value: values[index]!,
       type,
       maximum: maximum ?? Number.POSITIVE_INFINITY,
       exact,
       nullable,
       windowOffset: window === undefined ? -1 : words[window.offset]!,
       windowLength: window === undefined ? -1 : words[window.length]!,
-      kinds: typeof type === "object" ? kindIds(row, type.ref, kinds) : [],
+      kinds: typeof type === "object" ? kindIds(type.ref, kinds) : [],
     };
   });
 }
 
-function kindIds(row: Syscall, names: string, kinds: readonly Kind[]): number[] {
-  return names.split("|").map((name) => {
-    const kind = [BYTES_KIND, ...kinds].find((candidate) => candidate.name === name);
-    if (kind === undefined) throw new Panic(`${row.module}.${row.name}: no kind is named ${name}`);
-    return kind.id;
-  });
+function kindIds(names: string, kinds: readonly Kind[]): number[] {
+  return names.split("|").map((name) => [BYTES_KIND, ...kinds].find((candidate) => candidate.name === name)!.id);
 }
 
 /** The nearest number to an i64 or a u64 in two words. */
@@ -171,12 +225,14 @@ function numberOf(type: ParameterType, low: number, high: number): number {
   return (type === "u64" ? high >>> 0 : high) * 0x1_0000_0000 + (low >>> 0);
 }
 
-function exactOf(type: ParameterType, low: number, high: number): bigint {
-  const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
-  return type === "u64" ? BigInt.asUintN(64, value) : value;
-}
-
-function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed: boolean): HostFunction["call"] {
+function wrapper(
+  row: Syscall,
+  body: SyscallBody,
+  kinds: readonly Kind[],
+  packed: boolean,
+  tape: Tape | undefined,
+  seen: Seen | undefined,
+): HostFunction["call"] {
   const steps = stepsOf(row, kinds);
   const numbers = steps.filter(({ type }) => typeof type !== "object");
   const refs = steps.filter(({ type }) => typeof type === "object");
@@ -189,9 +245,10 @@ function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed
   const destroyed = row.destroys === undefined ? undefined : steps[row.destroys]!;
   const hasStatus = row.results[0]?.name === "status";
   const blockBytes = packed ? packedSize(row) : 0;
-  const blockWord = steps.reduce((count, { type }) => count + wordsOf(type), 0);
-  const answer = answerOf(row, packed);
-  const run = hasStatus ? guarded(row, body) : (body as LooseBody);
+  const blockWord = wordIndices(row.params).at(-1)!;
+  const answer = seen === undefined ? answerOf(row, packed) : noting(seen, answerOf(row, packed));
+  const plain = hasStatus ? guarded(row, body) : (body as LooseBody);
+  const run = tape === undefined ? plain : tape.body(row, plain);
   const call = new Call(row.results.length);
 
   return (caller, ...words) => {
@@ -215,8 +272,7 @@ function wrapper(row: Syscall, body: SyscallBody, kinds: readonly Kind[], packed
 }
 
 /** Most values of a body. They are passed one by one: spreading an array costs more than the checks of a small call. */
-const MOST_VALUES = 5;
-type LooseBody = (call: Call, ...values: unknown[]) => number | undefined;
+export const MOST_VALUES = 5;
 
 /** Checks the numeric parameters and hands them to `given`. */
 function takeNumbers(steps: readonly Step[], words: readonly number[], given: unknown[]): void {
@@ -224,7 +280,7 @@ function takeNumbers(steps: readonly Step[], words: readonly number[], given: un
     const { type, word, value, maximum, exact, name } = steps[k]!;
     let number = words[word]!;
     if (exact) {
-      given[value] = exactOf(type, number, words[word + 1]!);
+      given[value] = wideValue(type, number, words[word + 1]!);
       continue;
     }
     if (type === "u32") number >>>= 0;
@@ -315,8 +371,6 @@ type Answer = (caller: Caller, call: Call, first: number | undefined, pointer: n
 /** How the results of a row leave: as the one value, as several values, or packed at a pointer. */
 function answerOf(row: Syscall, packed: boolean): Answer {
   const wide = row.results.map(({ type }) => wordsOf(type) === 2);
-  if (row.results.some(({ type }) => type === "f32" || type === "f64"))
-    throw new Panic(`${row.module}.${row.name}: results are integers and HeapRefs`);
   if (packed)
     return (caller, call, first, pointer) => {
       const bytes = caller.memory!.bytes;
@@ -335,6 +389,15 @@ function answerOf(row: Syscall, packed: boolean): Answer {
       else caller.results.setI32(k, k === 0 && !firstInCall ? first! : call.low[k]!);
     }
     return undefined;
+  };
+}
+
+/** Keeps what `answer` hands out where the observer finds it. */
+function noting(seen: Seen, answer: Answer): Answer {
+  return (caller, call, first, pointer) => {
+    seen.call = call;
+    seen.first = first;
+    return answer(caller, call, first, pointer);
   };
 }
 
