@@ -25,9 +25,24 @@ export interface Listed {
   readonly name: string;
 }
 
+/** What `fs.stat` answered. */
+export interface Stats {
+  readonly status: number;
+  readonly kind: number;
+  readonly bytes: number;
+  readonly id: number;
+  readonly links: number;
+  readonly accessed: bigint;
+  readonly modified: bigint;
+  readonly changed: bigint;
+}
+
+type PathBytes = string | Uint8Array;
+
 const { READ, DIRECTORY } = OpenFlag;
 /** Where the driver puts paths and data in its memory. */
 const PATH_AT = 0;
+const SECOND_PATH_AT = 32_768;
 const DATA_AT = 65_536;
 const PAGES = 40;
 
@@ -99,20 +114,20 @@ export class Driver {
   }
 
   /** Puts a path into memory: the three words of its window. */
-  path(path: string | Uint8Array): [Ref, number, number] {
+  path(path: PathBytes, at: number = PATH_AT): [Ref, number, number] {
     const bytes = typeof path === "string" ? Buffer.from(path) : path;
-    this.memory.bytes.set(bytes, PATH_AT);
-    return [this.own, PATH_AT, bytes.length];
+    this.memory.bytes.set(bytes, at);
+    return [this.own, at, bytes.length];
   }
 
-  open(path: string | Uint8Array, flags: number): { status: number; handle: Ref } {
-    const { results } = this.call("fs", "open", ...this.path(path), flags);
+  open(path: PathBytes, flags: number, dir: Ref = NULL_REF): { status: number; handle: Ref } {
+    const { results } = this.call("fs", "open", dir, ...this.path(path), flags);
     return { status: results[0] as number, handle: results[1] as Ref };
   }
 
   /** A handle that must open. */
-  handle(path: string, flags: number): Ref {
-    const { status, handle } = this.open(path, flags);
+  handle(path: PathBytes, flags: number, dir: Ref = NULL_REF): Ref {
+    const { status, handle } = this.open(path, flags, dir);
     if (status !== 0) throw new Error(`open ${path}: status ${status}`);
     return handle;
   }
@@ -125,7 +140,7 @@ export class Driver {
       status: status!,
       bytes: bytes!,
       eof: eof!,
-      text: Buffer.from(this.memory.bytes.subarray(DATA_AT, DATA_AT + bytes!)).toString("latin1"),
+      text: this.#text(DATA_AT, bytes!),
     };
   }
 
@@ -143,27 +158,107 @@ export class Driver {
     return results[0] === 0 ? narrow(results[1] as Ref) : -(results[0] as number);
   }
 
+  truncate(handle: Ref, bytes: number | bigint): number {
+    return this.#status("truncate", handle, wide(bytes));
+  }
+
+  sync(handle: Ref): number {
+    return this.#status("sync", handle);
+  }
+
   close(handle: Ref): number {
-    return this.call("fs", "close", handle).returned!;
+    return this.#status("close", handle);
+  }
+
+  /** Of a path, or of the handle itself when the path is empty. */
+  stat(path: PathBytes, flags: number = 0, handle: Ref = NULL_REF): Stats {
+    const { results } = this.call("fs", "stat", handle, ...this.path(path), flags);
+    const [status, kind, ...rest] = results as [number, number, ...Ref[]];
+    const [bytes, id, links] = rest.map(narrow);
+    const [accessed, modified, changed] = rest.slice(3).map(exact);
+    return {
+      status,
+      kind,
+      bytes: bytes!,
+      id: id!,
+      links: links!,
+      accessed: accessed!,
+      modified: modified!,
+      changed: changed!,
+    };
+  }
+
+  /** Of a path, or of the handle itself when the path is empty. */
+  setTimes(path: PathBytes, flags: number, accessed: bigint, modified: bigint, handle: Ref = NULL_REF): number {
+    return this.#status("set_times", handle, ...this.path(path), flags, wide(accessed), wide(modified));
+  }
+
+  mkdir(path: PathBytes, dir: Ref = NULL_REF): number {
+    return this.#status("mkdir", dir, ...this.path(path));
+  }
+
+  rmdir(path: PathBytes, dir: Ref = NULL_REF): number {
+    return this.#status("rmdir", dir, ...this.path(path));
+  }
+
+  unlink(path: PathBytes, dir: Ref = NULL_REF): number {
+    return this.#status("unlink", dir, ...this.path(path));
+  }
+
+  rename(path: PathBytes, newPath: PathBytes, dir: Ref = NULL_REF, newDir: Ref = NULL_REF): number {
+    return this.#status("rename", dir, ...this.path(path), newDir, ...this.path(newPath, SECOND_PATH_AT));
+  }
+
+  link(path: PathBytes, newPath: PathBytes, dir: Ref = NULL_REF, newDir: Ref = NULL_REF): number {
+    return this.#status("link", dir, ...this.path(path), newDir, ...this.path(newPath, SECOND_PATH_AT));
+  }
+
+  symlink(target: PathBytes, path: PathBytes, dir: Ref = NULL_REF): number {
+    return this.#status("symlink", ...this.path(target, SECOND_PATH_AT), dir, ...this.path(path));
+  }
+
+  /** `target` is what was copied of it; `bytes` the length of the whole. */
+  readlink(path: PathBytes, max = 4096, dir: Ref = NULL_REF): { status: number; target: string; bytes: number } {
+    const { results } = this.call("fs", "readlink", dir, ...this.path(path), this.own, DATA_AT, max);
+    const [status, copied, bytes] = results as number[];
+    return { status: status!, target: this.#text(DATA_AT, copied!, "utf8"), bytes: bytes! };
   }
 
   list(handle: Ref, cookie: number, max: number): { status: number; entries: Listed[]; eof: number; next: number } {
     const { results } = this.call("fs", "list", handle, wide(cookie), this.own, DATA_AT, max);
     const [status, bytes, eof, next] = results as [number, number, number, Ref];
     const entries: Listed[] = [];
-    for (let at = DATA_AT; at < DATA_AT + bytes; at += 2 + this.memory.bytes[at + 1]!) {
-      const end = at + 2 + this.memory.bytes[at + 1]!;
-      entries.push({
-        kind: this.memory.bytes[at]!,
-        name: Buffer.from(this.memory.bytes.subarray(at + 2, end)).toString(),
-      });
-    }
+    for (let at = DATA_AT; at < DATA_AT + bytes; at += 2 + this.memory.bytes[at + 1]!)
+      entries.push({ kind: this.memory.bytes[at]!, name: this.#text(at + 2, this.memory.bytes[at + 1]!, "utf8") });
     return { status, entries, eof, next: narrow(next) };
   }
 
+  /** Variables of the environment, `NAME=value`. */
+  env(): string[] {
+    return this.#strings("env");
+  }
+
+  args(): string[] {
+    return this.#strings("arg", "args_count");
+  }
+
+  /** Nanoseconds of the clock `id`. */
+  clock(id: number): bigint {
+    return exact(this.call("sys", "clock", id).results[0] as Ref);
+  }
+
+  sleep(nanoseconds: bigint): void {
+    this.call("sys", "sleep", wide(nanoseconds));
+  }
+
+  random(length: number): Uint8Array {
+    this.call("sys", "random", this.own, DATA_AT, length);
+    return this.memory.bytes.slice(DATA_AT, DATA_AT + length);
+  }
+
   /** Contents of a file, or its status as a number. */
-  contents(path: string): string | number {
-    const { status, handle } = this.open(path, READ);
+  contents(path: PathBytes, dir: Ref = NULL_REF): string | number {
+    const { status, handle } = this.open(path, READ, dir);
     if (status !== 0) return status;
     const { text } = this.read(handle, 0, this.size(handle));
     this.close(handle);
@@ -171,12 +266,49 @@ export class Driver {
   }
 
   /** Names in a directory, or the status as a number. */
-  names(path: string): string[] | number {
-    const { status, handle } = this.open(path, DIRECTORY);
+  names(path: PathBytes, dir: Ref = NULL_REF): string[] | number {
+    const { status, handle } = this.open(path, DIRECTORY, dir);
     if (status !== 0) return status;
     const listed = this.list(handle, 0, 1 << 20);
     this.close(handle);
     return listed.status === 0 ? listed.entries.map(({ name }) => name) : listed.status;
+  }
+
+  /** Everything in a directory, by path: contents of files, null for directories, links with their targets. */
+  tree(path = "/"): { [path: string]: string | number | null | { link: string } } {
+    const tree: { [path: string]: string | number | null | { link: string } } = {};
+    const visit = (at: string): void => {
+      const dir = this.handle(at, DIRECTORY);
+      const { status, entries } = this.list(dir, 0, 1 << 20);
+      if (status !== 0) throw new Error(`list ${at}: status ${status}`);
+      this.close(dir);
+      for (const { kind, name } of entries) {
+        const place = `${at}/${name}`;
+        const key = place.slice(path.length).replace(/^\/+/, "");
+        if (kind === 1) tree[key] = this.contents(place);
+        else if (kind === 3) tree[key] = { link: this.readlink(place).target };
+        else tree[key] = null;
+        if (kind === 2) visit(place);
+      }
+    };
+    visit(path);
+    return tree;
+  }
+
+  #status(name: string, ...args: readonly (number | Ref)[]): number {
+    return this.call("fs", name, ...args).returned!;
+  }
+
+  #text(at: number, length: number, encoding: BufferEncoding = "latin1"): string {
+    return Buffer.from(this.memory.bytes.subarray(at, at + length)).toString(encoding);
+  }
+
+  #strings(name: string, count = `${name}_count`): string[] {
+    return Array.from({ length: this.call("sys", count).returned! }, (_, index) => {
+      const length = this.call("sys", `${name}_size`, index).returned!;
+      const copied = this.call("sys", `${name}_read`, index, this.own, DATA_AT, length).returned!;
+      return this.#text(DATA_AT, copied, "utf8");
+    });
   }
 
   #set(index: number, value: number | Ref): void {
@@ -185,10 +317,16 @@ export class Driver {
 }
 
 /** An integer as the two words of an i64. */
-export function wide(value: number): Ref {
-  return [value | 0, Math.floor(value / 2 ** 32) | 0];
+export function wide(value: number | bigint): Ref {
+  if (typeof value === "number") return [value | 0, Math.floor(value / 2 ** 32) | 0];
+  return [Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))];
 }
 
+/** The nearest number to an i64. */
 export function narrow([low, high]: Ref): number {
   return high * 2 ** 32 + (low >>> 0);
+}
+
+function exact([low, high]: Ref): bigint {
+  return (BigInt(high) << 32n) | BigInt(low >>> 0);
 }
