@@ -378,10 +378,10 @@ function openPlace(mount: ResolvedMount, place: Place, flags: number): Opened | 
 function renamePlace(from: Start, source: Place, to: Start, target: Place): Outcome {
   const isDirectory = source.name === undefined;
   if (!isDirectory && source.found === undefined) return Status.NOT_FOUND;
-  if (!isDirectory && (from.path.directory || to.path.directory)) return Status.NOT_DIRECTORY;
   const old = namedPlace(source);
   const fresh = namedPlace(target);
   if (old === undefined || fresh === undefined) return Status.BUSY;
+  if (!isDirectory && (from.path.directory || to.path.directory)) return Status.NOT_DIRECTORY;
   if (isDirectory && target.name !== undefined && target.found !== undefined) return Status.NOT_DIRECTORY;
   if (!isDirectory && target.name === undefined) return Status.IS_DIRECTORY;
   const oldPath = [...namesOf(old.folder), old.name].join("/");
