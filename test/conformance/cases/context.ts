@@ -14,6 +14,14 @@ export interface Assert {
   same(actual: unknown, expected: unknown, ...message: [] | [string]): unknown;
 }
 
+/**
+ * What a file system may keep less of than the contract:
+ * - `directories-by-name`: a handle on a directory is good only while that has the name it was opened by
+ * - `links-to-links`: giving a symbolic link another name is UNSUPPORTED
+ * - `no-races`: it is for tests in which nobody else changes the tree, and does not tell what has changed since a look-up
+ */
+export type Exception = "directories-by-name" | "links-to-links" | "no-races";
+
 /** How a guest is given the file system, beside the mount at `/`. */
 export interface DriveOptions extends Omit<AbiOptions, "mounts"> {
   readonly readOnly?: boolean;
@@ -25,6 +33,7 @@ export interface DriveOptions extends Omit<AbiOptions, "mounts"> {
 
 export interface Context {
   readonly capabilities: Capabilities;
+  readonly exceptions: ReadonlySet<Exception>;
   readonly create: (tree: Tree) => FileSystem;
   /** Adds a case. */
   check(title: string, body: (t: Assert) => void): void;
@@ -38,6 +47,7 @@ export function createContext(
   name: string,
   test: (title: string, body: (t: Assert) => void) => unknown,
   create: (tree: Tree) => FileSystem,
+  exceptions: ReadonlySet<Exception>,
 ): Context {
   const { capabilities } = create({});
   const drivers: Driver[] = [];
@@ -52,6 +62,7 @@ export function createContext(
   };
   return {
     capabilities,
+    exceptions,
     create,
     check,
     change(title, body) {

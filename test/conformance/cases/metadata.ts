@@ -11,7 +11,7 @@ const SECOND = 1_000_000_000n;
 export function metadataCases({ capabilities, check, drive }: Context): void {
   const { writable, symlinks, hardLinks, times, ownMetadata } = capabilities;
 
-  check("[FS-STAT-1] kind and length, by path and by handle", (t) => {
+  check("[FS-STAT-1, FS-STAT-2] kind and length, by path and by handle", (t) => {
     const guest = drive({ ...TREE, ...(symlinks ? { link: { link: "dir/b.txt" }, nowhere: { link: "none" } } : {}) });
     const shape = (path: string, flags = 0, handle = NULL_REF): unknown => {
       const { status, kind, bytes, links } = guest.stat(path, flags, handle);
@@ -52,7 +52,7 @@ export function metadataCases({ capabilities, check, drive }: Context): void {
     t.equal(guest.stat("/nowhere").status, Status.NOT_FOUND);
   });
 
-  check("[FS-STAT-1, FS-STAT-2] ids count from 1 in the order of first sight, one for each file", (t) => {
+  check("[FS-STAT-3] ids count from 1 in the order of first sight, one for each file", (t) => {
     const guest = drive({ a: "", b: "", "d/c": "" });
     const id = (path: string, handle = NULL_REF): number => guest.stat(path, 0, handle).id;
     t.equal(id("/none"), 0);
@@ -96,7 +96,7 @@ export function metadataCases({ capabilities, check, drive }: Context): void {
   });
 
   if (writable && hardLinks)
-    check("[FS-STAT-1] the count of links", (t) => {
+    check("[FS-STAT-2] the count of links", (t) => {
       const guest = drive({ f: "text", d: null }, { hostMetadata: true });
       const links = (path: string, handle = NULL_REF): number => guest.stat(path, 0, handle).links;
       const file = guest.handle("/f", READ);
@@ -178,7 +178,7 @@ export function metadataCases({ capabilities, check, drive }: Context): void {
 
   if (!ownMetadata) return;
 
-  check("[FS-STAT-3] times are the guest's clock at what changed them", (t) => {
+  check("[FS-STAT-2] times are the guest's clock at what changed them", (t) => {
     const guest = drive({ d: null }, { clock: { start: 1000n } });
     const at = (moment: bigint): void => {
       guest.fuelUsed = moment;

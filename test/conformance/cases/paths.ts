@@ -91,7 +91,7 @@ export function pathCases({ capabilities, check, change, drive }: Context): void
     t.equal(guest.contents("/%7e"), Status.NOT_FOUND);
   });
 
-  check("[FS-PATH-3] `..` is the parent, and never above the mount", (t) => {
+  check("[FS-PATH-6, FS-NAME-1] `..` is the parent, and never above the mount", (t) => {
     const guest = drive(TREE);
     t.equal(guest.contents("/dir/../a.txt"), "alpha");
     t.equal(guest.contents("/dir/sub/../b.txt"), "beta");

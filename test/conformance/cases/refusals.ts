@@ -36,7 +36,7 @@ export function refusalCases({ capabilities, check, change, create, drive }: Con
     t.equal(guest.contents("/a.txt"), "alpha");
   });
 
-  check("[FS-MOUNT-4] no file is renamed or linked from mount to mount", (t) => {
+  check("[FS-MOUNT-1, FS-MOUNT-2] no file is renamed or linked from mount to mount", (t) => {
     const other = create({ f: "other", d: null });
     const guest = drive(TREE, {
       mounts: [

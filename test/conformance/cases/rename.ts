@@ -61,7 +61,7 @@ export function renameCases({ capabilities, change, drive }: Context): void {
       }
   });
 
-  change("[FS-NAME-1, FS-NAME-5] rename: what is not there, dots and slashes", (t) => {
+  change("[FS-NAME-1, FS-NAME-5, FS-NAME-7] rename: what is not there, dots and slashes", (t) => {
     const guest = drive(TREE);
     const before = guest.tree();
     const cases: readonly [from: string, to: string, status: number][] = [
