@@ -93,7 +93,7 @@ export function observed(
       packed,
       instance: caller.instance,
       fuel: caller.fuelUsed(),
-      args: row.params.map(({ type }, k) => valueOf(type, words[at[k]!]!, words[at[k]! + 1]!)),
+      args: row.params.map(({ type }, k) => callValue(type, words[at[k]!]!, words[at[k]! + 1]!)),
       kinds: row.params.map(({ type }, k) => kindOf(heap, type, words[at[k]!]!, words[at[k]! + 1]!)),
       windows: row.windows.map((window) => (window.written === undefined ? glimpse(window, given(window)) : undefined)),
     };
@@ -106,7 +106,7 @@ export function observed(
     }
     const { low, high } = seen.call!;
     const results = row.results.map(({ type }, k) =>
-      k === 0 && wordsOf(type) === 1 ? valueOf(type, seen.first!, 0) : valueOf(type, low[k]!, high[k]!),
+      k === 0 && wordsOf(type) === 1 ? callValue(type, seen.first!, 0) : callValue(type, low[k]!, high[k]!),
     );
     const isOk = row.results[0]?.name !== "status" || results[0] === Status.OK;
     const written = (window: Window): number => {
@@ -128,7 +128,7 @@ export function observed(
   };
 }
 
-function valueOf(type: ParameterType, low: number, high: number): CallValue {
+function callValue(type: ParameterType, low: number, high: number): CallValue {
   if (type === "f32" || type === "f64") return low;
   if (type === "i32") return low | 0;
   return type === "u32" ? low >>> 0 : wideValue(type, low, high);

@@ -31,6 +31,8 @@ export interface SyscallParameter extends Parameter {
   readonly nullable?: true;
   /** Of an i64 or u64: it reaches the body as a bigint. */
   readonly exact?: true;
+  /** Of a sum of flags: their names and bits, for traces. */
+  readonly flags?: { readonly [name: string]: number };
 }
 
 /** Parameters, by index, that name `length` bytes at `offset` of the Bytes object `ref`. */
@@ -146,9 +148,11 @@ function source(length: string, doc: string): SyscallParameter[] {
   ];
 }
 function flags(...names: readonly (keyof typeof OpenFlag | keyof typeof TimesFlag)[]): SyscallParameter {
-  const bits: { readonly [name: string]: number } = { ...OpenFlag, ...TimesFlag };
+  const all: { readonly [name: string]: number } = { ...OpenFlag, ...TimesFlag };
+  const bits = Object.fromEntries(names.map((name) => [name, all[name]!]));
   const list = names.map((name) => `${name} ${bits[name]}`).join(", ");
-  return { ...parameter("flags", "u32", names.length === 1 ? `0 or ${list}` : `sum of ${list}`), maximum: 255 };
+  const doc = names.length === 1 ? `0 or ${list}` : `sum of ${list}`;
+  return { ...parameter("flags", "u32", doc), maximum: 255, flags: bits };
 }
 
 /** What looking up a path can meet. */
