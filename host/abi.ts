@@ -5,6 +5,8 @@
 import { type Call, type HostFunctions, hostFunctions, type Implementation } from "../syscalls/dispatch.ts";
 import { Exit } from "../syscalls/exit.ts";
 import { DIR_KIND, FILE_KIND, STREAM_KIND } from "../syscalls/kinds.ts";
+import type { Observer } from "../syscalls/observe.ts";
+import type { Recorder } from "../syscalls/recording.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS, TimesFlag } from "../syscalls/table.ts";
 import { checkAbiVersion } from "../syscalls/version.ts";
@@ -61,6 +63,10 @@ export interface AbiOptions {
   /** Shows times and link counts of the host's files (spec FS-STAT-2). */
   readonly hostMetadata?: boolean;
   readonly quota?: AbiQuota;
+  /** Hears of every call when it has ended (spec ABI-TRACE-1). */
+  readonly observe?: Observer;
+  /** Records what the host answers (spec 18). */
+  readonly record?: Recorder;
 }
 
 /** For `module.instantiate({ ...abi })`. Serves one store, which `store.close()` makes release open files. */
@@ -288,9 +294,15 @@ export function createAbi(options: AbiOptions = {}): Abi {
       handles--;
     },
   };
-  const kinds = savedKinds(parts);
+  const kinds = options.record?.kinds(savedKinds(parts)) ?? savedKinds(parts);
   const check = (module: Module): void => checkAbiVersion(module.structure);
-  return { imports: hostFunctions(SYSCALLS, implementation, granted, kinds), kinds, state: hostState(parts), check };
+  const dispatch = { observe: options.observe, tape: options.record };
+  return {
+    imports: hostFunctions(SYSCALLS, implementation, granted, kinds, dispatch),
+    kinds,
+    state: hostState(parts),
+    check,
+  };
 }
 
 /** The bodies of `NAMEs_count`, `NAME_size` and `NAME_read`. */

@@ -90,8 +90,8 @@ export interface Tape {
 
 export interface DispatchOptions {
   /** Hears of every call, when it has ended (spec ABI-TRACE-1). */
-  readonly observe?: Observer;
-  readonly tape?: Tape;
+  readonly observe?: Observer | undefined;
+  readonly tape?: Tape | undefined;
 }
 
 export type HostFunctions = { readonly [module: string]: { readonly [name: string]: HostFunction } };

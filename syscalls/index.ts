@@ -1,9 +1,36 @@
 /** The host ABI: its table, and the dispatcher that turns the table and an implementation into imports. */
-export type { Call, HostFunctions, Implementation, SyscallBody, TransferHandle } from "./dispatch.ts";
+export type {
+  Call,
+  DispatchOptions,
+  HostFunctions,
+  Implementation,
+  SyscallBody,
+  Tape,
+  TransferHandle,
+} from "./dispatch.ts";
 export { hostFunctions } from "./dispatch.ts";
 export { Exit } from "./exit.ts";
 export { DIR_KIND, FILE_KIND, KINDS, STREAM_KIND } from "./kinds.ts";
+export type { CallEnd, CallEvent, CallValue, Glimpse, Observer } from "./observe.ts";
 export { Panic } from "./panic.ts";
+export {
+  createRecorder,
+  type Outcome,
+  outcomeOf,
+  type Recorder,
+  type RecorderOptions,
+  type RecordingHeader,
+} from "./recording.ts";
+export { type Json, type JsonObject, type ReadBytes, RecordingError, type WriteBytes } from "./recording-file.ts";
+export {
+  openRecording,
+  type Player,
+  type ReplayAbi,
+  ReplayError,
+  type ReplayOptions,
+  replayAbi,
+} from "./replay.ts";
 export { STATUS_MESSAGES, Status, type StatusName, statusName } from "./status.ts";
 export { ABI_VERSION, OpenFlag, SYSCALLS, type Syscall, type SyscallParameter, syscall, type Window } from "./table.ts";
+export { traceFilter, traceJson, traceLine } from "./trace.ts";
 export { ABI_SECTION, checkAbiVersion } from "./version.ts";

@@ -311,7 +311,7 @@ export function replayAbi(player: Player, options: ReplayOptions = {}): ReplayAb
     if (bytes.length > 0) streams[handle.maker]?.(bytes);
   };
   const kinds = player.kinds(KINDS);
-  const dispatch = { tape: player, ...(options.observe && { observe: options.observe }) };
+  const dispatch = { observe: options.observe, tape: player };
   return {
     imports: hostFunctions(SYSCALLS, NO_BODIES, new Set(), kinds, dispatch),
     kinds,
