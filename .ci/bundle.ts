@@ -71,7 +71,9 @@ await build({
 });
 await build({
   ...command,
-  entryPoints: ["dis", "help", "inspect", "version"].map((name) => `host/command/${name}.ts`).concat("host/wat.ts"),
+  entryPoints: ["dis", "help", "inspect", "new", "version"]
+    .map((name) => `host/command/${name}.ts`)
+    .concat("host/wat.ts", "host/grants.ts"),
   entryNames: "[name]",
   outdir: "dist/chunks",
   splitting: true,

@@ -6,6 +6,8 @@ export interface Option {
   readonly name: string;
   /** What its value is called in the help; absent: the option takes none. */
   readonly value?: string;
+  /** The value may be left out; it stands behind `=` or nowhere. */
+  readonly optional?: boolean;
   readonly repeatable?: boolean;
   readonly doc: string;
 }
@@ -14,7 +16,7 @@ export interface Arguments {
   readonly positionals: readonly string[];
   /** What stands behind `--`. */
   readonly rest: readonly string[];
-  /** Values by option, in their order; of an option without a value one "" each. */
+  /** Values by option, in their order; "" for each time that there is none. */
   readonly options: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -41,7 +43,7 @@ export function parseArguments(words: readonly string[], options: readonly Optio
     let value = inline;
     if (option.value === undefined) {
       if (inline !== undefined) throw usageError(`--${name} takes no value.`);
-    } else if (value === undefined) {
+    } else if (value === undefined && !option.optional) {
       value = words[++at];
       if (value === undefined) throw usageError(`--${name} needs a value: --${name} ${option.value}`);
     }

@@ -1,6 +1,7 @@
 /** The commands, and how a line is taken apart; the help is printed from the same table. */
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
+import { GRANT_OPTIONS } from "./grants.ts";
 import { run } from "./run.ts";
 import { isReaderGone, note, print } from "./terminal.ts";
 
@@ -36,12 +37,7 @@ export const COMMANDS: readonly Command[] = [
         value: "NAME[(ARG, …)]",
         doc: "Call this exported function instead and print its results, one a line.",
       },
-      {
-        name: "dir",
-        value: "HOST::GUEST[:ro]",
-        repeatable: true,
-        doc: "Let the guest see the folder HOST as GUEST; with :ro it can only read. --dir DIR shows it under its own path.",
-      },
+      ...GRANT_OPTIONS,
       { name: "fuel", value: "N", doc: "Stop the guest when it has used N units of fuel. Default: no limit." },
       {
         name: "max-memory",
@@ -56,7 +52,7 @@ export const COMMANDS: readonly Command[] = [
     ],
     details: [
       `${MODULE_DOC} Its entry point is the exported function _start, else main; neither takes parameters, and main may give an i32.`,
-      "A guest has standard input, output and error, its arguments, and the folders it is granted with --dir; nothing else. When the module came through standard input, the guest's is empty.",
+      "A guest has standard input, output and error, its arguments, and what it is granted; nothing else. When the module came through standard input, the guest's is empty. By default its clock and its random bytes are the same in every run.",
       "Exit code: the guest's own (what it passes to sys.exit, or the low eight bits of what main gives, else 0); 134 when it trapped or ran out of fuel; 1 when the module is bad or the host failed; 2 when the command line is wrong; 130 after Ctrl-C; 141 when nobody reads its output. A guest may exit with any of them itself: the report tells them apart.",
       `The report is one line of JSON: schema ("ashlar.run/1"), outcome ("exit", "trap", "out-of-fuel", or "error" when the guest did not run), exitCode, trap (code, name, message, function, offset, backtrace; else null), error (code, message; else null), fuelUsed (a number with all its digits, also above 2^53), fuelLimit (the same, or null), engine, module (path, digest), durationMs, and stateDigest with --digest. On standard output it is the last line. FILE is emptied before the guest runs; a run that is ended from outside leaves it empty.`,
     ],
@@ -89,6 +85,18 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: ["ashlar dis guest.wasm", "ashlar dis --function main guest.wasm"],
     run: async (args) => (await import("./dis.ts")).dis(args),
+  },
+  {
+    name: "new",
+    summary: "start a guest program in a new folder",
+    usage: "DIR --lang LANG",
+    positionals: [1, 1],
+    options: [{ name: "lang", value: "as|c|rust|wat", doc: "AssemblyScript, C, Rust, or WebAssembly's text format." }],
+    details: [
+      "DIR must be empty or not there yet. It gets a small program that builds and runs, what builds it, a README with the commands, and a copy of the bindings, so that it needs nothing of Ashlar but the command.",
+    ],
+    examples: ["ashlar new hello --lang c"],
+    run: async (args) => (await import("./new.ts")).newGuest(args),
   },
   {
     name: "help",

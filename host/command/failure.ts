@@ -45,7 +45,10 @@ export function usageError(message: string, hint?: string): CommandError {
 }
 
 const HINTS: { readonly [code: string]: string } = {
-  "FS-GRANT": "Folders are granted with --dir HOST::GUEST, or with :ro to read only.",
+  "CLI-ENTRY":
+    "An entry point takes no parameters: _start gives no result, main none or an i32. To call another function: --invoke 'NAME(ARG, …)'. `ashlar inspect` lists the exports.",
+  "FS-GRANT": "`ashlar help run` explains what can be granted, and how.",
+  "FS-TMP": "What the guest made is lost. Changed files are copied back whole or not at all.",
   "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
   "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
   "VM-LINK": "`ashlar inspect MODULE` lists what a module imports, and which of it is known.",
@@ -53,7 +56,7 @@ const HINTS: { readonly [code: string]: string } = {
 };
 
 /** Errors that a user can meet, by their code: each bundle has its own copies of the classes. */
-const CODE = /^(VM|ABI|FS|CLI)-/;
+const CODE = /^(VM|ABI|FS|PACK|ASL|PEL|CLI)-/;
 
 /** `error`, about the file or folder `where`, for {@link describeFailure}. */
 export function failureOf(error: unknown, where?: string): Failure {

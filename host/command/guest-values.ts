@@ -82,12 +82,8 @@ function parseValue(type: ValueType, word: string, index: number): Value {
 /** A result as text: integers signed and decimal, floats with the fewest digits that name them. */
 export function printValue(type: ValueType, value: Value): string {
   if (value === null) return "null";
-  if (typeof value !== "object") return String(value);
-  if (!("bits" in value)) return type;
-  const view = new DataView(new ArrayBuffer(8));
-  if (typeof value.bits === "bigint") view.setBigUint64(0, value.bits);
-  else view.setUint32(0, value.bits);
-  return printFloat(typeof value.bits === "bigint" ? view.getFloat64(0) : view.getFloat32(0), type);
+  if (type === "f32" || type === "f64") return printFloat(value as number, type);
+  return type === "i32" || type === "i64" ? String(value) : type;
 }
 
 function printFloat(value: number, type: ValueType): string {

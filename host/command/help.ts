@@ -1,4 +1,5 @@
 /** `ashlar help`: text from the table of commands. */
+import type { Option } from "./arguments.ts";
 import type { Command } from "./commands.ts";
 
 const WIDTH = 100;
@@ -25,14 +26,17 @@ export function commandHelp({ name, summary, usage, options, details, examples }
   const lines = [`ashlar ${name}: ${summary}`, "", `Usage: ashlar ${name} ${usage}`];
   if (options.length > 0) lines.push("");
   for (const option of options) {
-    lines.push(
-      `  --${option.name}${option.value === undefined ? "" : ` ${option.value}`}${option.repeatable ? "  (repeatable)" : ""}`,
-    );
+    lines.push(`  --${option.name}${valueText(option)}${option.repeatable ? "  (repeatable)" : ""}`);
     lines.push(...wrap(option.doc, 6));
   }
   for (const paragraph of details) lines.push("", ...wrap(paragraph, 0));
   if (examples.length > 0) lines.push("", "Examples:", ...examples.map((example) => `  ${example}`));
   return `${lines.join("\n")}\n`;
+}
+
+function valueText({ value, optional }: Option): string {
+  if (value === undefined) return "";
+  return optional ? `[=${value}]` : ` ${value}`;
 }
 
 function wrap(text: string, indent: number): string[] {

@@ -35,6 +35,8 @@ interface Summary {
   readonly abiVersion: number | null;
   /** What `ashlar run` must grant for every import to work. */
   readonly capabilities: readonly string[];
+  /** Flags of `ashlar run` that change what the imports do, and the imports. */
+  readonly grants: readonly { flag: string; imports: readonly string[] }[];
   readonly imports: readonly { module: string; name: string; kind: string; type: string; link: Known }[];
   readonly exports: readonly { name: string; kind: string; type: string }[];
   readonly start: number | null;
@@ -76,6 +78,9 @@ function summaryOf(path: string, module: Module): Summary {
     return { module: from, name, kind: type.kind, type: text, link };
   });
   const capabilities = imports.map(({ module: from, name }) => PROVIDED.get(`${from} ${name}`)?.capability ?? "none");
+  // `name_p` is the same call as `name`.
+  const known = imports.filter(({ link }) => link === "known").map(({ module: from, name }) => `${from}.${name}`);
+  const names = [...new Set(known.map((name) => name.replace(/_p$/, "")))].sort();
   return {
     schema: SCHEMA,
     path,
@@ -83,6 +88,9 @@ function summaryOf(path: string, module: Module): Summary {
     digest: module.digest,
     abiVersion: structure.customs.some(({ name }) => name === ABI_SECTION) ? ABI_VERSION : null,
     capabilities: [...new Set(capabilities)].filter((name) => name !== "none").sort(),
+    grants: FLAGS.map(([flag, serves]) => ({ flag, imports: names.filter((name) => serves(name)) })).filter(
+      (grant) => grant.imports.length > 0,
+    ),
     imports,
     exports: module.exports.map(({ name, type }) => ({ name, kind: type.kind, type: externText(type) })),
     start: structure.start ?? null,
@@ -123,7 +131,7 @@ function describe(summary: Summary): string {
     `tables        ${summary.tables.join(", ") || "none of its own"}`,
     `globals       ${summary.globals}`,
     `start         ${summary.start === null ? "none" : `function ${summary.start}`}`,
-    `capabilities  ${summary.capabilities.map((name) => CAPABILITIES[name] ?? name).join(", ") || "none"}`,
+    `capabilities  ${summary.capabilities.join(", ") || "none"}`,
   ];
   const section = (title: string, rows: string[][]): void => {
     lines.push("", rows.length === 0 ? `no ${title}` : `${title} (${rows.length})`);
@@ -141,6 +149,10 @@ function describe(summary: Summary): string {
     ]),
   );
   section(
+    "grants that it can use",
+    summary.grants.map(({ flag, imports }) => [flag, imports.join(", ")]),
+  );
+  section(
     "exports",
     summary.exports.map(({ name, kind, type }) => [plain(name), kind, type]),
   );
@@ -151,7 +163,19 @@ function describe(summary: Summary): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** How a person grants them. */
-const CAPABILITIES: { readonly [name: string]: string } = {
-  fs: "fs (--dir)",
-};
+function needsFs(call: string): boolean {
+  return PROVIDED.get(call.replace(".", " "))?.capability === "fs";
+}
+
+/** The flags that grant a guest something, and the calls that they serve. */
+const FLAGS: readonly (readonly [string, (call: string) => boolean])[] = [
+  ["--dir", needsFs],
+  ["--tmp", needsFs],
+  ["--quota", needsFs],
+  ["--host-metadata", (call) => call === "fs.stat"],
+  ["--env", (call) => call.startsWith("sys.env_")],
+  ["--stdin", (call) => call === "sys.stdin"],
+  ["--interactive", (call) => call === "sys.stdin"],
+  ["--clock", (call) => /^sys\.(clock|sleep)$/.test(call)],
+  ["--seed", (call) => call === "sys.random"],
+];

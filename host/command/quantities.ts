@@ -9,17 +9,15 @@ export function parseCount(option: string, text: string, most: bigint): bigint {
   return value;
 }
 
-const UNITS: { readonly [unit: string]: number } = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
-/** What WebAssembly's 32-bit addresses reach. */
-const MOST_BYTES = 2 ** 32;
+const UNITS = ["", "K", "M", "G", "T"];
 
-/** A size in bytes: `65536`, `64KiB`, `64MiB`, `1GiB`. Throws a usage error. */
-export function parseSize(option: string, text: string): number {
-  const [, digits, unit] = /^(\d+)\s*(?:([KMG])i?)?B?$/i.exec(text) ?? [];
-  const bytes = digits === undefined ? Number.NaN : Number(digits) * UNITS[(unit ?? "").toUpperCase()]!;
-  if (!(bytes <= MOST_BYTES))
+/** A size in bytes, up to so many GiB: `65536`, `64KiB`, `64MiB`, `1GiB`. Throws a usage error. */
+export function parseSize(option: string, text: string, mostGiB: number): number {
+  const [, digits, unit = ""] = /^(\d+)\s*(?:([KMGT])i?)?B?$/i.exec(text) ?? [];
+  const bytes = digits === undefined ? Number.NaN : Number(digits) * 1024 ** UNITS.indexOf(unit.toUpperCase());
+  if (!(bytes <= mostGiB * 1024 ** 3))
     throw usageError(
-      `--${option} takes a size up to 4GiB, such as 65536, 640KiB or 64MiB, not ${JSON.stringify(text)}.`,
+      `--${option} takes a size up to ${mostGiB}GiB, such as 65536, 640KiB or 64MiB, not ${JSON.stringify(text)}.`,
     );
   return bytes;
 }

@@ -1,20 +1,14 @@
 /** What the main thread and the worker of `ashlar run` say to one another. */
 import type { Frame } from "../../vm/trap.ts";
+import type { Grants } from "../grants.ts";
 import type { Failure } from "./failure.ts";
-
-/** A folder of the host and where the guest sees it. */
-export interface Grant {
-  readonly host: string;
-  readonly guest: string;
-  readonly readOnly: boolean;
-}
 
 /** To the worker when it starts; the module's bytes follow as a message of their own. */
 export interface RunRequest {
   /** The module as the user named it. */
   readonly module: string;
   readonly args: readonly string[];
-  readonly grants: readonly Grant[];
+  readonly grants: Grants;
   /** `NAME` or `NAME(ARG, …)`; undefined: the module's entry point. */
   readonly invoke: string | undefined;
   readonly fuel: bigint | undefined;

@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Arguments, Context } from "./arguments.ts";
 import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
-import { parseGrant } from "./grants.ts";
+import { grantsOf } from "./grants.ts";
 import { readModule } from "./module-file.ts";
 import { parseCount, parseSize } from "./quantities.ts";
 import { openReport, writeReport } from "./report.ts";
@@ -17,10 +17,13 @@ const MOST_DEPTH = 15_000_000;
 const SLOT_BYTES = 64;
 const LEAST_STACK_MB = 64;
 const PAGE_BYTES = 65_536;
+/** What WebAssembly's 32-bit addresses reach. */
+const MOST_MEMORY_GIB = 4;
+const MOST_HEAP_BYTES = 2 ** 31;
 const MOST_FUEL = 2n ** 63n - 1n;
 
 export async function run(args: Arguments, context: Context): Promise<number> {
-  const request = requestOf(args);
+  const request = await requestOf(args);
   const reportPath = args.options.get("report")?.[0];
   const report = reportPath === undefined ? undefined : openReport(reportPath);
   const worker = new Worker(context.worker, {
@@ -57,26 +60,26 @@ export async function run(args: Arguments, context: Context): Promise<number> {
   return result.exitCode;
 }
 
-function requestOf({ options, positionals, rest }: Arguments): RunRequest {
+async function requestOf(args: Arguments): Promise<RunRequest> {
+  const { options, positionals, rest } = args;
   const module = positionals[0]!;
   const one = (name: string): string | undefined => options.get(name)?.[0];
   const fuel = one("fuel");
   const memory = one("max-memory");
   const depth = one("max-depth");
-  const heapBytes = memory === undefined ? undefined : Math.min(parseSize("max-memory", memory), 2 ** 31);
+  const memoryBytes = memory === undefined ? undefined : parseSize("max-memory", memory, MOST_MEMORY_GIB);
   return {
     module,
     args: rest,
-    grants: (options.get("dir") ?? []).map(parseGrant),
+    grants: await grantsOf(args),
     invoke: one("invoke"),
     fuel: fuel === undefined ? undefined : parseCount("fuel", fuel, MOST_FUEL),
     limits: {
       depth: depth === undefined ? DEFAULT_DEPTH : Number(parseCount("max-depth", depth, BigInt(MOST_DEPTH))),
-      ...(memory !== undefined &&
-        heapBytes !== undefined && {
-          memoryPages: Math.floor(parseSize("max-memory", memory) / PAGE_BYTES),
-          heapBytes,
-        }),
+      ...(memoryBytes !== undefined && {
+        memoryPages: Math.floor(memoryBytes / PAGE_BYTES),
+        heapBytes: Math.min(memoryBytes, MOST_HEAP_BYTES),
+      }),
     },
     stdin: module !== "-",
     log: !options.has("quiet"),

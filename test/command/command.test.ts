@@ -1,75 +1,17 @@
-/** The command as a user meets it: the built `dist/ashlar.js` in processes of its own. */
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+/** `ashlar run` and its sisters. */
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import t from "tap";
 import { loadWat } from "../../host/wat.ts";
+import { ashlar, type Ended, firstLine, type Given, reportOf, root, scratch, start, wat } from "./ashlar.ts";
 import { TOOL } from "./tool.ts";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const command = join(root, "dist/ashlar.js");
-const scratch = mkdtempSync(join(tmpdir(), "ashlar-command-"));
-t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-interface Given {
-  readonly input?: string | Uint8Array;
-  readonly env?: NodeJS.ProcessEnv;
-  readonly node?: readonly string[];
-  /** Instead of a pipe. */
-  readonly stdout?: number;
-}
-
-function start(args: readonly string[], given: Given = {}): ChildProcess {
-  const options: SpawnOptions = {
-    cwd: scratch,
-    env: { ...process.env, NO_COLOR: "", FORCE_COLOR: "", NODE_OPTIONS: "", ...given.env },
-    stdio: ["pipe", given.stdout ?? "pipe", "pipe"],
-  };
-  return spawn(process.execPath, [...(given.node ?? []), command, ...args], options);
-}
-
-function ashlar(args: readonly string[], given: Given = {}): Promise<Ended> {
-  const child = start(args, given);
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  child.stdout?.on("data", (bytes) => out.push(bytes));
-  child.stderr?.on("data", (bytes) => err.push(bytes));
-  // A command that does not read its input closes the pipe early.
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(given.input ?? "");
-  return new Promise((resolve) =>
-    child.on("close", (code, signal) =>
-      resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
-    ),
-  );
-}
 
 /** Runs a function of the tool guest. */
 function tool(call: string, options: readonly string[] = [], given: Given = {}): Promise<Ended> {
   return ashlar(["run", "tool.wasm", "--invoke", call, ...options], given);
 }
 
-async function reportOf(run: Promise<Ended>) {
-  const { stdout, ...ended } = await run;
-  const lines = stdout.trimEnd().split("\n");
-  return { ...ended, report: JSON.parse(lines.pop()!), output: lines };
-}
-
-function firstLine({ stderr }: Ended): string {
-  return stderr.split("\n")[0]!;
-}
-
-const wat = async (name: string, text: string): Promise<void> =>
-  writeFileSync(join(scratch, name), await loadWat(text));
 await wat("tool.wasm", TOOL);
 await wat("empty.wasm", '(module (func (export "_start")))');
 await wat("main.wasm", '(module (func (export "main") (result i32) i32.const 263))');
@@ -370,7 +312,7 @@ t.test("[CLI-LOAD-1, CLI-NODE-1] what is loaded, and by which Node.js", async (t
 t.test("[CLI-INSPECT-1] inspect shows a module, also a bad one", async (t) => {
   await wat(
     "odd.wasm",
-    `(module (import "sys" "exit" (func (param i64))) (import "env" "memory" (memory 1)) (import "fs" "open" (func (param i64 i32 i32 i32) (result i32 i64)))
+    `(module (import "sys" "exit" (func (param i64))) (import "env" "memory" (memory 1)) (import "fs" "open" (func (param i64 i64 i32 i32 i32) (result i32 i64)))
        (global (export "g") (mut i32) (i32.const 0)) (data "four") (func $s) (start $s))`,
   );
   const odd = JSON.parse((await ashlar(["inspect", "--json", "odd.wasm"])).stdout);
@@ -382,10 +324,15 @@ t.test("[CLI-INSPECT-1] inspect shows a module, also a bad one", async (t) => {
     digest: createHash("sha256").update(bytes).digest("hex"),
     abiVersion: null,
     capabilities: ["fs"],
+    grants: [
+      { flag: "--dir", imports: ["fs.open"] },
+      { flag: "--tmp", imports: ["fs.open"] },
+      { flag: "--quota", imports: ["fs.open"] },
+    ],
     imports: [
       { module: "sys", name: "exit", kind: "function", type: "(i64) -> ()", link: "wrong type" },
       { module: "env", name: "memory", kind: "memory", type: "1 or more pages", link: "unknown" },
-      { module: "fs", name: "open", kind: "function", type: "(i64 i32 i32 i32) -> (i32 i64)", link: "known" },
+      { module: "fs", name: "open", kind: "function", type: "(i64 i64 i32 i32 i32) -> (i32 i64)", link: "known" },
     ],
     exports: [{ name: "g", kind: "global", type: "mut i32" }],
     start: 2,
@@ -398,7 +345,7 @@ t.test("[CLI-INSPECT-1] inspect shows a module, also a bad one", async (t) => {
     customSections: [{ name: "name", bytes: Number }],
   });
   const text = (await ashlar(["inspect", "odd.wasm"])).stdout;
-  t.match(text, /capabilities +fs \(--dir\)/);
+  t.match(text, /^capabilities +fs\n[\s\S]*^ +--dir +fs\.open$/m);
   t.match(text, /env memory +memory +1 or more pages +<- unknown: the module will not link/);
   const bad = await ashlar(["inspect", "--json", "cut.wasm"]);
   t.equal(bad.code, 1);

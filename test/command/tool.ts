@@ -9,7 +9,7 @@ export const TOOL = `(module
   (import "sys" "log" (func $log (param i64 i32 i32)))
   (import "fs" "read_p" (func $read (param i64 i64 i64 i32 i32 i32) (result i32)))
   (import "fs" "write_p" (func $write (param i64 i64 i64 i32 i32 i32) (result i32)))
-  (import "fs" "open_p" (func $open (param i64 i32 i32 i32 i32) (result i32)))
+  (import "fs" "open_p" (func $open (param i64 i64 i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (data (i32.const 16) "one\\0atwo\\0athree")
   (data (i32.const 32) "hello\\0a")
@@ -72,5 +72,5 @@ export const TOOL = `(module
 
   ;; Creates /g/f and answers the status.
   (func $touch (export "touch") (result i32)
-    (call $open (call $of_memory) (i32.const 64) (i32.const 4) (i32.const 6) (i32.const 0))))
+    (call $open (i64.const 0) (call $of_memory) (i32.const 64) (i32.const 4) (i32.const 6) (i32.const 0))))
 `;

@@ -1,0 +1,68 @@
+/** The command as a user meets it: the built `dist/ashlar.js` in processes of its own. */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { loadWat } from "../../host/wat.ts";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+const command = join(root, "dist/ashlar.js");
+/** Folder in which the command runs. */
+export const scratch = mkdtempSync(join(tmpdir(), "ashlar-command-"));
+t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+export interface Given {
+  readonly input?: string | Uint8Array;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly node?: readonly string[];
+  /** Instead of a pipe. */
+  readonly stdout?: number;
+}
+
+export function start(args: readonly string[], given: Given = {}): ChildProcess {
+  const options: SpawnOptions = {
+    cwd: scratch,
+    env: { ...process.env, NO_COLOR: "", FORCE_COLOR: "", NODE_OPTIONS: "", ...given.env },
+    stdio: ["pipe", given.stdout ?? "pipe", "pipe"],
+  };
+  return spawn(process.execPath, [...(given.node ?? []), command, ...args], options);
+}
+
+export function ashlar(args: readonly string[], given: Given = {}): Promise<Ended> {
+  const child = start(args, given);
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout?.on("data", (bytes) => out.push(bytes));
+  child.stderr?.on("data", (bytes) => err.push(bytes));
+  // A command that does not read its input closes the pipe early.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(given.input ?? "");
+  return new Promise((resolve) =>
+    child.on("close", (code, signal) =>
+      resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+    ),
+  );
+}
+
+export async function reportOf(run: Promise<Ended>) {
+  const { stdout, ...ended } = await run;
+  const lines = stdout.trimEnd().split("\n");
+  return { ...ended, report: JSON.parse(lines.pop()!), output: lines };
+}
+
+export function firstLine({ stderr }: Ended): string {
+  return stderr.split("\n")[0]!;
+}
+
+/** Writes a module into the scratch folder. */
+export async function wat(name: string, text: string): Promise<void> {
+  writeFileSync(join(scratch, name), await loadWat(text));
+}
