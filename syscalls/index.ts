@@ -1,4 +1,13 @@
 /** The host ABI: its table, and the dispatcher that turns the table and an implementation into imports. */
+
+export {
+  type Bodies,
+  type DefineOptions,
+  defineSyscalls,
+  FIRST_OWN_KIND,
+  type SyscallTable,
+  TableError,
+} from "./define.ts";
 export type {
   Call,
   DispatchOptions,
@@ -31,6 +40,15 @@ export {
   replayAbi,
 } from "./replay.ts";
 export { STATUS_MESSAGES, Status, type StatusName, statusName } from "./status.ts";
-export { ABI_VERSION, OpenFlag, SYSCALLS, type Syscall, type SyscallParameter, syscall, type Window } from "./table.ts";
-export { traceFilter, traceJson, traceLine } from "./trace.ts";
+export {
+  ABI_VERSION,
+  OpenFlag,
+  type Row,
+  SYSCALLS,
+  type Syscall,
+  type SyscallParameter,
+  syscall,
+  type Window,
+} from "./table.ts";
+export { traceFilter, traceJson, traceJsonLine, traceLine } from "./trace.ts";
 export { ABI_SECTION, checkAbiVersion } from "./version.ts";

@@ -64,12 +64,12 @@ function windowText({ args, kinds }: CallEvent, ref: number, window: Window, gli
 function endText({ row, windows, end }: CallEvent): string {
   switch (end.type) {
     case "trap":
-      return `trap ${end.trap}${end.detail === undefined ? "" : `: ${escaped(end.detail)}`}`;
+      return `trap ${end.trap}${end.detail === undefined ? "" : `: ${harmless(end.detail)}`}`;
     case "exit":
       return `exit ${end.exitCode}`;
     case "error": {
       const { code, message } = errorParts(end.error);
-      return `error ${code}: ${escaped(message)}`;
+      return `error ${code}: ${harmless(message)}`;
     }
     case "returned":
       return [...resultTexts(row, end), ...row.windows.flatMap((window, k) => writtenText(window, windows[k]))].join(
@@ -126,17 +126,16 @@ function textOf(bytes: Uint8Array, isCut: boolean): string | undefined {
   return undefined;
 }
 
-const ESCAPES: { readonly [character: string]: string } = {
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  '"': '\\"',
-  "\\": "\\\\",
-};
+const ESCAPES: { readonly [character: string]: string } = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Spells out what ends a line or a string, and what drives a terminal or turns a line around. */
+/** What is between quotes. */
 function escaped(text: string): string {
-  return text.replaceAll(/["\\]|[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+  return harmless(text.replaceAll(/["\\]/g, "\\$&"));
+}
+
+/** Spells out what ends a line, drives a terminal, or turns a line around. */
+function harmless(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
     const point = character.codePointAt(0)!;
     return ESCAPES[character] ?? (point < 0x80 ? byteText(point) : `\\u{${point.toString(16)}}`);
   });
@@ -197,6 +196,12 @@ function endJson({ row, end }: CallEvent): JsonObject {
       };
     }
   }
+}
+
+/** {@link traceJson} as a line of ASCII, without its end. */
+export function traceJsonLine(event: CallEvent): string {
+  const text = JSON.stringify(traceJson(event));
+  return text.replaceAll(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 type Test = (event: CallEvent) => boolean;
