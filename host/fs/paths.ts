@@ -12,7 +12,7 @@ export interface Path {
   readonly components: readonly string[];
   /** True when it ends with a slash, `.` or `..`: it can only name a directory. */
   readonly directory: boolean;
-  /** True when it ends with `.` or `..`: it names nothing that can be made or removed. */
+  /** True when it ends with `.` or `..`, whatever slashes are behind: it names nothing that can be made or removed. */
   readonly dots: boolean;
   /** True when it begins with a slash. */
   readonly absolute: boolean;
@@ -29,9 +29,9 @@ export function parsePath(bytes: Uint8Array, most: number = PATH_BYTES): Path | 
     if (isTooLong(part)) return Status.NAME_TOO_LONG;
     components.push(part);
   }
-  const last = parts[parts.length - 1];
+  const last = parts.findLast((part) => part !== "");
   const dots = last === "." || last === "..";
-  return { components, directory: last === "" || dots, dots, absolute: parts[0] === "" };
+  return { components, directory: dots || parts[parts.length - 1] === "", dots, absolute: parts[0] === "" };
 }
 
 /** The text of a path, or of a link's target; or the status of what is wrong with it. */
