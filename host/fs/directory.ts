@@ -16,12 +16,14 @@ import {
   type Entry,
   type FileSystem,
   type Folder,
+  type Found,
   GrantError,
   type OpenDirectory,
   type OpenFile,
   type Outcome,
   RETRY,
 } from "./file-system.ts";
+import { Identities } from "./identities.ts";
 import { attempt, openFile, openNode } from "./open-node.ts";
 import { isSame, kindOf, leadsTo, look, statOf, timesOf, type Volume, type VolumeStats } from "./volume.ts";
 
@@ -62,6 +64,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   /** False for a volume in memory, whose `rename` follows links and loses count of what it replaces. */
   const native = constants === nodeFs.constants;
   const largest = native ? Number.MAX_SAFE_INTEGER : LARGEST_IN_MEMORY;
+  const identities = new Identities();
   const guard = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
   const folderFlags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0);
 
@@ -147,13 +150,21 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
 
   const isAt = (folder: Folder, at: string, fd: number): boolean =>
     isThere(folder as SeenFolder) && leadsTo(volume, at, fd);
-  const fileOf = (fd: number, flags: number): OpenFile =>
-    openFile(volume, fd, { append: (flags & OpenFlag.APPEND) !== 0, largest });
+  const fileOf = (fd: number, flags: number, generation: bigint): OpenFile => {
+    const idOf = (stats: VolumeStats): bigint => identities.of(stats, generation);
+    return openFile(volume, fd, { append: (flags & OpenFlag.APPEND) !== 0, largest, idOf });
+  };
+  const freshFile = (fd: number, flags: number): OpenFile =>
+    fileOf(
+      fd,
+      flags,
+      identities.made(() => volume.fstatSync(fd, { bigint: true })),
+    );
 
   /** A folder known by its handle, wherever it is moved. */
   function directoryByHandle(fd: number): OpenDirectory {
     return {
-      ...openNode(volume, fd),
+      ...openNode(volume, fd, (stats) => identities.of(stats)),
       kind: "directory",
       list: () => attempt("list", () => entriesOf(volume, pathOfHandle(fd))),
       folder: () =>
@@ -195,7 +206,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       kind: "directory",
       list: () => ifThere("list", () => entriesOf(volume, folder.path)),
       folder: () => ifThere<Folder>("stat", () => folder),
-      stat: () => ifThere("stat", () => statOf(stats())),
+      stat: () => ifThere("stat", () => statOf(stats(), identities.of(stats()))),
       setTimes: (times) =>
         ifThere("set_times", () => {
           volume.lutimesSync(folder.path, ...timesOf(times, stats));
@@ -219,18 +230,17 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     capabilities: { writable: true, symlinks: true, hardLinks: true, times: true, ownMetadata: false },
     root: top,
 
-    lookup: (folder, name) =>
-      within("stat", folder, name, (at) => {
-        const stats = look(volume, at);
-        if (stats === undefined) return Status.NOT_FOUND;
-        if (stats.isFile()) return { kind: "file" };
-        if (stats.isDirectory()) return { kind: "directory", folder: below(folder as SeenFolder, name, stats) };
-        if (!stats.isSymbolicLink()) return { kind: "other" };
-        const target = decodeUtf8(volume.readlinkSync(at, { encoding: "buffer" }));
-        // A target that no path can spell leads nowhere.
-        if (target === undefined) return { kind: "other" };
-        return { kind: "symlink", target: windows ? target.replaceAll("\\", "/") : target };
-      }),
+    lookup: (folder, name) => {
+      const parent = folder as SeenFolder;
+      if (anchored) return within("stat", parent, name, (at) => find(parent, name, at));
+      // The way is not looked at again for each name on it: whatever follows looks at all of it.
+      if (windows && isReserved(name)) return Status.ACCESS;
+      try {
+        return find(parent, name, join(parent.path, name));
+      } catch (error) {
+        return failure(error, "stat");
+      }
+    },
 
     open: (folder, name, flags) =>
       within("open", folder, name, (at) => {
@@ -240,7 +250,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
           if (!stats.isFile()) return RETRY;
           if (!anchored && !isAt(folder, at, fd)) return RETRY;
           if ((flags & OpenFlag.TRUNCATE) !== 0 && stats.size > 0n) volume.ftruncateSync(fd, 0);
-          return fileOf(fd, flags);
+          return fileOf(fd, flags, identities.generationOf(stats));
         });
       }),
 
@@ -248,9 +258,9 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       within("open", folder, name, (at) => {
         const made = constants.O_CREAT | constants.O_EXCL;
         const fd = openFor(flags, (access) => volume.openSync(at, access | made, FILE_MODE));
-        if (anchored) return fileOf(fd, flags);
+        if (anchored) return freshFile(fd, flags);
         try {
-          return keep(fd, () => (isAt(folder, at, fd) ? fileOf(fd, flags) : RETRY));
+          return keep(fd, () => (isAt(folder, at, fd) ? freshFile(fd, flags) : RETRY));
         } catch (error) {
           // It is not known to be what was made, nor where, unless the folder is still there.
           if (isThere(folder as SeenFolder)) volume.unlinkSync(at);
@@ -268,8 +278,8 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       within("stat", folder, name ?? "", (at) => {
         const stats = look(volume, at);
         if (stats === undefined) return RETRY;
-        if (!stats.isSymbolicLink()) return statOf(stats);
-        return statOf(stats, volume.readlinkSync(at, { encoding: "buffer" }).length);
+        if (!stats.isSymbolicLink()) return statOf(stats, identities.of(stats));
+        return statOf(stats, identities.of(stats), volume.readlinkSync(at, { encoding: "buffer" }).length);
       }),
 
     setTimes: (folder, name, times) =>
@@ -283,6 +293,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     mkdir: (folder, name) =>
       within("mkdir", folder, name, (at) => {
         volume.mkdirSync(at, FOLDER_MODE);
+        identities.made(() => look(volume, at));
         return Status.OK;
       }),
 
@@ -333,9 +344,22 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     symlink: (target, folder, name) =>
       within("symlink", folder, name, (at) => {
         volume.symlinkSync(target, at);
+        identities.made(() => look(volume, at));
         return Status.OK;
       }),
   };
+
+  function find(parent: SeenFolder, name: string, at: string): Found | Status {
+    const stats = look(volume, at);
+    if (stats === undefined) return Status.NOT_FOUND;
+    if (stats.isFile()) return { kind: "file" };
+    if (stats.isDirectory()) return { kind: "directory", folder: below(parent, name, stats) };
+    if (!stats.isSymbolicLink()) return { kind: "other" };
+    const target = decodeUtf8(volume.readlinkSync(at, { encoding: "buffer" }));
+    // A target that no path can spell leads nowhere.
+    if (target === undefined) return { kind: "other" };
+    return { kind: "symlink", target: windows ? target.replaceAll("\\", "/") : target };
+  }
 
   /** What a host's own rename is not trusted with; undefined when the rest is up to it. */
   function prepareRename(from: string, to: string): Outcome | undefined {

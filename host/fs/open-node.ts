@@ -2,7 +2,7 @@
 import { Status } from "../../syscalls/status.ts";
 import { errnoOf, statusOf } from "./errno.ts";
 import type { OpenFile, Stat, Times } from "./file-system.ts";
-import { statOf, timesOf, type Volume } from "./volume.ts";
+import { statOf, timesOf, type Volume, type VolumeStats } from "./volume.ts";
 
 /** Largest read buffer that is kept, in bytes. */
 const KEPT_SCRATCH = 1024 * 1024 + 1;
@@ -28,10 +28,18 @@ export function attempt<T>(call: string, operation: () => T): T | Status {
   }
 }
 
-/** What open files and open folders have in common. */
-export function openNode(volume: Volume, fd: number): Pick<OpenFile, "stat" | "setTimes" | "sync" | "close"> {
+/** What open files and open folders have in common. `idOf` says which file the stats are of. */
+export function openNode(
+  volume: Volume,
+  fd: number,
+  idOf: (stats: VolumeStats) => bigint,
+): Pick<OpenFile, "stat" | "setTimes" | "sync" | "close"> {
   return {
-    stat: (): Stat | Status => attempt("stat", () => statOf(volume.fstatSync(fd, { bigint: true }))),
+    stat: (): Stat | Status =>
+      attempt("stat", () => {
+        const stats = volume.fstatSync(fd, { bigint: true });
+        return statOf(stats, idOf(stats));
+      }),
     setTimes: (times: Times) =>
       attempt("set_times", () => {
         volume.futimesSync(fd, ...timesOf(times, () => volume.fstatSync(fd, { bigint: true })));
@@ -50,13 +58,18 @@ export function openNode(volume: Volume, fd: number): Pick<OpenFile, "stat" | "s
   };
 }
 
-/** `largest`: longest that a file of the volume may become, in bytes. */
-export function openFile(volume: Volume, fd: number, flags: { append: boolean; largest: number }): OpenFile {
-  const { append, largest } = flags;
+export interface OpenFileOptions {
+  readonly append: boolean;
+  /** Longest that a file of the volume may become, in bytes. */
+  readonly largest: number;
+  readonly idOf: (stats: VolumeStats) => bigint;
+}
+
+export function openFile(volume: Volume, fd: number, { append, largest, idOf }: OpenFileOptions): OpenFile {
   const size = (): number => Number(volume.fstatSync(fd, { bigint: true }).size);
 
   return {
-    ...openNode(volume, fd),
+    ...openNode(volume, fd, idOf),
     kind: "file",
     read: (position, into, transfer) =>
       attempt("read", () => {

@@ -78,12 +78,12 @@ export function kindOf(node: NodeKind): EntryKind {
 }
 
 /** `targetBytes`: length of a link's target; what a host says of it differs. */
-export function statOf(stats: VolumeStats, targetBytes = 0): Stat {
+export function statOf(stats: VolumeStats, id: bigint, targetBytes = 0): Stat {
   const kind = kindOf(stats);
   return {
     kind,
     bytes: kind === "file" ? Number(stats.size) : targetBytes,
-    id: (stats.dev << 64n) | stats.ino,
+    id,
     links: kind === "file" ? Number(stats.nlink) : 1,
     accessed: stats.atimeNs,
     modified: stats.mtimeNs,
@@ -98,11 +98,11 @@ export function timesOf({ accessed, modified }: Times, stats: () => VolumeStats)
 }
 
 /**
- * Nanoseconds as the seconds that make Node.js set the microsecond they are in, exactly until the year 2242: it cuts
- * off, towards 0, what is below, so aim at the middle. As text, because Node.js takes a negative number for now.
+ * Nanoseconds as the seconds that Node.js takes, a double with no room for nanoseconds: whole seconds exactly, else the middle
+ * of the right microsecond, until the year 2106. As text, because Node.js takes a negative number for now.
  */
 function seconds(nanoseconds: bigint): string {
   const below = ((nanoseconds % 1000n) + 1000n) % 1000n;
   const microseconds = Number((nanoseconds - below) / 1000n);
-  return `${(microseconds + (microseconds < 0 ? -0.5 : 0.5)) / 1e6}`;
+  return `${(microseconds % 1e6 === 0 ? microseconds : microseconds + 0.5) / 1e6}`;
 }
