@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { Module } from "../vm/index.ts";
 import type { Measured } from "./execute.ts";
 import { binaryOf, closedTextOf, compile, KERNELS, type Kernel, largeText } from "./kernels.ts";
+import { READ_SIZES, type SyscallTimes } from "./syscalls.ts";
 
 /** The native program of Debian's package wabt: npm puts the one of the npm package, compiled to WebAssembly, first in PATH. */
 const wasmInterp = existsSync("/usr/bin/wasm-interp") ? "/usr/bin/wasm-interp" : "wasm-interp";
@@ -30,7 +31,7 @@ const rounds = Number(options.rounds);
 const folder = mkdtempSync(join(tmpdir(), "ashlar-bench-"));
 try {
   if (options.compile) for (const kernel of KERNELS) compile(kernel.name);
-  const report = [header(), executeGroup(), translateGroup(), overheadGroup()].join("");
+  const report = [header(), executeGroup(), translateGroup(), syscallsGroup(), overheadGroup()].join("");
   console.log(report);
   if (options.write) writeFileSync(new URL("RESULTS.md", import.meta.url), report);
 } finally {
@@ -101,7 +102,6 @@ function executeGroup(): string {
   });
   const speed = (kernel: Kernel, ms: number) =>
     Number.isFinite(ms) ? (kernel.instructions / ms / 1000).toFixed(0) : "–";
-  const ratio = (value: number) => (Number.isFinite(value) ? `${value.toFixed(2)}×` : "–");
   const mean = geometricMean(rows.map((row) => row.ratio));
   const medianMean = geometricMean(rows.map((row) => row.medianRatio));
   const v8Mean = geometricMean(rows.map((row) => row.v8Ratio));
@@ -199,6 +199,63 @@ A module of ${(bytes.length / 1e6).toFixed(1)} MB with 6,000 functions, and one 
 `;
 }
 
+// ----------------------------------------------------------------------------------------------- syscalls
+
+/** Length of the file that is read from end to end, in bytes. */
+const READ_BYTES = 64 * 1024 * 1024;
+
+function syscallsGroup(): string {
+  const script = fileURLToPath(new URL("syscalls.ts", import.meta.url));
+  file("data", new Uint8Array(READ_BYTES).fill(7));
+  const measure = (...args: string[]): SyscallTimes =>
+    JSON.parse(execFileSync(process.execPath, [script, folder, ...args], { encoding: "utf8" })) as SyscallTimes;
+  const plain: SyscallTimes[] = [];
+  const traced: SyscallTimes[] = [];
+  for (let round = 0; round < rounds; round++) {
+    progress(`syscalls: round ${round + 1} of ${rounds}`);
+    plain.push(measure());
+    traced.push(measure("--traced"));
+  }
+  const best = (runs: readonly SyscallTimes[], time: (run: SyscallTimes) => number): number =>
+    Math.min(...runs.map(time));
+  const nanoseconds = (time: (run: SyscallTimes) => number): string => `${best(plain, time).toFixed(0)} ns`;
+  const over = (time: (run: SyscallTimes) => number, peer: (run: SyscallTimes) => number): string =>
+    ratio(best(plain, time) / best(plain, peer));
+  const rows = READ_SIZES.flatMap((size) => {
+    const of = (run: SyscallTimes) => run.reads[size]!;
+    const name = size === 4096 ? "4 KiB" : "1 MiB";
+    return (["directory", "memory"] as const).map(
+      (fs) =>
+        `| \`fs.read\` of ${name}, \`${fs}\` | ${nanoseconds((run) => of(run)[fs])} | ${nanoseconds((run) => of(run).readSync)} | ${over(
+          (run) => of(run)[fs],
+          (run) => of(run).readSync,
+        )} | ${nanoseconds((run) => of(run).wasi)} | ${over(
+          (run) => of(run)[fs],
+          (run) => of(run).wasi,
+        )} |`,
+    );
+  });
+  const cheapest = best(plain, (run) => run.cheapest);
+  const tracedCheapest = best(traced, (run) => run.cheapest);
+  const small = (run: SyscallTimes) => run.reads[4096]!.memory;
+  return `
+## Syscalls
+
+A guest on the reference engine; node:wasi's guest on V8. Files are read from end to end, ${READ_BYTES / 2 ** 20} MiB.
+
+| what | a call | \`fs.readSync\` | ÷ | node:wasi \`fd_read\` | ÷ |
+|---|--:|--:|--:|--:|--:|
+${rows.join("\n")}
+
+| what | a turn of the guest's loop |
+|---|--:|
+| empty import of the embedder | ${nanoseconds((run) => run.emptyImport)} |
+| \`sys.abi_version\`, the cheapest syscall | ${cheapest.toFixed(0)} ns |
+| the same, tracing off, in a process that traced another guest before | ${tracedCheapest.toFixed(0)} ns |
+| \`fs.read\` of 4 KiB, \`memory\`, likewise | ${best(traced, small).toFixed(0)} ns (without: ${best(plain, small).toFixed(0)} ns) |
+`;
+}
+
 // ----------------------------------------------------------------------------------------------- overhead
 
 function overheadGroup(): string {
@@ -243,6 +300,10 @@ function targets(rows: readonly Target[]): string {
     ([what, target, measured, met]) => `| ${what} | ${target} | ${measured} | ${met ? "yes" : "**no**"} |`,
   );
   return `| target | wanted | measured | met |\n|---|--:|--:|---|\n${lines.join("\n")}\n`;
+}
+
+function ratio(value: number): string {
+  return Number.isFinite(value) ? `${value.toFixed(2)}×` : "–";
 }
 
 function median(values: readonly number[]): number {

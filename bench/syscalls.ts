@@ -1,0 +1,153 @@
+/**
+ * A process of its own for the syscalls group: `node syscalls.ts FOLDER` measures the cheapest syscall and `fs.read`
+ * against their peers, on the file FOLDER/data, and prints JSON. With `--traced` a guest has been traced before.
+ */
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { WASI } from "node:wasi";
+import { createAbi, directoryFileSystem, type FileSystem, MemoryFileSystem } from "../host/index.ts";
+import { OpenFlag } from "../syscalls/index.ts";
+import { type Instance, Module } from "../vm/index.ts";
+import { binaryOf } from "./kernels.ts";
+
+export interface SyscallTimes {
+  /** Nanoseconds a turn of an otherwise empty loop in the guest. */
+  readonly emptyImport: number;
+  readonly cheapest: number;
+  /** By size in bytes: nanoseconds a read. */
+  readonly reads: { readonly [size: string]: ReadTimes };
+}
+export interface ReadTimes {
+  readonly readSync: number;
+  readonly wasi: number;
+  readonly directory: number;
+  readonly memory: number;
+}
+
+export const READ_SIZES = [4096, 1_048_576] as const;
+const CALLS = 1_000_000;
+const TURNS = 5;
+const DATA_AT = 65_536;
+
+const CALLER = `(module
+  (import "host" "empty" (func $empty (result i32)))
+  (import "sys" "abi_version" (func $cheapest (result i32)))
+  ${["empty", "cheapest"]
+    .map(
+      (name) => `(func (export "${name}") (param $n i32)
+    (loop $again
+      (drop (call $${name}))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))`,
+    )
+    .join("\n")})`;
+
+const READER = `(module
+  (import "fs" "open" (func $open (param i64 i64 i32 i32 i32) (result i32 i64)))
+  (import "fs" "read" (func $read (param i64 i64 i64 i32 i32) (result i32 i32 i32)))
+  (import "bytes" "of_memory" (func $own (result i64)))
+  (memory 20)
+  (data (i32.const 0) "/data")
+  (global $file (mut i64) (i64.const 0))
+  (func (export "open") (result i32)
+    (call $open (i64.const 0) (call $own) (i32.const 0) (i32.const 5) (i32.const ${OpenFlag.READ}))
+    (global.set $file))
+  (func (export "pass") (param $size i32) (param $n i32) (result i64) (local $at i64)
+    (loop $again
+      (call $read (global.get $file) (local.get $at) (call $own) (i32.const ${DATA_AT}) (local.get $size))
+      (drop)
+      (i64.extend_i32_u)
+      (local.get $at)
+      (i64.add)
+      (local.set $at)
+      (drop)
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $at)))`;
+
+const WASI_READER = `(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_seek" (func $seek (param i32 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 20)
+  (data (i32.const 0) "data")
+  (func (export "_start"))
+  (func (export "open") (result i32)
+    (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 0) (i64.const 6) (i64.const 0) (i32.const 0) (i32.const 16)))
+  (func (export "pass") (param $size i32) (param $n i32) (result i64) (local $at i64)
+    (drop (call $seek (i32.load (i32.const 16)) (i64.const 0) (i32.const 0) (i32.const 32)))
+    (i32.store (i32.const 24) (i32.const ${DATA_AT}))
+    (i32.store (i32.const 28) (local.get $size))
+    (loop $again
+      (drop (call $read (i32.load (i32.const 16)) (i32.const 24) (i32.const 1) (i32.const 40)))
+      (local.set $at (i64.add (local.get $at) (i64.load32_u (i32.const 40))))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $at)))`;
+
+function nanoseconds(count: number, run: () => void): number {
+  const times = Array.from({ length: TURNS }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+  return (Math.min(...times) * 1e6) / count;
+}
+
+function reader(fs: FileSystem, observe?: () => void): Instance {
+  const abi = createAbi({ mounts: [{ guest: "/", fs }], ...(observe && { observe }) });
+  const instance = Module.decode(binaryOf(READER)).instantiate({ ...abi });
+  if (instance.invoke("open")[0] !== 0) throw new Error("the guest cannot open its file");
+  return instance;
+}
+
+function checked(bytes: unknown, expected: number): void {
+  if (Number(bytes) !== expected) throw new Error(`${bytes} bytes were read, not ${expected}`);
+}
+
+function readTimes(folder: string, size: number, memory: MemoryFileSystem): ReadTimes {
+  const length = statSync(join(folder, "data")).size;
+  const count = length / size;
+  const guest = (fs: FileSystem): number => {
+    const instance = reader(fs);
+    return nanoseconds(count, () => checked(instance.invoke("pass", [size, count])[0], length));
+  };
+  const wasi = new WASI({ version: "preview1", preopens: { "/": folder } });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binaryOf(WASI_READER)), {
+    wasi_snapshot_preview1: wasi.wasiImport,
+  });
+  wasi.start({ exports });
+  if (exports.open() !== 0) throw new Error("node:wasi cannot open the file");
+  const fd = openSync(join(folder, "data"), "r");
+  const buffer = new Uint8Array(size);
+  const readSyncTime = nanoseconds(count, () => {
+    let total = 0;
+    for (let at = 0; at < length; at += size) total += readSync(fd, buffer, 0, size, at);
+    checked(total, length);
+  });
+  closeSync(fd);
+  return {
+    readSync: readSyncTime,
+    wasi: nanoseconds(count, () => checked(exports.pass(size, count), length)),
+    directory: guest(directoryFileSystem(folder)),
+    memory: guest(memory),
+  };
+}
+
+function measure(folder: string): SyscallTimes {
+  const empty = { type: { params: [], results: ["i32"] }, fuel: 1, mayFree: false, call: () => 1 } as const;
+  const { imports, kinds } = createAbi();
+  const caller = Module.decode(binaryOf(CALLER)).instantiate({ imports: { ...imports, host: { empty } }, kinds });
+  const calls = (name: string): number => nanoseconds(CALLS, () => caller.invoke(name, [CALLS]));
+  const memory = new MemoryFileSystem({ data: new Uint8Array(statSync(join(folder, "data")).size).fill(7) });
+  const reads = Object.fromEntries(READ_SIZES.map((size) => [size, readTimes(folder, size, memory)]));
+  return { emptyImport: calls("empty"), cheapest: calls("cheapest"), reads };
+}
+
+const [folder, traced] = process.argv.slice(2);
+if (folder !== undefined) {
+  if (traced === "--traced") {
+    let events = 0;
+    reader(directoryFileSystem(folder), () => events++).invoke("pass", [4096, 1000]);
+    if (events !== 1001) throw new Error(`${events} calls were traced`);
+  }
+  console.log(JSON.stringify(measure(folder)));
+}
