@@ -207,8 +207,8 @@ export function traceJsonLine(event: CallEvent): string {
 type Test = (event: CallEvent) => boolean;
 
 /**
- * Which events to show (spec ABI-TRACE-7): `fs.*`, `sys.exit`; `status:NOT_FOUND`, `status:trap`, and `status:error` for
- * every end but success; each with `!` before it to leave out. Throws a RangeError for a pattern that none of `rows` fits.
+ * Which events to show (spec ABI-TRACE-7): `fs.*`, `sys.exit`; `status:NOT_FOUND`, `status:trap`, `status:exit`, and
+ * `status:error` for every end but OK and an exit; each with `!` before it to leave out. Throws a RangeError for a pattern that none of `rows` fits.
  */
 export function traceFilter(patterns: readonly string[], rows: readonly Syscall[] = SYSCALLS): Test {
   const names: Test[] = [];
@@ -236,7 +236,7 @@ function nameTest(pattern: string, rows: readonly Syscall[]): Test {
 }
 
 function endTest(name: string): Test {
-  if (name !== "error" && name !== "trap" && !Object.hasOwn(Status, name))
+  if (!["error", "trap", "exit"].includes(name) && !Object.hasOwn(Status, name))
     throw new RangeError(`there is no status ${JSON.stringify(name)}; "status:error" is every end but success`);
   return ({ row, end }) => {
     if (end.type !== "returned") return name === end.type || (name === "error" && end.type === "trap");
