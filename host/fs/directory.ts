@@ -68,28 +68,35 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   const guard = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
   const folderFlags = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0);
 
-  /** The path by which names in the folder are reached; RETRY when it is not where it was. */
-  function enter(folder: SeenFolder): string | typeof RETRY {
+  /** The path by which names in the folder are reached; RETRY when it is not where it was, by inode as `isThere` has it. */
+  function enter(folder: SeenFolder, isThere: (folder: SeenFolder) => boolean): string | typeof RETRY {
     if (!anchored) return isThere(folder) ? folder.path : RETRY;
     const fd = anchor(volume, folder);
     return fd === RETRY ? RETRY : pathOfHandle(fd);
   }
 
-  /** True when the path still leads to the folder, through the folders it led through. */
-  function isThere(folder: SeenFolder): boolean {
-    for (let at: SeenFolder | undefined = folder; at !== undefined; at = at.parent) {
-      const stats = look(volume, at.path);
-      if (stats === undefined || !stats.isDirectory()) return false;
-      if (at.stats !== undefined && !isSame(stats, at.stats)) return false;
-    }
+  /** True when the path still leads to the folder. */
+  function isSeen({ path, stats }: SeenFolder): boolean {
+    const now = look(volume, path);
+    return now?.isDirectory() === true && (stats === undefined || isSame(now, stats));
+  }
+
+  /** True when it still does through the folders it led through. */
+  function isReached(folder: SeenFolder): boolean {
+    for (let at: SeenFolder | undefined = folder; at !== undefined; at = at.parent) if (!isSeen(at)) return false;
     return true;
   }
 
   /** Does something with the folder, reached by the path it is given, for the call `fs.CALL`. */
-  function inside<T>(call: string, folder: SeenFolder, operation: (base: string) => T | Outcome): T | Outcome {
+  function inside<T>(
+    call: string,
+    folder: SeenFolder,
+    operation: (base: string) => T | Outcome,
+    isThere = isReached,
+  ): T | Outcome {
     let base: string | typeof RETRY;
     try {
-      base = enter(folder);
+      base = enter(folder, isThere);
     } catch (error) {
       if (!CHANGED.has(errnoOf(error) ?? "")) return statusOf(error, call);
       base = RETRY;
@@ -104,9 +111,15 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   }
 
   /** Does something with a name in the folder. */
-  function within<T>(call: string, folder: Folder, name: string, operation: (at: string) => T | Outcome): T | Outcome {
+  function within<T>(
+    call: string,
+    folder: Folder,
+    name: string,
+    operation: (at: string) => T | Outcome,
+    isThere = isReached,
+  ): T | Outcome {
     if (windows && isReserved(name)) return Status.ACCESS;
-    return inside(call, folder as SeenFolder, (base) => operation(join(base, name)));
+    return inside(call, folder as SeenFolder, (base) => operation(join(base, name)), isThere);
   }
 
   /** Does something with two names. */
@@ -119,7 +132,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     return within(call, folder, name, (from) =>
       within(call, newFolder, newName, (to) => {
         // The way into the second folder may have shown that the first is elsewhere, and given its handle up.
-        const base = enter(folder as SeenFolder);
+        const base = enter(folder as SeenFolder, isReached);
         return base !== RETRY && join(base, name) === from ? operation(from, to) : RETRY;
       }),
     );
@@ -149,7 +162,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   }
 
   const isAt = (folder: Folder, at: string, fd: number): boolean =>
-    isThere(folder as SeenFolder) && leadsTo(volume, at, fd);
+    isReached(folder as SeenFolder) && leadsTo(volume, at, fd);
   const fileOf = (fd: number, flags: number, generation: bigint): OpenFile => {
     const idOf = (stats: VolumeStats): bigint => identities.of(stats, generation);
     return openFile(volume, fd, { append: (flags & OpenFlag.APPEND) !== 0, largest, idOf });
@@ -196,9 +209,9 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     const ifThere = <T>(call: string, use: () => T | Status): T | Status => {
       const gone = call === "sync" ? Status.OTHER : Status.NOT_FOUND;
       return attempt(call, () => {
-        if (!isThere(folder)) return gone;
+        if (!isReached(folder)) return gone;
         const answer = use();
-        return isThere(folder) ? answer : gone;
+        return isReached(folder) ? answer : gone;
       });
     };
     const stats = (): VolumeStats => volume.lstatSync(folder.path, { bigint: true, throwIfNoEntry: false })!;
@@ -230,17 +243,8 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     capabilities: { writable: true, symlinks: true, hardLinks: true, times: true, ownMetadata: false },
     root: top,
 
-    lookup: (folder, name) => {
-      const parent = folder as SeenFolder;
-      if (anchored) return within("stat", parent, name, (at) => find(parent, name, at));
-      // The way is not looked at again for each name on it: whatever follows looks at all of it.
-      if (windows && isReserved(name)) return Status.ACCESS;
-      try {
-        return find(parent, name, join(parent.path, name));
-      } catch (error) {
-        return failure(error, "stat");
-      }
-    },
+    // By inode only the folder itself is looked at, not for each name the whole way: what follows looks at all of it.
+    lookup: (folder, name) => within("stat", folder, name, (at) => find(folder as SeenFolder, name, at), isSeen),
 
     open: (folder, name, flags) =>
       within("open", folder, name, (at) => {
@@ -263,7 +267,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
           return keep(fd, () => (isAt(folder, at, fd) ? freshFile(fd, flags) : RETRY));
         } catch (error) {
           // It is not known to be what was made, nor where, unless the folder is still there.
-          if (isThere(folder as SeenFolder)) volume.unlinkSync(at);
+          if (isReached(folder as SeenFolder)) volume.unlinkSync(at);
           throw error;
         }
       }),
