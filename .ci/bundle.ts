@@ -73,7 +73,7 @@ await build({
   ...command,
   entryPoints: ["dis", "help", "inspect", "new", "version"]
     .map((name) => `host/command/${name}.ts`)
-    .concat("host/wat.ts", "host/grants.ts"),
+    .concat("host/wat.ts", "host/grants.ts", "syscalls/replay.ts"),
   entryNames: "[name]",
   outdir: "dist/chunks",
   splitting: true,

@@ -1,8 +1,12 @@
 /** One guest, from its module to its end, in one call; what `ashlar run` does with a module (spec CLI-GUEST). */
 
-import type { HostFunctions } from "../syscalls/dispatch.ts";
+import type { DispatchOptions, HostFunctions, Tape } from "../syscalls/dispatch.ts";
 import { Exit } from "../syscalls/exit.ts";
-import { AshlarError, UsageError } from "../vm/errors.ts";
+import type { Observer } from "../syscalls/observe.ts";
+import { createRecorder, outcomeOf, type Recorder } from "../syscalls/recording.ts";
+import { RecordingError } from "../syscalls/recording-file.ts";
+import { openRecording, type ReplayAbi, ReplayError, replayAbi } from "../syscalls/replay.ts";
+import { UsageError } from "../vm/errors.ts";
 import type { Kind } from "../vm/heap.ts";
 import type { Instance, InstantiateOptions } from "../vm/instance.ts";
 import type { Limits } from "../vm/limits.ts";
@@ -11,12 +15,12 @@ import { injectSha256 } from "../vm/sha256.ts";
 import { Store } from "../vm/store.ts";
 import { Trap, TrapCode } from "../vm/trap.ts";
 import type { Value } from "../vm/value.ts";
-import { createAbi } from "./abi.ts";
+import { type Abi, createAbi } from "./abi.ts";
+import { aboutOf, type Called, calledAgain, calledOf, type Invocation } from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
 import { openGrants } from "./open-grants.ts";
 import type { Input, Output } from "./streams.ts";
-import { TmpError } from "./tmp.ts";
 
 /** Most bytes that are collected of what a guest writes to a stream that nobody takes; then its writes are NO_SPACE. */
 export const COLLECTED_BYTES: number = 64 * 1024 * 1024;
@@ -38,13 +42,27 @@ export interface GuestOptions {
   readonly fuel?: bigint;
   readonly limits?: Partial<Limits>;
   /** The exported function to call, instead of the entry point (spec CLI-ENTRY-1). */
-  readonly invoke?: { readonly name: string; readonly values?: readonly Value[] };
-  /** Syscalls of your own, beside those of the host ABI. */
-  readonly syscalls?: readonly { readonly imports: HostFunctions; readonly kinds?: readonly Kind[] }[];
+  readonly invoke?: Invocation;
+  /** Syscalls of your own: each answers what `defineSyscalls` does, which it hands these options. */
+  readonly syscalls?: readonly ((options: DispatchOptions) => OwnSyscalls)[];
   /** True: tell the digest of the state at the end. Costs time that grows with the guest's memory. */
   readonly stateDigest?: boolean;
+  /** Hears of each call that the guest makes of the host, when it has ended. */
+  readonly observe?: Observer;
+  /** Takes a recording of the run (spec 18), piece by piece, each good only during the call; and tells the digest of the state. */
+  readonly record?: Output;
+  /**
+   * The recording of an earlier run: it is run again without a host, with the same fuel and limits. The module is that of
+   * the recording; what differs is an error. Not together with what a recording holds: arguments, grants, fuel, ….
+   */
+  readonly replay?: Uint8Array | Input;
   /** Hears, a sentence each, what of a folder could not be copied for `tmp`. */
   readonly note?: (text: string) => void;
+}
+
+export interface OwnSyscalls {
+  readonly imports: HostFunctions;
+  readonly kinds?: readonly Kind[];
 }
 
 export interface GuestResult {
@@ -56,6 +74,8 @@ export interface GuestResult {
   readonly trap?: Trap;
   /** For `error`. */
   readonly error?: Error;
+  /** Name of the function that `invoke` asked for, also of a replay; undefined for the entry point. */
+  readonly invoked?: string;
   /** Of the function that was called; empty when it did not return. */
   readonly results: readonly Value[];
   readonly fuelUsed: bigint;
@@ -66,15 +86,6 @@ export interface GuestResult {
   readonly stderr: Uint8Array;
   /** From instantiation to the guest's end. */
   readonly durationMs: number;
-}
-
-/** The module has no function to begin with (spec CLI-ENTRY-1). */
-export class EntryError extends AshlarError {
-  readonly code = "CLI-ENTRY";
-  constructor(message: string) {
-    super(message);
-    this.name = "EntryError";
-  }
 }
 
 /**
@@ -92,91 +103,184 @@ export class EntryError extends AshlarError {
  * ```
  */
 export function runGuest(options: GuestOptions): GuestResult {
-  const { grants = {}, syscalls = [] } = options;
+  const stdout = takeOutput(options.stdout);
+  const stderr = takeOutput(options.stderr);
+  const outputs = { stdout: stdout.output, stderr: stderr.output };
+  const ending = options.replay === undefined ? runLive(options, outputs) : runReplay(options, options.replay, outputs);
+  return { ...ending, stdout: stdout.bytes(), stderr: stderr.bytes() };
+}
+
+type Ending = Omit<GuestResult, "stdout" | "stderr">;
+interface Outputs {
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+function runLive(options: GuestOptions, outputs: Outputs): Ending {
+  const { grants = {}, args = [], fuel, limits, log, observe } = options;
   if (options.stdin !== undefined && grants.stdin !== undefined)
     throw new GrantError("standard input is given and granted as a file: one of both");
-  if (options.stateDigest || grants.tmp?.some(({ host }) => host !== undefined)) useHostSha256();
-  const opened = openGrants(grants, options.note);
-  let store: Store | undefined;
+  let module: Module;
+  let called: Called;
   try {
-    const stdout = takeOutput(options.stdout);
-    const stderr = takeOutput(options.stderr);
+    module = moduleOf(options);
+    // What is asked for must exist before the start function has effects.
+    called = calledOf(module, options.invoke);
+  } catch (error) {
+    return endingOf({ thrown: error, fuelUsed: 0n });
+  }
+  const wantsDigest = options.stateDigest === true || options.record !== undefined;
+  if (wantsDigest || grants.tmp?.some(({ host }) => host !== undefined)) useHostSha256();
+  const recorder =
+    options.record &&
+    createRecorder({ module: module.digest, fuel, limits, about: aboutOf(called, args), write: options.record });
+  const opened = openGrants(grants, options.note);
+  try {
     const abi = createAbi({
       stdin: options.stdin ?? new Uint8Array(0),
       ...opened.options,
-      args: options.args ?? [],
-      stdout: stdout.output,
-      stderr: stderr.output,
-      ...(options.log !== undefined && { log: options.log }),
+      ...outputs,
+      args,
+      ...(log !== undefined && { log }),
+      ...(observe !== undefined && { observe }),
+      ...(recorder !== undefined && { record: recorder }),
     });
-    store = new Store({
-      limits: options.limits ?? {},
-      kinds: [...abi.kinds, ...syscalls.flatMap(({ kinds = [] }) => kinds)],
-      state: abi.state,
-      ...(options.fuel !== undefined && { fuel: options.fuel }),
-    });
-    const imports = mergeImports([abi.imports, ...syscalls.map((own) => own.imports)]);
-    let ending = run(options, { store, imports, check: abi.check });
-    if (ending.outcome === "exit") {
-      try {
-        opened.finish();
-      } catch (error) {
-        if (!(error instanceof TmpError)) throw error;
-        ending = { ...ending, ...failedWith(error) };
-      }
-    }
-    return { ...ending, fuelUsed: store.fuelUsed, stdout: stdout.bytes(), stderr: stderr.bytes() };
+    const host = withOwn(abi, options, recorder);
+    // From here on there is a recording to read, whatever ends this process.
+    recorder?.flush();
+    const execution = execute(module, called, host, { fuel, limits, wantsDigest });
+    return endingOf(concluded(execution, () => opened.finish(), recorder));
   } finally {
-    store?.close();
     opened.close();
   }
 }
 
-type Ending = Omit<GuestResult, "fuelUsed" | "stdout" | "stderr">;
-
-function failedWith(error: unknown): Pick<Ending, "outcome" | "exitCode" | "error"> {
-  return { outcome: "error", exitCode: 1, error: error instanceof Error ? error : new Error(String(error)) };
+/** Ends the recording, and copies back what was changed. */
+function concluded(execution: Execution, finish: () => void, recorder: Recorder | undefined): Execution {
+  const { thrown, fuelUsed, stateDigest } = execution;
+  // What could not be written has no end.
+  if (thrown instanceof RecordingError) return execution;
+  try {
+    recorder?.end(outcomeOf(fuelUsed, thrown, stateDigest));
+    if (thrown === undefined || thrown instanceof Exit) finish();
+    return execution;
+  } catch (error) {
+    return { ...execution, thrown: error };
+  }
 }
 
-function run(options: GuestOptions, linked: InstantiateOptions): Ending {
-  let instance: Instance | undefined;
-  let started = performance.now();
-  const ended = (part: Pick<Ending, "outcome" | "exitCode"> & Partial<Ending>): Ending => {
-    const durationMs = Math.round(1000 * (performance.now() - started)) / 1000;
-    const digest = options.stateDigest && instance !== undefined ? { stateDigest: instance.stateDigest() } : {};
-    return { results: [], durationMs, ...part, ...digest };
-  };
+function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: Outputs): Ending {
+  for (const name of ["args", "grants", "stdin", "fuel", "limits", "invoke", "record"] as const)
+    if (options[name] !== undefined)
+      throw new UsageError("VM-ARGUMENT", `${name} is part of the recording, and not for a replay`);
+  let execution: Execution = { fuelUsed: 0n };
   try {
-    const module = options.module instanceof Module ? options.module : Module.decode(options.module);
-    // What is asked for must exist before the start function has effects.
-    const { name, values = [] } = options.invoke ?? { name: entryPoint(module) };
-    if (!module.exports.some((entry) => entry.name === name && entry.type.kind === "function"))
-      throw new UsageError("VM-NO-EXPORT", `the module exports no function ${JSON.stringify(name)}`);
-    started = performance.now();
-    instance = module.instantiate(linked);
+    const player = openRecording(source);
+    const { fuel, limits, about } = player.header;
+    const module = moduleOf(options);
+    if (module.digest !== player.header.module)
+      throw new ReplayError(0, `module ${player.header.module}`, `module ${module.digest}`);
+    useHostSha256();
+    const { log, observe } = options;
+    const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
+    execution = execute(module, calledAgain(module, about), withOwn(abi, options, player), {
+      fuel,
+      limits,
+      wantsDigest: true,
+    });
+    const { thrown, fuelUsed, stateDigest } = execution;
+    if (!(thrown instanceof ReplayError || thrown instanceof RecordingError))
+      player.end(outcomeOf(fuelUsed, thrown, stateDigest));
+    return endingOf(execution);
+  } catch (error) {
+    return endingOf({ ...execution, thrown: error });
+  }
+}
+
+/** What an instance is made with, but for its store. */
+type Host = Pick<InstantiateOptions, "imports" | "kinds" | "state" | "check">;
+
+/** The host ABI, and the syscalls of the embedder's own. */
+function withOwn(abi: Abi | ReplayAbi, { observe, syscalls = [] }: GuestOptions, tape: Tape | undefined): Host {
+  const dispatch = { ...(observe !== undefined && { observe }), ...(tape !== undefined && { tape }) };
+  const imports: { [module: string]: HostFunctions[string] } = { ...abi.imports };
+  const kinds = [...abi.kinds];
+  for (const make of syscalls) {
+    const own = make(dispatch);
+    for (const [module, functions] of Object.entries(own.imports)) {
+      if (Object.hasOwn(imports, module)) throw new UsageError("VM-ARGUMENT", `the module ${module} is taken`);
+      imports[module] = functions;
+    }
+    kinds.push(...(own.kinds ?? []));
+  }
+  return { ...abi, imports, kinds };
+}
+
+function moduleOf({ module }: GuestOptions): Module {
+  return module instanceof Module ? module : Module.decode(module);
+}
+
+/** How a guest ended; without `thrown` its function returned. */
+interface Execution {
+  readonly thrown?: unknown;
+  readonly results?: readonly Value[];
+  readonly exitCode?: number;
+  readonly invoked?: string;
+  readonly fuelUsed: bigint;
+  readonly stateDigest?: string | undefined;
+  readonly durationMs?: number;
+}
+
+function execute(
+  module: Module,
+  { name, values, isEntry }: Called,
+  { imports, check, kinds, state }: Host,
+  given: {
+    readonly fuel: bigint | undefined;
+    readonly limits: Partial<Limits> | undefined;
+    readonly wantsDigest: boolean;
+  },
+): Execution {
+  const store = new Store({
+    limits: given.limits ?? {},
+    ...(kinds && { kinds }),
+    ...(state && { state }),
+    ...(given.fuel !== undefined && { fuel: given.fuel }),
+  });
+  let instance: Instance | undefined;
+  let part: Omit<Execution, "fuelUsed">;
+  const invoked = isEntry ? {} : { invoked: name };
+  const started = performance.now();
+  try {
+    instance = module.instantiate({ store, ...(imports && { imports }), ...(check && { check }) });
     const results = instance.invoke(name, values);
     // The low eight bits, as operating systems take them.
-    const exitCode = options.invoke === undefined && typeof results[0] === "number" ? results[0] & 255 : 0;
-    return ended({ outcome: "exit", exitCode, results });
-  } catch (error) {
-    if (error instanceof Exit) return ended({ outcome: "exit", exitCode: error.exitCode });
-    if (!(error instanceof Trap)) return ended(failedWith(error));
-    const outcome = error.code === TrapCode.OutOfFuel ? "out-of-fuel" : "trap";
-    return ended({ outcome, exitCode: 134, trap: error });
+    const exitCode = isEntry && typeof results[0] === "number" ? results[0] & 255 : 0;
+    part = { ...invoked, results, exitCode };
+  } catch (thrown) {
+    part = { ...invoked, thrown };
+  }
+  const durationMs = Math.round(1000 * (performance.now() - started)) / 1000;
+  try {
+    const stateDigest = given.wantsDigest ? instance?.stateDigest() : undefined;
+    return { ...part, durationMs, stateDigest, fuelUsed: store.fuelUsed };
+  } catch (thrown) {
+    return { ...part, thrown: part.thrown ?? thrown, durationMs, fuelUsed: store.fuelUsed };
+  } finally {
+    store.close();
   }
 }
 
-/** The exported function that is called when none is named (spec CLI-ENTRY-1). */
-function entryPoint(module: Module): string {
-  for (const name of ["_start", "main"]) {
-    const found = module.exports.find((entry) => entry.name === name && entry.type.kind === "function");
-    if (found?.type.kind !== "function") continue;
-    const { params, results } = found.type.type;
-    const fits = params.length === 0 && (results.length === 0 || (name === "main" && results.join() === "i32"));
-    if (fits) return name;
-    throw new EntryError(`The exported function ${name} has the type (${params.join(" ")}) -> (${results.join(" ")}).`);
+function endingOf({ thrown, exitCode = 0, stateDigest, results = [], durationMs = 0, ...more }: Execution): Ending {
+  const rest = { ...more, results, durationMs, ...(stateDigest !== undefined && { stateDigest }) };
+  if (thrown === undefined) return { outcome: "exit", exitCode, ...rest };
+  if (thrown instanceof Exit) return { outcome: "exit", exitCode: thrown.exitCode, ...rest };
+  if (thrown instanceof Trap) {
+    const outcome = thrown.code === TrapCode.OutOfFuel ? "out-of-fuel" : "trap";
+    return { outcome, exitCode: 134, trap: thrown, ...rest };
   }
-  throw new EntryError("The module exports neither a function _start nor main.");
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return { outcome: "error", exitCode: 1, error, ...rest };
 }
 
 /** What takes a stream's bytes, and what was collected where nobody does. */
@@ -201,18 +305,6 @@ function takeOutput(given: Output | undefined): { readonly output: Output; bytes
       return all;
     },
   };
-}
-
-/** All imports together. A syscall of the embedder's own has a module name that the host ABI does not use. */
-function mergeImports(tables: readonly HostFunctions[]): HostFunctions {
-  const merged: { [module: string]: HostFunctions[string] } = {};
-  for (const table of tables) {
-    for (const [module, functions] of Object.entries(table)) {
-      if (Object.hasOwn(merged, module)) throw new UsageError("VM-ARGUMENT", `the module ${module} is taken`);
-      merged[module] = functions;
-    }
-  }
-  return merged;
 }
 
 let hasHostSha256 = false;

@@ -2,6 +2,7 @@
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
+import { LIMIT_OPTIONS, RECORD_OPTIONS } from "./request.ts";
 import { run } from "./run.ts";
 import { isReaderGone, note, print } from "./terminal.ts";
 
@@ -38,13 +39,8 @@ export const COMMANDS: readonly Command[] = [
         doc: "Call this exported function instead and print its results, one a line.",
       },
       ...GRANT_OPTIONS,
-      { name: "fuel", value: "N", doc: "Stop the guest when it has used N units of fuel. Default: no limit." },
-      {
-        name: "max-memory",
-        value: "SIZE",
-        doc: "Most bytes of a linear memory, and of all Bytes objects together: 64MiB, 640KiB, … Default: 1GiB and 256MiB.",
-      },
-      { name: "max-depth", value: "N", doc: "Most slots of call depth. Default: 1000000." },
+      ...LIMIT_OPTIONS,
+      ...RECORD_OPTIONS,
       { name: "report", value: "FILE", doc: "Write a JSON report to FILE; - for standard output." },
       { name: "digest", doc: "Put the digest of the guest's final state into the report." },
       { name: "summary", doc: "Say on standard error how the guest ended and what fuel and time it took." },

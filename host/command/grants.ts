@@ -56,8 +56,8 @@ export const GRANT_OPTIONS: readonly Option[] = [
   },
 ];
 
-/** What the flags grant, and the file of `--grants`. Throws usage errors, and GrantErrors about the file. */
-export async function grantsOf({ options }: Arguments): Promise<Grants> {
+/** What the flags grant. Throws usage errors. */
+export function flagGrants(options: Arguments["options"]): Grants {
   const all = (name: string): readonly string[] => options.get(name) ?? [];
   const one = <Value>(name: string, parse: (text: string) => Value): Value | undefined => {
     const text = options.get(name)?.[0];
@@ -74,11 +74,7 @@ export async function grantsOf({ options }: Arguments): Promise<Grants> {
     hostMetadata: options.has("host-metadata") || undefined,
     quota: one("quota", parseQuota),
   };
-  const flags: Grants = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const file = options.get("grants")?.[0];
-  if (file === undefined) return flags;
-  const { mergeGrants, readGrants } = await import("../grants.ts");
-  return mergeGrants(readGrants(file), flags);
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 const DIR_HINT = "Write --dir HOST::GUEST or --dir HOST::GUEST:ro, as in --dir ./texts::/texts:ro";

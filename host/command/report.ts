@@ -1,6 +1,5 @@
 /** The machine's account of a run: `--report`. */
-import { openSync } from "node:fs";
-import { CommandError, ExitCode } from "./failure.ts";
+import { openOutput } from "./files.ts";
 import type { RunRequest, RunResult } from "./run-messages.ts";
 import { STDOUT, writeFully } from "./terminal.ts";
 
@@ -10,15 +9,7 @@ export const REPORT_SCHEMA = "ashlar.run/1";
 /** Where the report will go. Opened, and so emptied, before the guest runs: a report of an earlier run would mislead. */
 export function openReport(path: string): number {
   if (path === "-") return STDOUT;
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new CommandError(
-      "CLI-REPORT",
-      ExitCode.FAILURE,
-      `The report cannot be written: ${error instanceof Error ? error.message : error}`,
-    );
-  }
+  return openOutput(path, "CLI-REPORT", "report");
 }
 
 /** The report as one line of JSON. Fuel is a number with all its digits, also above 2^53. */

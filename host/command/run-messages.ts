@@ -19,6 +19,19 @@ export interface RunRequest {
   /** Whether the module's digest and the state's are wanted; both cost time. */
   readonly moduleDigest: boolean;
   readonly stateDigest: boolean;
+  /** Open file that the recording goes to. */
+  readonly record: number | undefined;
+  /** Path of the recording to run; fuel and limits are then of that. */
+  readonly replay: string | undefined;
+  readonly trace: TraceRequest | undefined;
+}
+
+export interface TraceRequest {
+  /** Which calls to show; all for none. */
+  readonly patterns: readonly string[];
+  readonly json: boolean;
+  /** Open file that the lines go to. */
+  readonly fd: number;
 }
 
 export interface TrapSite {

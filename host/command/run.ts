@@ -2,51 +2,26 @@
 import { Worker } from "node:worker_threads";
 import type { Arguments, Context } from "./arguments.ts";
 import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
-import { grantsOf } from "./grants.ts";
 import { readModule } from "./module-file.ts";
-import { parseCount, parseSize } from "./quantities.ts";
 import { openReport, writeReport } from "./report.ts";
+import { MOST_DEPTH, openRequest, requestOf } from "./request.ts";
 import type { RunRequest, RunResult, TrapSite } from "./run-messages.ts";
 import { DIM_STYLE, ERROR_STYLE, errorCode, isReaderGone, note, plain, styled } from "./terminal.ts";
 
-/** Depth limit of the command in slots (spec VM-DEPTH-1); a thread's default stack would hold a fortieth of it. */
-const DEFAULT_DEPTH = 1_000_000;
-/** At most: the stack for it is a gigabyte of address space. */
-const MOST_DEPTH = 15_000_000;
 /** Stack that is reserved for a slot, in bytes: twice the most that V8 was seen to take. */
 const SLOT_BYTES = 64;
 const LEAST_STACK_MB = 64;
-const PAGE_BYTES = 65_536;
-/** What WebAssembly's 32-bit addresses reach. */
-const MOST_MEMORY_GIB = 4;
-const MOST_HEAP_BYTES = 2 ** 31;
-const MOST_FUEL = 2n ** 63n - 1n;
 
 export async function run(args: Arguments, context: Context): Promise<number> {
-  const request = await requestOf(args);
+  let request = requestOf(args);
   const reportPath = args.options.get("report")?.[0];
   const report = reportPath === undefined ? undefined : openReport(reportPath);
-  const worker = new Worker(context.worker, {
-    workerData: request,
-    // The worker writes to the streams itself; not connecting these saves a millisecond.
-    stdin: true,
-    stdout: true,
-    stderr: true,
-    resourceLimits: {
-      stackSizeMb: Math.max(LEAST_STACK_MB, Math.ceil((request.limits.depth * SLOT_BYTES) / 1_000_000)),
-    },
-  });
-  const ended = resultOf(worker, request.module);
   let result: RunResult;
   try {
-    const bytes = await readModule(request.module);
-    worker.postMessage(bytes, [bytes.buffer]);
-    result = await ended;
+    request = await openRequest(request, args);
+    result = await runOnThread(request, context);
   } catch (error) {
     result = failed(failureOf(error, request.module));
-    // It still waits for the module; its end says nothing more.
-    worker.removeAllListeners();
-    await worker.terminate();
   }
   tell(request, result, args.options.has("summary"));
   if (report !== undefined) {
@@ -60,32 +35,27 @@ export async function run(args: Arguments, context: Context): Promise<number> {
   return result.exitCode;
 }
 
-async function requestOf(args: Arguments): Promise<RunRequest> {
-  const { options, positionals, rest } = args;
-  const module = positionals[0]!;
-  const one = (name: string): string | undefined => options.get(name)?.[0];
-  const fuel = one("fuel");
-  const memory = one("max-memory");
-  const depth = one("max-depth");
-  const memoryBytes = memory === undefined ? undefined : parseSize("max-memory", memory, MOST_MEMORY_GIB);
-  return {
-    module,
-    args: rest,
-    grants: await grantsOf(args),
-    invoke: one("invoke"),
-    fuel: fuel === undefined ? undefined : parseCount("fuel", fuel, MOST_FUEL),
-    limits: {
-      depth: depth === undefined ? DEFAULT_DEPTH : Number(parseCount("max-depth", depth, BigInt(MOST_DEPTH))),
-      ...(memoryBytes !== undefined && {
-        memoryPages: Math.floor(memoryBytes / PAGE_BYTES),
-        heapBytes: Math.min(memoryBytes, MOST_HEAP_BYTES),
-      }),
-    },
-    stdin: module !== "-",
-    log: !options.has("quiet"),
-    moduleDigest: options.has("report"),
-    stateDigest: options.has("digest"),
-  };
+async function runOnThread(request: RunRequest, context: Context): Promise<RunResult> {
+  const stackMb = Math.ceil((Math.min(request.limits.depth, MOST_DEPTH) * SLOT_BYTES) / 1_000_000);
+  const worker = new Worker(context.worker, {
+    workerData: request,
+    // The worker writes to the streams itself; not connecting these saves a millisecond.
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    resourceLimits: { stackSizeMb: Math.max(LEAST_STACK_MB, stackMb) },
+  });
+  const ended = resultOf(worker, request.module);
+  try {
+    const bytes = await readModule(request.module);
+    worker.postMessage(bytes, [bytes.buffer]);
+    return await ended;
+  } catch (error) {
+    // It still waits for the module; its end says nothing more.
+    worker.removeAllListeners();
+    await worker.terminate();
+    throw error;
+  }
 }
 
 /** What the worker says at the end, or why it could not. */

@@ -2,14 +2,18 @@
  * The thread that a guest runs on: its stack is as large as the depth limit needs (spec CLI-WORKER-1). It starts while
  * the main thread reads the module, so it loads nothing but the VM and what stands behind the syscalls.
  */
+import { closeSync } from "node:fs";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Observer } from "../../syscalls/observe.ts";
+import { traceFilter, traceJsonLine, traceLine } from "../../syscalls/trace.ts";
 import type { ValueType } from "../../vm/bytecode/structure.ts";
 import { Module } from "../../vm/module.ts";
 import type { Trap } from "../../vm/trap.ts";
-import { type GuestResult, runGuest, useHostSha256 } from "../guest.ts";
-import { ExitCode, failureOf } from "./failure.ts";
+import { type GuestOptions, type GuestResult, runGuest, useHostSha256 } from "../guest.ts";
+import { CommandError, ExitCode, failureOf, usageError } from "./failure.ts";
+import { openRecording, readRecording } from "./files.ts";
 import { parseInvocation, printValue } from "./guest-values.ts";
-import type { RunRequest, RunResult, TrapSite } from "./run-messages.ts";
+import type { RunRequest, RunResult, TraceRequest, TrapSite } from "./run-messages.ts";
 import { isReaderGone, note, plain, readSome, STDERR, STDIN, STDOUT, writeFully } from "./terminal.ts";
 
 const LINE_END = 10;
@@ -50,23 +54,8 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
   try {
     const module = Module.decode(bytes);
     if (request.moduleDigest) moduleDigest = module.digest;
-    const invoke = request.invoke === undefined ? undefined : parseInvocation(module, request.invoke);
-    const { grants, args, limits, fuel, stateDigest } = request;
-    const result = runGuest({
-      module,
-      args,
-      grants,
-      limits,
-      stateDigest,
-      stdout: writeStdout,
-      stderr: writeStderr,
-      note: (text) => note(`note: ${plain(text)}\n`),
-      ...(grants.stdin === undefined && { stdin: request.stdin ? (into) => readSome(STDIN, into) : new Uint8Array(0) }),
-      ...(request.log && { log: writeLog }),
-      ...(fuel !== undefined && { fuel }),
-      ...(invoke !== undefined && { invoke }),
-    });
-    if (invoke !== undefined) printResults(invoke.type.results, result);
+    const { result, types } = request.replay === undefined ? runLive(request, module) : runReplay(request, module);
+    printResults(types, result);
     return { ...reply(result, request.module), ...(moduleDigest !== undefined && { moduleDigest }) };
   } catch (error) {
     const failure = failureOf(error, request.module);
@@ -75,9 +64,81 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
   }
 }
 
+/** What a run and its replay have in common. */
+function shared({ log, trace }: RunRequest, module: Module): GuestOptions {
+  return {
+    module,
+    stdout: writeStdout,
+    stderr: writeStderr,
+    ...(log && { log: writeLog }),
+    ...(trace !== undefined && { observe: tracer(trace) }),
+  };
+}
+
+interface Run {
+  readonly result: GuestResult;
+  /** Of the results; none are printed of an entry point. */
+  readonly types: readonly ValueType[];
+}
+
+function runLive(request: RunRequest, module: Module): Run {
+  const { grants, args, limits, fuel, stateDigest, record } = request;
+  const invoke = request.invoke === undefined ? undefined : parseInvocation(module, request.invoke);
+  const result = runGuest({
+    ...shared(request, module),
+    args,
+    grants,
+    limits,
+    stateDigest,
+    note: (text) => note(`note: ${plain(text)}\n`),
+    ...(grants.stdin === undefined && { stdin: request.stdin ? (into) => readSome(STDIN, into) : new Uint8Array(0) }),
+    ...(fuel !== undefined && { fuel }),
+    ...(invoke !== undefined && { invoke }),
+    ...(record !== undefined && { record: (piece) => writeFully(record, piece) }),
+  });
+  return { result, types: invoke?.type.results ?? [] };
+}
+
+function runReplay(request: RunRequest, module: Module): Run {
+  const fd = openRecording(request.replay!);
+  try {
+    const result = runGuest({ ...shared(request, module), replay: (into) => readRecording(fd, into) });
+    const invoked = module.exports.find(({ name }) => name === result.invoked)?.type;
+    return { result, types: invoked?.kind === "function" ? invoked.type.results : [] };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes a line for each call that is to be shown. */
+function tracer({ patterns, json, fd }: TraceRequest): Observer {
+  const isShown = filterOf(patterns);
+  return (event) => {
+    if (!isShown(event)) return;
+    const line = Buffer.from(`${json ? traceJsonLine(event) : traceLine(event)}\n`);
+    try {
+      if (fd === STDERR) writeStderr(line);
+      else writeFully(fd, line);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : error;
+      throw new CommandError("CLI-TRACE", ExitCode.FAILURE, `The trace cannot be written: ${reason}`);
+    }
+  };
+}
+
+function filterOf(patterns: readonly string[]): ReturnType<typeof traceFilter> {
+  try {
+    return traceFilter(patterns);
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(`--trace=${patterns.join(",")}: ${error.message}`);
+    throw error;
+  }
+}
+
 function printResults(types: readonly ValueType[], { results }: GuestResult): void {
   let text = "";
-  for (const [index, result] of results.entries()) text += `${printValue(types[index]!, result)}\n`;
+  for (const [index, type] of types.entries())
+    if (index < results.length) text += `${printValue(type, results[index]!)}\n`;
   if (text === "") return;
   if (openLine) writeStdout(NEW_LINE);
   writeStdout(Buffer.from(text));
