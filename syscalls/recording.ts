@@ -181,18 +181,25 @@ export class Recorder implements Tape {
         } else if (error instanceof Exit) this.#call(EventTag.EXIT, row, crc).varint(error.exitCode);
         throw error;
       }
-      const writer = this.#call(EventTag.RETURN, row, crc);
       if (hasStatus && first !== Status.OK) {
-        writer.varint(first! >>> 0);
+        this.#call(EventTag.RETURN, row, crc).varint(first! >>> 0);
         return first;
       }
-      this.#results(writer, row, call, first, call.heap.objects - objects);
-      for (const { value, count } of written) {
+      // Nothing is written of a call that cannot be.
+      const made = newObjects(row, call, objects);
+      const pieces = written.map(({ value, count }) => {
         const window = values[value] as Uint8Array;
         const bytes = count === "all" ? window.length : count === 0 ? first! : call.low[count]! >>> 0;
         if (bytes > window.length) throw new Panic(`${row.module}.${row.name} counts more bytes than its window has`);
-        writer.bytes(window.subarray(0, bytes));
-      }
+        return window.subarray(0, bytes);
+      });
+      const writer = this.#call(EventTag.RETURN, row, crc);
+      row.results.forEach(({ type }, k) => {
+        if (typeof type === "object") writeRef(writer, call.heap, call.low[k]!, call.high[k]!, made > 0);
+        else if (wordsOf(type) === 2) writer.varint64(call.low[k]!, call.high[k]!);
+        else writer.varint((k === 0 ? first! : call.low[k]!) >>> 0);
+      });
+      for (const piece of pieces) writer.bytes(piece);
       return first;
     };
   }
@@ -206,17 +213,6 @@ export class Recorder implements Tape {
   end(outcome: Outcome): void {
     this.#events().end(outcomeJson(outcome));
     this.#isEnded = true;
-  }
-
-  #results(writer: RecordingWriter, row: Syscall, call: Call, first: number | undefined, made: number): void {
-    const refs = row.results.filter(({ type }, k) => typeof type === "object" && call.low[k] !== 0).length;
-    if (made !== 0 && made !== refs)
-      throw new Panic(`${row.module}.${row.name} cannot be recorded: it made or ended objects beside its results`);
-    row.results.forEach(({ type }, k) => {
-      if (typeof type === "object") writeRef(writer, call.heap, call.low[k]!, call.high[k]!, made !== 0);
-      else if (wordsOf(type) === 2) writer.varint64(call.low[k]!, call.high[k]!);
-      else writer.varint((k === 0 ? first! : call.low[k]!) >>> 0);
-    });
   }
 
   #call(tag: number, row: Syscall, crc: number): RecordingWriter {
@@ -254,6 +250,15 @@ export class Recorder implements Tape {
       module,
     };
   }
+}
+
+/** How many of its results a call has made, all or none; `before` counts the objects before the call. */
+function newObjects(row: Syscall, call: Call, before: number): number {
+  const made = call.heap.objects - before;
+  const refs = row.results.filter(({ type }, k) => typeof type === "object" && call.low[k] !== 0).length;
+  if (made !== 0 && made !== refs)
+    throw new Panic(`${row.module}.${row.name} cannot be recorded: it made or ended objects beside its results`);
+  return made;
 }
 
 function writeRef(writer: RecordingWriter, heap: Heap, low: number, high: number, isNew: boolean): void {
