@@ -345,8 +345,7 @@ impl Dir {
         let flags = accessed.map_or(0, |_| times_flag::ACCESSED) | modified.map_or(0, |_| times_flag::MODIFIED);
         let (accessed, modified) = (accessed.unwrap_or(0), modified.unwrap_or(0));
         let path = path.as_bytes();
-        let status =
-            unsafe { fs::set_times(self.raw(), memory(), at(path), length(path), flags, accessed, modified) };
+        let status = unsafe { fs::set_times(self.raw(), memory(), at(path), length(path), flags, accessed, modified) };
         Status(status).and(())
     }
 

@@ -1,0 +1,4 @@
+/** Adds. */
+int add(int a, int b) {
+  return a + b;
+}
