@@ -86,21 +86,23 @@ type Values<P extends readonly unknown[], W extends Window, Seen extends readonl
     ]
   : [];
 
-/** A first result of 64 bits is set through the call; any other is returned. */
+/** A first result of 64 bits is set through the call, any other is returned; without results it does not matter. */
 type Answer<R extends Row> = R extends {
   readonly results: readonly [{ readonly type: infer T }, ...(readonly unknown[])];
 }
   ? T extends "i64" | "u64" | { readonly ref: string }
     ? undefined
     : number
-  : undefined;
+  : unknown;
 
 /** The body of each row; of a table that is not written out where it is used, any. */
 export type Bodies<T extends SyscallTable> = {
-  readonly [R in T["rows"][number] as R["name"]]: string extends R["name"]
+  readonly [N in T["rows"][number]["name"]]: string extends N
     ? SyscallBody
-    : (call: Call, ...values: Values<Params<R>, Windows<R>>) => Answer<R>;
+    : Body<Extract<T["rows"][number], { readonly name: N }>>;
 };
+
+type Body<R extends Row> = (call: Call, ...values: Values<Params<R>, Windows<R>>) => Answer<R>;
 
 export interface DefineOptions extends DispatchOptions {
   /** Capabilities that the guest holds, of those that the rows name. */
