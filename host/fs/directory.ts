@@ -283,7 +283,8 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
         const stats = look(volume, at);
         if (stats === undefined) return RETRY;
         if (!stats.isSymbolicLink()) return statOf(stats, identities.of(stats));
-        return statOf(stats, identities.of(stats), volume.readlinkSync(at, { encoding: "buffer" }).length);
+        const target = targetOf(volume, at);
+        return target === RETRY ? RETRY : statOf(stats, identities.of(stats), target.length);
       }),
 
     setTimes: (folder, name, times) =>
@@ -353,13 +354,15 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       }),
   };
 
-  function find(parent: SeenFolder, name: string, at: string): Found | Status {
+  function find(parent: SeenFolder, name: string, at: string): Found | Outcome {
     const stats = look(volume, at);
     if (stats === undefined) return Status.NOT_FOUND;
     if (stats.isFile()) return { kind: "file" };
     if (stats.isDirectory()) return { kind: "directory", folder: below(parent, name, stats) };
     if (!stats.isSymbolicLink()) return { kind: "other" };
-    const target = decodeUtf8(volume.readlinkSync(at, { encoding: "buffer" }));
+    const bytes = targetOf(volume, at);
+    if (bytes === RETRY) return RETRY;
+    const target = decodeUtf8(bytes);
     // A target that no path can spell leads nowhere.
     if (target === undefined) return { kind: "other" };
     return { kind: "symlink", target: windows ? target.replaceAll("\\", "/") : target };
@@ -391,6 +394,16 @@ function failure(error: unknown, call: string): Outcome {
   // What POSIX lets a host say for ENOTEMPTY.
   if (errno === "EEXIST" && (call === "rename" || call === "rmdir")) return Status.NOT_EMPTY;
   return CHANGED.has(errno) ? RETRY : statusOf(error, call);
+}
+
+/** The target of what was a link a moment ago. */
+function targetOf(volume: Volume, path: string): Uint8Array | typeof RETRY {
+  try {
+    return volume.readlinkSync(path, { encoding: "buffer" });
+  } catch (error) {
+    if (errnoOf(error) === "EINVAL") return RETRY;
+    throw error;
+  }
 }
 
 function join(folder: string, name: string): string {
