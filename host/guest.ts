@@ -158,10 +158,12 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
 /** Ends the recording, and copies back what was changed. */
 function concluded(execution: Execution, finish: () => void, recorder: Recorder | undefined): Execution {
   const { thrown, fuelUsed, stateDigest } = execution;
-  // What could not be written has no end.
-  if (thrown instanceof RecordingError) return execution;
   try {
-    recorder?.end(outcomeOf(fuelUsed, thrown, stateDigest));
+    // What could not be written has no end.
+    if (recorder !== undefined) {
+      if (thrown instanceof RecordingError) return execution;
+      recorder.end(outcomeOf(fuelUsed, thrown, stateDigest));
+    }
     if (thrown === undefined || thrown instanceof Exit) finish();
     return execution;
   } catch (error) {
