@@ -1,5 +1,18 @@
-/** What stands behind the host ABI: file systems, and the imports that grant them to a guest. */
+/**
+ * What stands behind the host ABI: file systems, the imports that grant them to a guest, and one call that runs one.
+ *
+ * ```ts
+ * import { runGuest } from "ashlar/host";
+ * const { outcome, exitCode, stdout } = runGuest({
+ *   module: readFileSync("wordfreq.wasm"),
+ *   args: ["/texts"],
+ *   grants: { dirs: [{ host: "./texts", guest: "/texts", readOnly: true }] },
+ *   fuel: 100_000_000n,
+ * });
+ * ```
+ */
 export { type Abi, type AbiOptions, type AbiQuota, createAbi } from "./abi.ts";
+export { EntryError, type Invocation } from "./entry.ts";
 export { directoryFileSystem, type Volume } from "./fs/directory.ts";
 export {
   type Capabilities,
@@ -13,4 +26,18 @@ export {
 } from "./fs/file-system.ts";
 export { DEFAULT_MEMORY_QUOTA, MemoryFileSystem, type MemoryQuota } from "./fs/memory.ts";
 export type { Mount, PathQuota } from "./fs/namespace.ts";
+export { overlayFileSystem } from "./fs/overlay.ts";
+export { type Quota, type QuotaFileSystem, quotaFileSystem } from "./fs/quota.ts";
+export {
+  checkGrants,
+  type DirGrant,
+  type Grants,
+  mergeGrants,
+  type QuotaGrant,
+  readGrants,
+  type TmpGrant,
+} from "./grants.ts";
+export { COLLECTED_BYTES, type GuestOptions, type GuestResult, type OwnSyscalls, runGuest } from "./guest.ts";
+export { type OpenGrants, openGrants } from "./open-grants.ts";
 export type { Input, Output } from "./streams.ts";
+export { openTmp, type Tmp, TmpError, type TmpOptions } from "./tmp.ts";
