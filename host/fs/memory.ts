@@ -417,10 +417,12 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Gives a node its number, and the directories above it theirs. */
   #enter(node: Node, parent: DirectoryNode | undefined = node.kind === "directory" ? node.parent : undefined): void {
-    if (node.number !== 0) return;
-    node.number = this.#next++;
-    this.#nodes.set(node.number, node);
-    if (parent !== undefined) this.#enter(parent);
+    let above = parent;
+    for (let at: Node | undefined = node; at !== undefined && at.number === 0; above = above?.parent) {
+      at.number = this.#next++;
+      this.#nodes.set(at.number, at);
+      at = above;
+    }
   }
 
   #attach(directory: DirectoryNode, name: string, node: Node): void {
@@ -733,7 +735,7 @@ function fit(node: FileNode, length: number, most: number): boolean {
   }
   const fitted = allocate(size);
   if (fitted === undefined) return false;
-  fitted.set(buffer.subarray(0, Math.min(node.length, length)));
+  fitted.set(buffer.subarray(0, length));
   node.buffer = fitted;
   return true;
 }

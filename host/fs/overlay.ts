@@ -20,6 +20,8 @@ class Place implements Below {
   readonly #name: string;
   /** Of a directory that was looked up. */
   #folder: Folder | undefined;
+  /** Places that were named from here, so that the way to each is walked once. */
+  #known: Map<string, Place> | undefined;
 
   constructor(fs: FileSystem, parent: Place | undefined, name: string, folder: Folder | undefined) {
     this.#fs = fs;
@@ -58,7 +60,12 @@ class Place implements Below {
 
   at(names: readonly string[]): Place {
     let place: Place = this;
-    for (const name of names) place = new Place(this.#fs, place, name, undefined);
+    for (const name of names) {
+      place.#known ??= new Map();
+      const next = place.#known.get(name) ?? new Place(this.#fs, place, name, undefined);
+      place.#known.set(name, next);
+      place = next;
+    }
     return place;
   }
 

@@ -10,7 +10,7 @@ import {
   type DirectoryNode,
   type Node,
 } from "./inode.ts";
-import { compareNames, isName, PATH_BYTES } from "./paths.ts";
+import { compareNames, NAME_BYTES, PATH_BYTES } from "./paths.ts";
 
 const VERSION = 1;
 const ROOT = 1;
@@ -330,9 +330,15 @@ function fill(root: DirectoryNode, nodes: ReadonlyMap<number, Node>, contents: C
 }
 
 function componentOf(bytes: Uint8Array): string {
-  const name = isName(bytes) ? decodeUtf8(bytes) : undefined;
-  check(name !== undefined && name !== "." && name !== ".." && !/[/\0]/.test(name));
+  const name = decodeUtf8(bytes);
+  check(name !== undefined && isComponent(name));
   return name;
+}
+
+function isComponent(name: string): boolean {
+  if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) return false;
+  // A character has three bytes at most for each unit.
+  return name.length <= NAME_BYTES / 3 || encodeUtf8(name).length <= NAME_BYTES;
 }
 
 function targetOf(bytes: Uint8Array): string {
@@ -346,6 +352,6 @@ function originOf(bytes: Uint8Array, isRoot: boolean, below: Below | undefined):
   check(path !== undefined && below !== undefined && (path === "") === isRoot);
   if (isRoot) return below;
   const [before, ...names] = path.split("/");
-  check(before === "");
-  return below.at(names.map((name) => componentOf(encodeUtf8(name))));
+  check(before === "" && names.every(isComponent));
+  return below.at(names);
 }

@@ -1196,10 +1196,97 @@ test("[FS-OVERLAY-8] overlay: saved and restored", (t) => {
   t.same(dump(other), dump(fs));
   t.notOk(new MemoryFileSystem().restore(saved), "a tree over nothing");
   t.notOk(overlayFileSystem(lower, { bytes: 3 }).restore(saved));
-  const lost = overlayFileSystem(new MemoryFileSystem());
-  t.ok(lost.restore(saved));
-  t.equal(lost.reopen(reader.saved!), undefined, "another lower file system has no such file");
-  t.equal(lost.stat(lost.root, "a.txt"), RETRY);
+  for (const tree of [{}, { d: "a file where a directory was" }]) {
+    const other = overlayFileSystem(new MemoryFileSystem(tree));
+    t.ok(other.restore(saved));
+    t.equal(other.reopen(reader.saved!), undefined, "another lower file system has no such file");
+    t.equal(other.stat(other.root, "a.txt"), RETRY);
+    t.equal(other.lookup(folderAt(other, "moved"), "x"), Status.NOT_FOUND);
+  }
+});
+
+test("[FS-OVERLAY-8] overlay: a change is saved with the way to it", (t) => {
+  const lower = lowerTree();
+  const changes: readonly [what: string, call: (fs: MemoryFileSystem, e: Folder) => unknown][] = [
+    ["removed", (fs, e) => fs.unlink(e, "c.txt")],
+    ["made", (fs, e) => got(fs.create(e, "new")).close()],
+    ["moved here", (fs, e) => fs.rename(fs.root, "own", e, "new")],
+    ["moved away", (fs, e) => fs.rename(e, "c.txt", fs.root, "new")],
+    ["linked", (fs, e) => fs.link(fs.root, "own", e, "new")],
+    ["timed", (fs, e) => fs.setTimes(e, "c.txt", { accessed: 4n, modified: 5n })],
+    ["folder timed", (fs, e) => fs.setTimes(e, undefined, { accessed: 4n, modified: 5n })],
+    ["written", (fs, e) => write(got(fs.open(e, "c.txt", WRITE)), 0, "G")],
+  ];
+  for (const [what, call] of changes) {
+    const fs = overlayFileSystem(lower);
+    fs.put("own", "own");
+    const before = Buffer.from(fs.save()).toString("latin1");
+    call(fs, folderAt(fs, "d/e"));
+    t.not(Buffer.from(fs.save()).toString("latin1"), before, what);
+    const restored = overlayFileSystem(lower);
+    t.ok(restored.restore(fs.save()), what);
+    t.same(restored.used, fs.used, what);
+    t.same(dump(restored), dump(fs), what);
+  }
+});
+
+test("[FS-OVERLAY-1] overlay: what is opened below is closed, once", (t) => {
+  let opened = 0;
+  const lower = spied(lowerTree(), (call) => {
+    if (call === "open" || call === "openDirectory") opened++;
+    if (call.endsWith(".close")) opened--;
+    return undefined;
+  });
+  const fs = overlayFileSystem(lower);
+  const nodes = ["a.txt", "a.txt", "d/b.txt"].map((path) => open(fs, path));
+  const directory = got(fs.openDirectory(folderAt(fs, "d/e")));
+  t.equal(opened, 3, "however many handles there are");
+  write(nodes[0]!, 0, "A");
+  t.equal(opened, 2);
+  fs.link(...at(fs, "d/b.txt"), fs.root, "new");
+  t.equal(opened, 1);
+  fs.link(...at(fs, "d/e/c.txt"), fs.root, "another");
+  fs.rmdir(fs.root, "d");
+  fs.get("z.txt");
+  fs.paths();
+  t.equal(opened, 1);
+  for (const node of [...nodes, directory]) node.close();
+  t.equal(opened, 0);
+  const [file, folder] = [open(fs, "y.txt"), got(fs.openDirectory(fs.root))];
+  t.equal(opened, 2);
+  t.ok(fs.restore(fs.save()));
+  t.equal(opened, 0, "a restore ends them");
+  t.ok(fs.reopen(file.saved!) !== undefined && fs.reopen(folder.saved!) !== undefined);
+  file.close();
+  folder.close();
+  t.equal(opened, 2);
+});
+
+test("[FS-MEMORY-8, FS-OVERLAY-8] trees of any depth", (t) => {
+  const build = (fs: MemoryFileSystem, depth: number): Folder => {
+    let folder = fs.root;
+    for (let k = 0; k < depth; k++) {
+      fs.mkdir(folder, "d");
+      const found = got(fs.lookup(folder, "d"));
+      if (found.kind === "directory") folder = found.folder;
+    }
+    return folder;
+  };
+  const fs = new MemoryFileSystem();
+  got(fs.create(build(fs, 5000), "f")).close();
+  const copy = new MemoryFileSystem();
+  t.ok(copy.restore(fs.save()));
+  t.equal(copy.paths()[0]!.length, 10_002);
+  t.same(copy.used, { bytes: 0, files: 5001 });
+
+  const lower = new MemoryFileSystem();
+  build(lower, 1000);
+  const over = overlayFileSystem(lower);
+  got(over.create(build(over, 1000), "f")).close();
+  const again = overlayFileSystem(lower);
+  t.ok(again.restore(over.save()));
+  t.equal(again.paths()[0]!.length, 2002);
+  t.same(again.used, { bytes: 0, files: 1 });
 });
 
 // ---- against a model
