@@ -1,0 +1,66 @@
+// The tour through the AssemblyScript bindings: see tour.c and tour.rs, which print the same.
+import * as ashlar from "./ashlar";
+
+let code = 0;
+function check(done: bool, step: i32): void {
+  if (!done && code == 0) code = step;
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (let k = 0; k < bytes.length; k++) text += (bytes[k] < 16 ? "0" : "") + bytes[k].toString(16);
+  return text;
+}
+
+function tour(): void {
+  ashlar.print("args " + ashlar.args().join("|"));
+  const name = ashlar.variable("NAME");
+  const none = ashlar.variable("NAM");
+  ashlar.print("env " + (name == null ? "-" : name) + " " + (none == null ? "-" : none));
+  const text = ashlar.readText("/data/b.txt");
+  ashlar.print("read " + (text == null ? "?" : text));
+  ashlar.readFile("/data/none");
+  ashlar.print("missing " + ashlar.statusName(ashlar.lastStatus));
+  check(ashlar.writeText("/data/out", "först\n"), 1);
+  check(ashlar.appendText("/data/out", "second"), 2);
+  check(ashlar.makeDirectory("/data/new"), 3);
+  check(ashlar.rename("/data/out", "/data/new/out"), 4);
+  check(ashlar.link("/data/new/out", "/data/hard"), 5);
+  check(ashlar.symlink("new/out", "/data/soft"), 6);
+  ashlar.print("target " + ashlar.readLink("/data/soft")!);
+  check(ashlar.setTimes("/data/hard", 1, 2), 7);
+  const stat = ashlar.stat("/data/soft")!;
+  ashlar.print(`stat ${stat.kind} ${stat.bytes} ${stat.links} ${stat.accessed} ${stat.modified}`);
+  const link = ashlar.linkStat("/data/soft")!;
+  ashlar.print(`link ${link.kind} ${link.bytes} ${link.id != stat.id}`);
+  const entries = ashlar.list("/data")!;
+  let line = "list";
+  for (let k = 0; k < entries.length; k++) line += " " + entries[k].name + ":" + entries[k].kind.toString();
+  ashlar.print(line);
+  const dir = ashlar.open("/data/new", ashlar.OpenFlag.DIRECTORY);
+  const file = ashlar.openAt(dir, "out", ashlar.OpenFlag.READ | ashlar.OpenFlag.WRITE);
+  check(ashlar.truncate(file, 3), 8);
+  check(ashlar.sync(file), 9);
+  ashlar.print(`size ${ashlar.size(file)}`);
+  check(ashlar.close(file), 10);
+  check(ashlar.close(dir), 11);
+  check(ashlar.removeFile("/data/soft"), 12);
+  ashlar.removeDirectory("/data/new");
+  ashlar.print("rmdir " + ashlar.statusName(ashlar.lastStatus));
+  ashlar.writeText("/ro/x", "x");
+  ashlar.print("ro " + ashlar.statusName(ashlar.lastStatus));
+  const before = ashlar.monotonic();
+  ashlar.sleep(1000000);
+  ashlar.print(`clock ${ashlar.now() >= 5000000} ${ashlar.monotonic() - before >= 1000000}`);
+  const random = new Uint8Array(8);
+  ashlar.fillRandom(random);
+  ashlar.print("random " + hex(random));
+  const input = ashlar.readInput()!;
+  ashlar.print(`stdin ${input.length} ${ashlar.decode(input.subarray(0, 5))}`);
+  ashlar.printError("a line of errors");
+  ashlar.log("a line of the log");
+  ashlar.print(`fuel ${ashlar.fuelLeft() == u64.MAX_VALUE}`);
+  ashlar.exit(code == 0 ? 7 : 100 + code);
+}
+
+tour();

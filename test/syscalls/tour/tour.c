@@ -1,0 +1,115 @@
+/* The tour through the C bindings: see tour.as and tour.rs, which print the same. */
+#include "ashlar.h"
+
+static int code = 0;
+static void check(ashlar_status status, int step) {
+  if (status != ASHLAR_STATUS_OK && code == 0) code = step;
+}
+
+static void number(uint64_t value) {
+  char digits[21];
+  ashlar_decimal(digits, value);
+  ashlar_print(digits);
+}
+
+static int tour(int count, char **arguments) {
+  char *text = NULL;
+  uint32_t length = 0;
+  ashlar_print("args ");
+  for (int k = 0; k < count; k++) {
+    if (k > 0) ashlar_print("|");
+    ashlar_print(arguments[k]);
+  }
+  const char *name = ashlar_variable("NAME");
+  const char *none = ashlar_variable("NAM");
+  ashlar_print("\nenv ");
+  ashlar_print(name == NULL ? "-" : name);
+  ashlar_print(none == NULL ? " -" : none);
+  check(ashlar_read_file(0, "/data/b.txt", &text, &length), 20);
+  ashlar_print("\nread ");
+  ashlar_print(text);
+  ashlar_print("\nmissing ");
+  ashlar_print(ashlar_status_name(ashlar_read_file(0, "/data/none", &text, &length)));
+  check(ashlar_write_file(0, "/data/out", "först\n", 7), 1);
+  check(ashlar_append_file(0, "/data/out", "second", 6), 2);
+  check(ashlar_mkdir(0, "/data/new"), 3);
+  check(ashlar_rename(0, "/data/out", 0, "/data/new/out"), 4);
+  check(ashlar_link(0, "/data/new/out", 0, "/data/hard"), 5);
+  check(ashlar_symlink("new/out", 0, "/data/soft"), 6);
+  check(ashlar_readlink(0, "/data/soft", &text), 21);
+  ashlar_print("\ntarget ");
+  ashlar_print(text);
+  check(ashlar_set_times(0, "/data/hard", 1, 2), 7);
+  struct ashlar_fs_stat_results stat, link;
+  check(ashlar_stat(0, "/data/soft", 0, &stat), 22);
+  ashlar_print("\nstat ");
+  number(stat.kind);
+  ashlar_print(" ");
+  number(stat.bytes);
+  ashlar_print(" ");
+  number(stat.links);
+  ashlar_print(" ");
+  number((uint64_t)stat.accessed);
+  ashlar_print(" ");
+  number((uint64_t)stat.modified);
+  check(ashlar_stat(0, "/data/soft", ASHLAR_OPEN_NOFOLLOW, &link), 23);
+  ashlar_print("\nlink ");
+  number(link.kind);
+  ashlar_print(" ");
+  number(link.bytes);
+  ashlar_print(link.id != stat.id ? " true" : " false");
+  ashlar_ref dir;
+  struct ashlar_listing listing;
+  struct ashlar_entry entry;
+  check(ashlar_open(0, "/data", ASHLAR_OPEN_DIRECTORY, &dir), 24);
+  ashlar_print("\nlist");
+  ashlar_list(&listing, dir);
+  while (ashlar_next(&listing, &entry)) {
+    ashlar_print(" ");
+    ashlar_print(entry.name);
+    ashlar_print(":");
+    number(entry.kind);
+  }
+  check(listing.status, 25);
+  check(ashlar_close(dir), 26);
+  ashlar_ref file;
+  uint64_t size;
+  check(ashlar_open(0, "/data/new", ASHLAR_OPEN_DIRECTORY, &dir), 27);
+  check(ashlar_open(dir, "out", ASHLAR_OPEN_READ | ASHLAR_OPEN_WRITE, &file), 28);
+  check(ashlar_truncate(file, 3), 8);
+  check(ashlar_sync(file), 9);
+  check(ashlar_size(file, &size), 29);
+  ashlar_print("\nsize ");
+  number(size);
+  check(ashlar_close(file), 10);
+  check(ashlar_close(dir), 11);
+  check(ashlar_unlink(0, "/data/soft"), 12);
+  ashlar_print("\nrmdir ");
+  ashlar_print(ashlar_status_name(ashlar_rmdir(0, "/data/new")));
+  ashlar_print("\nro ");
+  ashlar_print(ashlar_status_name(ashlar_write_file(0, "/ro/x", "x", 1)));
+  const int64_t before = ashlar_monotonic();
+  ashlar_sleep(1000000);
+  ashlar_print(ashlar_now() >= 5000000 ? "\nclock true" : "\nclock false");
+  ashlar_print(ashlar_monotonic() - before >= 1000000 ? " true" : " false");
+  uint8_t random[8];
+  ashlar_random(random, sizeof random);
+  ashlar_print("\nrandom ");
+  for (int k = 0; k < 8; k++) {
+    const char digits[3] = {"0123456789abcdef"[random[k] >> 4], "0123456789abcdef"[random[k] & 15], 0};
+    ashlar_print(digits);
+  }
+  check(ashlar_read_all(ashlar_stdin(), -1, &text, &length), 30);
+  if (text[length] != 0) check(ASHLAR_STATUS_OTHER, 31);
+  text[5] = 0;
+  ashlar_print("\nstdin ");
+  number(length);
+  ashlar_print(" ");
+  ashlar_print(text);
+  ashlar_print_error("a line of errors\n");
+  ashlar_log("a line of the log");
+  ashlar_print(ashlar_sys_fuel_left() == UINT64_MAX ? "\nfuel true\n" : "\nfuel false\n");
+  return code == 0 ? 7 : 100 + code;
+}
+
+ASHLAR_MAIN(tour)

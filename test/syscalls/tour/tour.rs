@@ -1,0 +1,69 @@
+//! The tour through the Rust bindings: see tour.as and tour.c, which print the same.
+mod ashlar;
+
+use ashlar::syscalls::open_flag;
+use ashlar::{eprintln, print, println, Dir, EntryKind, File, Status};
+use core::time::Duration;
+
+fn number(kind: EntryKind) -> u32 {
+    match kind {
+        EntryKind::Other => 0,
+        EntryKind::File => 1,
+        EntryKind::Directory => 2,
+        EntryKind::Symlink => 3,
+    }
+}
+
+fn tour() -> ashlar::Result<u8> {
+    let root = Dir::root();
+    println!("args {}", ashlar::args().join("|"));
+    let variable = |name| ashlar::variable(name).unwrap_or("-".to_owned());
+    println!("env {} {}", variable("NAME"), variable("NAM"));
+    println!("read {}", root.read_text("/data/b.txt")?);
+    println!("missing {:?}", ashlar::read("/data/none").unwrap_err());
+    ashlar::write("/data/out", "först\n".as_bytes())?;
+    root.append("/data/out", b"second")?;
+    root.make_dir("/data/new")?;
+    root.rename("/data/out", &root, "/data/new/out")?;
+    root.link("/data/new/out", &root, "/data/hard")?;
+    root.symlink("new/out", "/data/soft")?;
+    println!("target {}", root.read_link("/data/soft")?);
+    root.set_times("/data/hard", Some(1), Some(2))?;
+    let stat = ashlar::stat("/data/soft")?;
+    println!("stat {} {} {} {} {}", number(stat.kind), stat.bytes, stat.links, stat.accessed, stat.modified);
+    let link = root.link_stat("/data/soft")?;
+    println!("link {} {} {}", number(link.kind), link.bytes, link.id != stat.id);
+    print!("list");
+    for entry in ashlar::list("/data")? {
+        let entry = entry?;
+        print!(" {}:{}", entry.name, number(entry.kind));
+    }
+    println!();
+    let dir = Dir::open("/data/new")?;
+    let file = dir.open_file("out", open_flag::READ | open_flag::WRITE)?;
+    file.truncate(3)?;
+    file.sync()?;
+    println!("size {}", file.stat()?.bytes);
+    file.close()?;
+    drop(dir);
+    root.remove_file("/data/soft")?;
+    println!("rmdir {:?}", root.remove_dir("/data/new").unwrap_err());
+    println!("ro {:?}", ashlar::write("/ro/x", b"x").unwrap_err());
+    let before = ashlar::monotonic();
+    ashlar::sleep(Duration::from_millis(1));
+    println!("clock {} {}", ashlar::now() >= 5_000_000, ashlar::monotonic() - before >= 1_000_000);
+    let mut random = [0; 8];
+    ashlar::fill_random(&mut random);
+    println!("random {}", random.iter().map(|byte| format!("{:02x}", byte)).collect::<String>());
+    let input = ashlar::stdin().read_all()?;
+    println!("stdin {} {}", input.len(), String::from_utf8_lossy(&input[..5]));
+    eprintln!("a line of errors");
+    ashlar::log("a line of the log");
+    println!("fuel {}", ashlar::fuel_left().is_none());
+    if File::open("/data").err() != Some(Status::IS_DIRECTORY) {
+        return Ok(101);
+    }
+    Ok(7)
+}
+
+ashlar::main!(tour);
