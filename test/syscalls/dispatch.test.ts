@@ -11,7 +11,7 @@ import {
 import { KINDS, STREAM_KIND } from "../../syscalls/kinds.ts";
 import { Panic } from "../../syscalls/panic.ts";
 import { STATUS_MESSAGES, Status, type StatusName, statusName } from "../../syscalls/status.ts";
-import { OpenFlag, SYSCALLS, type Syscall, syscall } from "../../syscalls/table.ts";
+import { OpenFlag, SYSCALLS, type Syscall, syscall, syscallRow } from "../../syscalls/table.ts";
 import { BYTES_CALLS } from "../../vm/bytes.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { BYTES_KIND, Heap, STALE_OBJECT } from "../../vm/heap.ts";
@@ -26,6 +26,7 @@ function furnished(): { guest: Driver; refs: { readonly [kind: string]: Ref }; f
   const fs = new MemoryFileSystem({ "d/f": "0123456789" });
   const guest = new Driver({
     args: ["one"],
+    env: { NAME: "value" },
     mounts: [{ guest: "/", fs }],
     stdin: new Uint8Array(5),
     stdout: () => {},
@@ -46,7 +47,7 @@ type Words = (number | Ref)[];
 function goodArguments(row: Syscall, refs: { readonly [kind: string]: Ref }): Words {
   const words: Words = row.params.map(({ name, type }) => {
     if (typeof type === "object") return refs[type.ref.split("|")[0]!]!;
-    if (name === "host_offset" || name === "cookie") return wide(0);
+    if (type === "i64" || type === "u64") return wide(0);
     return name === "flags" ? READ : 0;
   });
   for (const { offset, length } of row.windows) {
@@ -81,14 +82,17 @@ t.test(
           met.add(trap);
         };
         const but = (index: number, word: number | Ref): Words => good.map((old, at) => (at === index ? word : old));
-        for (const [index, { type, maximum, name: parameter }] of row.params.entries()) {
+        for (const [index, { type, maximum, name: parameter, nullable }] of row.params.entries()) {
           if (maximum !== undefined) {
             check("BadArgument", but(index, maximum + 1), `${parameter} over its maximum`);
             check("BadArgument", but(index, -1), `${parameter} all ones`);
           }
           if (typeof type !== "object") continue;
           const [slot, generation] = good[index] as Ref;
-          check("HeapRefNull", but(index, NULL_REF), `null ${parameter}`);
+          const absent = but(index, NULL_REF);
+          if (nullable)
+            t.equal(guest.trap(row.module, name, ...absent), "none", `${row.module}.${name}: null ${parameter}`);
+          else check("HeapRefNull", absent, `null ${parameter}`);
           check("HeapRefStale", but(index, [slot, generation + 1]), `${parameter} of another generation`);
           check("HeapRefStale", but(index, [slot, 0]), `${parameter} of generation 0`);
           check("HeapRefStale", but(index, [999_999, 1]), `${parameter} of a slot that never was`);
@@ -112,7 +116,9 @@ t.test(
           const { offset, length } = row.transfer;
           check("BadArgument", but(offset, [-2, -1]), "offset -2");
           check("BadArgument", but(offset, [0, -0x8000_0000]), "the least offset");
-          check("BadArgument", but(offset, [-1, -1]), "offset -1 of a file");
+          const end = but(offset, [-1, -1]);
+          if (row.transfer.end) t.equal(guest.trap(row.module, name, ...end), "none", "offset -1 of a file is its end");
+          else check("BadArgument", end, "offset -1 of a file");
           check("BadArgument", but(offset, [-4, 0x7fff_ffff]), "offset + length over 2^63 - 1");
           const near = but(offset, [-5, 0x7fff_ffff]);
           t.equal(guest.trap(row.module, name, ...near), "none", "offset + length of 2^63 - 1");
@@ -120,7 +126,7 @@ t.test(
           none[length] = 0;
           t.equal(guest.trap(row.module, name, ...none), "none", "offset of 2^63 - 1 and no bytes");
         }
-        if (row.name.startsWith("arg_")) check("BadArgument", but(0, 1), "index of no argument");
+        if (/^(arg|env)_(size|read)/.test(row.name)) check("BadArgument", but(0, 1), "index of no argument");
         if (packed) {
           const size = packedSize(row);
           const pointer = good.length - 1;
@@ -187,7 +193,7 @@ t.test("[ABI-CAPABILITY-1, ABI-LINK-1] grants are for each name, and all calls l
     Object.keys(calls).map((name) => `${module}.${name}`),
   );
   t.same(linked, names);
-  t.equal(names.length, 6 + 5 + 10);
+  t.equal(names.length, 17 + 7 + 16);
   t.equal(bare.trap("fs", "open", NULL_REF, 0, 0, 999), "MissingCapability");
   for (const only of ["stdin", "stdout", "stderr"]) {
     const guest = new Driver({ [only]: only === "stdin" ? new Uint8Array(0) : () => {} });
@@ -211,6 +217,8 @@ t.test("[ABI-FORM-1, ABI-FORM-2] types of the two forms, and the layout of the r
       ["read", 8],
       ["write", 4],
       ["size", 8],
+      ["stat", 52],
+      ["readlink", 8],
       ["list", 16],
     ],
   );
@@ -229,8 +237,8 @@ t.test("[ABI-FORM-1, ABI-FORM-2] types of the two forms, and the layout of the r
     0,
     [3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
   ]);
-  t.same(block("open_p", 8, ...guest.path("/d/f"), READ), [0, [6, 0, 0, 0, 1, 0, 0, 0]]);
-  t.same(block("open_p", 8, ...guest.path("/none"), READ), [Status.NOT_FOUND, [0, 0, 0, 0, 0, 0, 0, 0]]);
+  t.same(block("open_p", 8, NULL_REF, ...guest.path("/d/f"), READ), [0, [6, 0, 0, 0, 1, 0, 0, 0]]);
+  t.same(block("open_p", 8, NULL_REF, ...guest.path("/none"), READ), [Status.NOT_FOUND, [0, 0, 0, 0, 0, 0, 0, 0]]);
   t.same(guest.call("fs", "read", refs.File!, wide(8), refs.Bytes!, 0, 4).results, [0, 4, 0]);
 });
 
@@ -271,6 +279,9 @@ t.test("[ABI-STATUS-1] the numbers of the statuses", async (t) => {
     TOO_MANY_OPEN: 104,
     TOO_LARGE: 105,
     SPECIAL_FILE: 106,
+    NOT_EMPTY: 107,
+    CROSS_DEVICE: 108,
+    TOO_MANY_LINKS: 109,
   });
   for (const [name, number] of Object.entries(Status)) {
     t.equal(statusName(number), name);
@@ -308,7 +319,7 @@ t.test(
         });
         t.same(row.results.length === 1 ? [returned] : results, [status, ...expected], `${row.name} ${name}`);
       }
-    t.equal(outcomes, 6 * 21);
+    t.equal(outcomes, 17 * 24);
   },
 );
 
@@ -426,27 +437,113 @@ t.test("[ABI-POLICY-2, ABI-FUEL-1] the table is sound", async (t) => {
   t.same(
     SYSCALLS.map(({ module, name, fuel }) => [
       `${module}.${name}`,
-      typeof fuel === "number" ? fuel : [fuel.base, 1 / fuel.perByte],
+      typeof fuel === "number" ? fuel : [fuel.base, fuel.perByte],
     ]),
     [
-      ["fs.open", 2000],
-      ["fs.read", [500, 32]],
-      ["fs.write", [500, 32]],
+      ["fs.open", [2000, 8]],
+      ["fs.read", [500, 1 / 32]],
+      ["fs.write", [500, 1 / 32]],
       ["fs.size", 200],
+      ["fs.truncate", 1000],
+      ["fs.sync", 5000],
+      ["fs.stat", [2000, 8]],
+      ["fs.mkdir", [2000, 8]],
+      ["fs.rmdir", [2000, 8]],
+      ["fs.unlink", [2000, 8]],
+      ["fs.rename", [2000, 8]],
+      ["fs.link", [2000, 8]],
+      ["fs.symlink", [2000, 8]],
+      ["fs.readlink", [2000, 8]],
+      ["fs.list", [2000, 1 / 32]],
       ["fs.close", 500],
-      ["fs.list", [2000, 32]],
+      ["fs.set_times", [2000, 8]],
       ["sys.abi_version", 1],
       ["sys.args_count", 5],
       ["sys.arg_size", 5],
-      ["sys.arg_read", [20, 64]],
+      ["sys.arg_read", [20, 1 / 64]],
+      ["sys.env_count", 5],
+      ["sys.env_size", 5],
+      ["sys.env_read", [20, 1 / 64]],
+      ["sys.clock", 20],
+      ["sys.sleep", 50],
+      ["sys.random", [50, 1 / 8]],
       ["sys.stdin", 50],
       ["sys.stdout", 50],
       ["sys.stderr", 50],
-      ["sys.log", [200, 32]],
+      ["sys.log", [200, 1 / 32]],
       ["sys.exit", 1],
       ["sys.fuel_left", 5],
     ],
   );
   t.throws(() => syscall("fs", "none"), RangeError);
   t.ok(new Heap({ heapObjects: 1, heapBytes: 16 }, KINDS).hasRoom);
+});
+
+t.test("[ABI-ORDER-1, ABI-DEFINE-3] what a body gets", async (t) => {
+  const row = syscallRow("own", {
+    name: "take",
+    doc: "Takes one of everything.",
+    params: [
+      { name: "handle", type: { ref: "File|Dir" }, doc: "h", nullable: true },
+      { name: "near", type: "i64", doc: "n" },
+      { name: "exact", type: "i64", doc: "e", exact: true },
+      { name: "positive", type: "u64", doc: "p", exact: true },
+      { name: "ref", type: { ref: "Bytes" }, doc: "r" },
+      { name: "offset", type: "u32", doc: "o" },
+      { name: "length", type: "u32", doc: "l" },
+    ],
+    results: [{ name: "status", type: "i32", doc: "s" }],
+    windows: [{ ref: 4, offset: 5, length: 6 }],
+    statuses: ["OTHER", "STALE"],
+    fuel: 1,
+  });
+  let given: unknown[] = [];
+  const guest = new Driver(
+    withBody(row, (_call: Call, ...values: unknown[]) => {
+      given = values;
+      return Status.OK;
+    }),
+  );
+  const object = { positional: true };
+  const file = guest.ref(guest.heap.create(2, object));
+  const take = (handle: Ref, near: bigint, exact: bigint, positive: bigint): Answer =>
+    guest.call("own", "take", handle, wide(near), wide(exact), wide(positive), guest.own, 8, 4);
+  t.equal(take(file, -1n, -1n, -1n).returned, 0);
+  const window = guest.memory.bytes.subarray(8, 12);
+  t.same(given, [object, -1, -1n, 2n ** 64n - 1n, window]);
+  t.equal(given[0], object);
+  t.equal((given[4] as Uint8Array).byteOffset, 8);
+  take(NULL_REF, 2n ** 53n + 1n, -(2n ** 63n), 2n ** 63n);
+  t.same(given, [undefined, 2 ** 53, -(2n ** 63n), 2n ** 63n, window]);
+  take(NULL_REF, 0n, 2n ** 53n + 1n, 0xffff_ffffn);
+  t.same(given, [undefined, 0, 2n ** 53n + 1n, 0xffff_ffffn, window]);
+  given = [];
+  const trap = (...words: Words): string => guest.trap("own", "take", ...words);
+  t.equal(trap([0, 1], wide(0), wide(0), wide(0), guest.own, 0, 0), "HeapRefStale");
+  t.equal(trap(guest.own, wide(0), wide(0), wide(0), guest.own, 0, 0), "HeapRefKind");
+  t.equal(trap(NULL_REF, wide(0), wide(0), wide(0), NULL_REF, 0, 0), "HeapRefNull");
+  const stale = guest.ref(guest.heap.create(3, STALE_OBJECT));
+  t.equal(take(stale, 0n, 0n, 0n).returned, Status.STALE);
+  t.same(given, [], "no body ran");
+});
+
+t.test("[ABI-LINK-1, ABI-PANIC-1] functions are made when they are asked for, once", async (t) => {
+  const { imports } = new Driver({ mounts: [{ guest: "/", fs: new MemoryFileSystem() }] });
+  t.ok(Object.hasOwn(imports.fs!, "open"));
+  const { open } = imports.fs!;
+  t.equal(imports.fs!.open, open);
+  t.equal({ ...imports.fs }.open, open);
+  t.not(imports.fs!.open_p, open);
+  t.throws(() => {
+    (imports.fs as { open: unknown }).open = open;
+  }, TypeError);
+  const values = "abcdef".split("").map((name) => ({ name, type: "u32", doc: name }) as const);
+  const of = (rest: object): (() => HostFunctions) => {
+    const row = syscallRow("own", { name: "call", doc: "d", fuel: 1, ...rest });
+    return () => hostFunctions([row], { own: { call: () => 0 } }, new Set(), KINDS);
+  };
+  t.ok(of({ params: values.slice(1) })());
+  t.throws(of({ params: values }), { code: "ABI-PANIC" });
+  t.throws(of({ results: [{ name: "x", type: "f64", doc: "x" }] }), { code: "ABI-PANIC" });
+  t.throws(of({ params: [{ name: "x", type: { ref: "File|Cat" }, doc: "x" }] }), { code: "ABI-PANIC" });
 });
