@@ -249,7 +249,7 @@ class CopyOut {
   /** Writes what is new in a folder beside its place, and notes what is gone. */
   #stage(memory: Folder, host: Folder, original: OriginalFolder, path: string): void {
     const names = new Set<string>();
-    for (const [name] of listed(this.#memory, memory, path, () => {})) {
+    for (const name of this.#namesOf(memory, path)) {
       names.add(name);
       const at = below(path, name);
       const now = found(this.#memory, memory, name, at);
@@ -272,6 +272,16 @@ class CopyOut {
       this.#removals.push({ folder: host, name, path: below(path, name), original: was });
       this.#touched.set(path, host);
     }
+  }
+
+  /** The guest's names in a folder, but for those that a copy-out uses itself. */
+  #namesOf(folder: Folder, path: string): string[] {
+    const names = listed(this.#memory, folder, path, () => {}).map(([name]) => name);
+    return names.filter((name) => {
+      if (TEMPORARY.test(name))
+        this.#note(`${below(path, name)} is not copied back: its name is that of a temporary file`);
+      return !TEMPORARY.test(name);
+    });
   }
 
   #isSame(folder: Folder, name: string, path: string, now: Found, was: Original | undefined): boolean {
@@ -310,7 +320,7 @@ class CopyOut {
         done(() => this.#host.mkdir(target, as), "write", path);
         const made = found(this.#host, target, as, path);
         if (made?.kind !== "directory") throw new Failure(`${path} changes while it is written`);
-        for (const [inner] of listed(this.#memory, what.folder, path, () => {})) {
+        for (const inner of this.#namesOf(what.folder, path)) {
           const at = below(path, inner);
           const content = found(this.#memory, what.folder, inner, at);
           if (content !== undefined) this.#write(what.folder, inner, content, made.folder, inner, at);

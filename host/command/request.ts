@@ -55,6 +55,8 @@ export function requestOf(args: Arguments): RunRequest {
   const one = (name: string): string | undefined => options.get(name)?.[0];
   const replay = one("replay");
   if (replay !== undefined) checkReplay(args);
+  for (const name of ["record", "trace-file"])
+    if (one(name) === "-") throw usageError(`--${name} needs a file: standard output is the guest's.`);
   const fuel = one("fuel");
   const memory = one("max-memory");
   const depth = one("max-depth");

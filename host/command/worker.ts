@@ -75,6 +75,10 @@ function shared({ log, trace }: RunRequest, module: Module): GuestOptions {
   };
 }
 
+function tell(text: string): void {
+  note(`note: ${plain(text)}\n`);
+}
+
 interface Run {
   readonly result: GuestResult;
   /** Of the results; none are printed of an entry point. */
@@ -90,12 +94,15 @@ function runLive(request: RunRequest, module: Module): Run {
     grants,
     limits,
     stateDigest,
-    note: (text) => note(`note: ${plain(text)}\n`),
+    note: tell,
     ...(grants.stdin === undefined && { stdin: request.stdin ? (into) => readSome(STDIN, into) : new Uint8Array(0) }),
     ...(fuel !== undefined && { fuel }),
     ...(invoke !== undefined && { invoke }),
     ...(record !== undefined && { record: (piece) => writeFully(record, piece) }),
   });
+  for (const { host } of grants.tmp ?? [])
+    if (host !== undefined && result.trap !== undefined)
+      tell(`${host}: nothing was copied back, because the guest did not end by itself`);
   return { result, types: invoke?.type.results ?? [] };
 }
 

@@ -336,7 +336,7 @@ t.test("[CLI-TMP-2] changes come back when the guest ended by itself", async (t)
   const same = statSync(join(path, "same/f"), { bigint: true });
   const run = (words: string[], ...options: string[]): Promise<Ended> =>
     script(words, ["--tmp", "/t=back", ...options]);
-  t.match(await run([...changes, "T"]), { code: 134 });
+  t.match(await run([...changes, "T"]), { code: 134, stderr: /^note: back: nothing was copied back/ });
   t.match(await run([...changes, "L"], "--fuel", "1000000"), { code: 134 });
   t.strictSame(contentsOf(path), files, "not after a trap, and not without fuel");
   t.match(await run([...changes, ...more]), { code: 0, stderr: "" });
@@ -492,6 +492,9 @@ t.test("[CLI-TMP-3, CLI-TMP-4] a run that is killed leaves whole files", async (
   const next = await script(["w", "/t/f", "new", "p", "/t/.ashlar-tmp-1-0"], ["--tmp", "/t=left"]);
   t.match(next, { code: Status.NOT_FOUND, stderr: /^note: left: \.ashlar-tmp-1-0 was left/ });
   t.strictSame(contentsOf(path), { ".ashlar-tmp-1-0": "cut", f: "new" });
+  const made = await script(["w", "/t/.ashlar-tmp-1-1", "x", "w", "/t/g", "y"], ["--tmp", "/t=left"]);
+  t.match(made, { code: 0, stderr: /\nnote: left: \.ashlar-tmp-1-1 is not copied back/ });
+  t.strictSame(contentsOf(path), { ".ashlar-tmp-1-0": "cut", f: "new", g: "y" });
 });
 
 function isNew(path: string): boolean {

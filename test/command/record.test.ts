@@ -82,6 +82,11 @@ t.test("[CLI-REPLAY-2] what a replay is not given, and what it is not", async (t
   ];
   for (const options of wrong)
     t.match(await replay(...options), { code: 2, stderr: /^error\[CLI-USAGE\]: --replay has/ }, options.join(" "));
+  for (const options of [
+    ["--record", "-"],
+    ["--trace-file", "-"],
+  ])
+    t.match(await script([], options), { code: 2, stderr: /^error\[CLI-USAGE\]/ });
   t.match(await ashlar(["run", "tool.wasm", "--replay", "run.rec"]), {
     code: 1,
     stdout: "",
