@@ -164,7 +164,9 @@ function reopen(namespace: Namespace, saved: readonly unknown[], type: NodeHandl
     const node = mount?.fs.reopen?.(named);
     if (mount === undefined || node === undefined) return undefined;
     const handle = handleOf({ mount, path: names, node }, flags);
-    return handle.type === type && !(mount.readOnly && (flags & OpenFlag.WRITE) !== 0) ? handle : undefined;
+    if (handle.type === type && !(mount.readOnly && (flags & OpenFlag.WRITE) !== 0)) return handle;
+    node.close();
+    return undefined;
   }
   const opened = namespace.reopen(guest, names, flags);
   if (opened === undefined) return undefined;
