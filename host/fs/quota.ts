@@ -143,6 +143,7 @@ export function quotaFileSystem(fs: FileSystem, quota: Partial<Quota>): QuotaFil
     rename(folder, name, newFolder, newName) {
       const replaced = fs.lookup(newFolder, newName);
       if (replaced === Status.NOT_FOUND) return fs.rename(folder, name, newFolder, newName);
+      if (typeof replaced === "number") return replaced;
       const [from, to] = [fs.stat(folder, name), fs.stat(newFolder, newName)];
       if (typeof from === "number") return from;
       if (typeof to === "number") return to;

@@ -44,7 +44,7 @@ const { READ, DIRECTORY } = OpenFlag;
 const PATH_AT = 0;
 const SECOND_PATH_AT = 32_768;
 const DATA_AT = 65_536;
-const PAGES = 40;
+const PAGES = 20;
 
 export class Driver {
   readonly imports: HostFunctions;

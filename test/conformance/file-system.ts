@@ -4,12 +4,12 @@
  *
  *     import assert from "node:assert/strict";
  *     import { test } from "node:test";
- *     import { suite } from "ashlar/conformance";
+ *     import { fillTree, suite } from "ashlar/conformance";
  *
  *     suite({
  *       name: "mine",
  *       test: (title, body) => test(title, () => body({ equal: assert.equal, same: assert.deepEqual })),
- *       create: (tree) => myFileSystem(tree),
+ *       create: (tree) => fillTree(myFileSystem(), tree),
  *     });
  *
  * Every call of module `fs` is made as a guest makes it, in every state in which it means something. What the manifest of
@@ -17,7 +17,7 @@
  */
 import type { FileSystem } from "../../host/fs/file-system.ts";
 import { backendCases } from "./cases/backend.ts";
-import { type Assert, createContext, type Exception, type Tree } from "./cases/context.ts";
+import { type Assert, createContext, type Exception } from "./cases/context.ts";
 import { directoryHandleCases } from "./cases/directory-handles.ts";
 import { linkCases } from "./cases/links.ts";
 import { listCases } from "./cases/list.ts";
@@ -28,8 +28,10 @@ import { pathCases } from "./cases/paths.ts";
 import { refusalCases } from "./cases/refusals.ts";
 import { renameCases } from "./cases/rename.ts";
 import { transferCases } from "./cases/transfer.ts";
+import type { Tree } from "./tree.ts";
 
-export type { Assert, Exception, Tree } from "./cases/context.ts";
+export type { Assert, Exception } from "./cases/context.ts";
+export { fillTree, type Tree } from "./tree.ts";
 
 export interface SuiteOptions {
   /** Name of the file system, for titles. */

@@ -4,9 +4,7 @@ import type { Capabilities, FileSystem } from "../../../host/fs/file-system.ts";
 import type { Mount } from "../../../host/fs/namespace.ts";
 import { OpenFlag, TimesFlag } from "../../../syscalls/table.ts";
 import { Driver, NULL_REF, type Ref } from "../driver.ts";
-
-/** A file's contents, null for a directory, or a symbolic link (only given to file systems that declare them). */
-export type Tree = { readonly [path: string]: string | null | { readonly link: string } };
+import type { Tree } from "../tree.ts";
 
 /** The assertions used; tap's `t` fits, and node:assert with `same` for `deepEqual`. */
 export interface Assert {

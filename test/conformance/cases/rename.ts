@@ -1,7 +1,8 @@
 /** `fs.rename`: onto everything, from everywhere. */
 import { Status } from "../../../syscalls/status.ts";
 import { OpenFlag } from "../../../syscalls/table.ts";
-import { type Context, TREE, type Tree } from "./context.ts";
+import type { Tree } from "../tree.ts";
+import { type Context, TREE } from "./context.ts";
 
 const { READ, WRITE, DIRECTORY } = OpenFlag;
 
@@ -14,27 +15,18 @@ export function renameCases({ capabilities, change, drive }: Context): void {
       other: "OTHER",
       "full/x": "X",
       "rich/y": "Y",
-      hollow: null,
+      empty: null,
       vacant: null,
-      ...(symlinks ? { link: { link: "file" }, arrow: { link: "hollow" } } : {}),
+      ...(symlinks ? { link: { link: "file" }, arrow: { link: "empty" } } : {}),
     };
-    const sorts: { readonly [name: string]: string } = {
-      file: "file",
-      other: "file",
-      full: "full",
-      rich: "full",
-      hollow: "empty",
-      vacant: "empty",
-      link: "file",
-      arrow: "file",
-    };
-    const names = [...new Set(Object.keys(nodes).map((path) => path.split("/")[0]!))];
-    for (const from of names)
-      for (const to of [...names, "new"]) {
+    const links = symlinks ? ["link"] : [];
+    const sorts: { readonly [name: string]: string } = { other: "file", rich: "full", vacant: "empty", arrow: "file" };
+    for (const from of ["file", "full", "empty", ...links])
+      for (const to of [from, "other", "rich", "vacant", "new", ...(symlinks ? ["arrow"] : [])]) {
         const guest = drive(nodes);
         const before = guest.tree();
-        const [source, target] = [sorts[from], sorts[to]];
-        const isFile = source === "file";
+        const target = sorts[to];
+        const isFile = from === "file" || from === "link";
         const expected =
           from === to || target === undefined
             ? Status.OK
