@@ -1,5 +1,5 @@
 /**
- * Quotas for a file system that has none of its own (spec FS-QUOTA-1 to 5): what goes through the wrapper is counted, so
+ * Quotas for a file system that has none of its own (spec FS-QUOTA-2 to 4): what goes through the wrapper is counted, so
  * that a guest cannot fill a disk it was granted a folder of.
  */
 import { Status } from "../../syscalls/status.ts";
