@@ -7,7 +7,7 @@ import type { MemoryQuota } from "./fs/memory.ts";
 import type { Mount } from "./fs/namespace.ts";
 import { overlayFileSystem } from "./fs/overlay.ts";
 import { quotaFileSystem } from "./fs/quota.ts";
-import { type DirGrant, type Grants, parseSeed, parseTime } from "./grants.ts";
+import { checkGrants, type DirGrant, type Grants, parseSeed, parseTime } from "./grants.ts";
 import { openTmp } from "./tmp.ts";
 
 export interface OpenGrants {
@@ -43,8 +43,8 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
     options: {
       mounts: [...folders, ...copies],
       quota: pathQuota,
-      interactive,
-      hostMetadata,
+      interactive: interactive === true,
+      hostMetadata: hostMetadata === true,
       ...(env !== undefined && { env }),
       ...(input !== undefined && { stdin: (into: Uint8Array) => readSync(input, into, 0, into.length, null) }),
       ...(seed !== undefined && { seed: seed === "real" ? seed : parseSeed(String(seed))! }),
