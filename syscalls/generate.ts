@@ -8,7 +8,7 @@ import type { CallFuel, Parameter } from "../vm/declaration.ts";
 import { TRAP_MESSAGES, TrapCode } from "../vm/trap.ts";
 import { assemblyScriptBindings } from "./bindings/assemblyscript.ts";
 import { cBindings } from "./bindings/c.ts";
-import { HOST_INTERFACE, isPacked, resultBlock } from "./bindings/interface.ts";
+import { hostInterface, isPacked, resultBlock } from "./bindings/interface.ts";
 import { rustBindings } from "./bindings/rust.ts";
 import { outcomeSkeleton } from "./outcomes.ts";
 import { STATUS_MESSAGES, Status, type StatusName } from "./status.ts";
@@ -36,7 +36,7 @@ const TABLES: { readonly [name: string]: () => string } = {
   kinds: () =>
     table(
       ["id", "kind", "create", "read", "update", "destroy"],
-      HOST_INTERFACE.kinds.map(({ id, name, create, read, update, destroy }) => [
+      hostInterface().kinds.map(({ id, name, create, read, update, destroy }) => [
         `${id}`,
         name,
         create,
@@ -48,7 +48,7 @@ const TABLES: { readonly [name: string]: () => string } = {
   policies: () =>
     table(
       ["call", "capability", "fuel", "may free", "statuses", "traps"],
-      HOST_INTERFACE.rows.map((row) => [
+      hostInterface().rows.map((row) => [
         `\`${row.module}.${row.name}\``,
         row.capability,
         fuelText(row.fuel, row.params),

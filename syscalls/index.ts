@@ -1,5 +1,8 @@
 /** The host ABI: its table, and the dispatcher that turns the table and an implementation into imports. */
 
+export { assemblyScriptBindings } from "./bindings/assemblyscript.ts";
+export { cBindings } from "./bindings/c.ts";
+export { rustBindings } from "./bindings/rust.ts";
 export {
   type Bodies,
   type DefineOptions,

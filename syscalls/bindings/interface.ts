@@ -6,20 +6,30 @@
 import { BYTES_CALLS } from "../../vm/bytes.ts";
 import type { Declaration, Parameter } from "../../vm/declaration.ts";
 import { BYTES_KIND, type Kind } from "../../vm/heap.ts";
+import type { SyscallTable } from "../define.ts";
 import { KINDS } from "../kinds.ts";
 import { Status } from "../status.ts";
-import { OpenFlag, SYSCALLS, type SyscallParameter, TimesFlag } from "../table.ts";
+import { OpenFlag, SYSCALLS, type SyscallParameter, syscallRow, TimesFlag } from "../table.ts";
 
 export type BindingRow = Declaration & { readonly params: readonly SyscallParameter[] };
 
-/** What bindings are made for. An embedder adds its own rows and kinds to {@link HOST_INTERFACE}. */
+/** What bindings are made for. */
 export interface HostInterface {
   readonly rows: readonly BindingRow[];
   readonly kinds: readonly Kind[];
 }
 
-/** Module `bytes` and the whole host ABI. */
-export const HOST_INTERFACE: HostInterface = { rows: [...BYTES_CALLS, ...SYSCALLS], kinds: [BYTES_KIND, ...KINDS] };
+/** Module `bytes`, the whole host ABI, and what an embedder adds to it. */
+export function hostInterface(tables: readonly SyscallTable[] = []): HostInterface {
+  return {
+    rows: [
+      ...BYTES_CALLS,
+      ...SYSCALLS,
+      ...tables.flatMap(({ module, rows }) => rows.map((row) => syscallRow(module, row))),
+    ],
+    kinds: [BYTES_KIND, ...KINDS, ...tables.flatMap(({ kinds = [] }) => kinds)],
+  };
+}
 
 export interface Constants {
   readonly name: string;
@@ -45,6 +55,11 @@ export function constantsOf({ kinds }: HostInterface): readonly Constants[] {
       values: Object.fromEntries(kinds.map(({ name, id }) => [capitals(name), id])),
     },
   ];
+}
+
+/** A name that a language could take for a word of its own. */
+export function avoiding(words: ReadonlySet<string>, name: string): string {
+  return words.has(name) ? `${name}_` : name;
 }
 
 /** True when the row is imported as its name with `_p` appended, for languages that know no function with several results. */

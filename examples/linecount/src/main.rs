@@ -9,7 +9,7 @@
 mod ashlar;
 mod lines;
 
-use ashlar::{eprintln, println, Dir, EntryKind, File};
+use ashlar::{eprintln, println, Dir, EntryKind, File, OpenFlag};
 use lines::LineCounter;
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ impl Count {
     }
 
     fn file(&mut self, dir: &Dir, name: &str, path: &str) -> ashlar::Result<()> {
-        let file = dir.open_file(name, ashlar::syscalls::open_flag::READ)?;
+        let file = dir.open_file(name, OpenFlag::READ)?;
         let totals = count(&file)?;
         self.kinds.entry(kind_of(path)).or_default().add(&totals);
         Ok(())

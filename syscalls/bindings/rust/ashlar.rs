@@ -24,12 +24,12 @@ pub mod syscalls;
 
 use self::alloc::string::String;
 use self::alloc::vec::Vec;
-use self::syscalls::{bytes, clock, entry_kind, fs, open_flag, sys, times_flag};
+use self::syscalls::{bytes, fs, sys, Clock, TimesFlag};
 use core::fmt;
 use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
-pub use self::syscalls::{HeapRef, Status};
+pub use self::syscalls::{HeapRef, OpenFlag, Status};
 
 pub type Result<T> = core::result::Result<T, Status>;
 
@@ -149,12 +149,12 @@ pub struct File(Handle);
 impl File {
     /// Opens a file to read it.
     pub fn open(path: &str) -> Result<File> {
-        Dir::root().open_file(path, open_flag::READ)
+        Dir::root().open_file(path, OpenFlag::READ)
     }
 
     /// Makes a file, or empties it, to write it.
     pub fn create(path: &str) -> Result<File> {
-        Dir::root().open_file(path, open_flag::WRITE | open_flag::CREATE | open_flag::TRUNCATE)
+        Dir::root().open_file(path, OpenFlag::WRITE | OpenFlag::CREATE | OpenFlag::TRUNCATE)
     }
 
     /// Reads at a place. Fewer bytes than asked for come only at the end.
@@ -231,9 +231,9 @@ pub enum EntryKind {
 impl EntryKind {
     fn of(number: u32) -> EntryKind {
         match number {
-            entry_kind::FILE => EntryKind::File,
-            entry_kind::DIRECTORY => EntryKind::Directory,
-            entry_kind::SYMLINK => EntryKind::Symlink,
+            syscalls::EntryKind::FILE => EntryKind::File,
+            syscalls::EntryKind::DIRECTORY => EntryKind::Directory,
+            syscalls::EntryKind::SYMLINK => EntryKind::Symlink,
             _ => EntryKind::Other,
         }
     }
@@ -292,17 +292,17 @@ impl Dir {
     }
 
     pub fn open_dir(&self, path: &str) -> Result<Dir> {
-        Ok(Dir(self.open_with(path, open_flag::READ | open_flag::DIRECTORY)?))
+        Ok(Dir(self.open_with(path, OpenFlag::READ | OpenFlag::DIRECTORY)?))
     }
 
-    /// `flags` is a sum of what is in `open_flag`, without DIRECTORY.
+    /// `flags` is a sum of what is in `OpenFlag`, without DIRECTORY.
     pub fn open_file(&self, path: &str, flags: u32) -> Result<File> {
-        Ok(File(self.open_with(path, flags & !open_flag::DIRECTORY)?))
+        Ok(File(self.open_with(path, flags & !OpenFlag::DIRECTORY)?))
     }
 
     /// All bytes of a file.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
-        self.open_file(path, open_flag::READ)?.read_all()
+        self.open_file(path, OpenFlag::READ)?.read_all()
     }
 
     /// The text in a file; INVALID when it is not UTF-8.
@@ -312,14 +312,14 @@ impl Dir {
 
     /// Makes a file hold exactly these bytes.
     pub fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        let file = self.open_file(path, open_flag::WRITE | open_flag::CREATE | open_flag::TRUNCATE)?;
+        let file = self.open_file(path, OpenFlag::WRITE | OpenFlag::CREATE | OpenFlag::TRUNCATE)?;
         file.append(bytes)?;
         file.close()
     }
 
     /// Adds bytes at the end of a file, which is made when it is not there.
     pub fn append(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        let file = self.open_file(path, open_flag::WRITE | open_flag::CREATE | open_flag::APPEND)?;
+        let file = self.open_file(path, OpenFlag::WRITE | OpenFlag::CREATE | OpenFlag::APPEND)?;
         file.append(bytes)?;
         file.close()
     }
@@ -337,12 +337,12 @@ impl Dir {
 
     /// What a path stands for, which may be a symbolic link itself.
     pub fn link_stat(&self, path: &str) -> Result<Stat> {
-        stat_with(self.raw(), path, open_flag::NOFOLLOW)
+        stat_with(self.raw(), path, OpenFlag::NOFOLLOW)
     }
 
     /// Sets the times of what a path stands for, in nanoseconds since 1970; none leaves one as it is.
     pub fn set_times(&self, path: &str, accessed: Option<i64>, modified: Option<i64>) -> Result<()> {
-        let flags = accessed.map_or(0, |_| times_flag::ACCESSED) | modified.map_or(0, |_| times_flag::MODIFIED);
+        let flags = accessed.map_or(0, |_| TimesFlag::ACCESSED) | modified.map_or(0, |_| TimesFlag::MODIFIED);
         let (accessed, modified) = (accessed.unwrap_or(0), modified.unwrap_or(0));
         let path = path.as_bytes();
         let status = unsafe { fs::set_times(self.raw(), memory(), at(path), length(path), flags, accessed, modified) };
@@ -693,12 +693,12 @@ pub fn panicked(info: &dyn fmt::Display) {
 
 /// The time of day, in nanoseconds since 1970.
 pub fn now() -> i64 {
-    unsafe { sys::clock(clock::REALTIME) }
+    unsafe { sys::clock(Clock::REALTIME) }
 }
 
 /// A time that never goes back, in nanoseconds since some fixed moment.
 pub fn monotonic() -> i64 {
-    unsafe { sys::clock(clock::MONOTONIC) }
+    unsafe { sys::clock(Clock::MONOTONIC) }
 }
 
 /// Waits.

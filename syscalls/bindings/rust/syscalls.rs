@@ -102,7 +102,9 @@ impl Status {
 }
 
 /// Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too.
-pub mod open_flag {
+pub enum OpenFlag {}
+
+impl OpenFlag {
     pub const READ: u32 = 1;
     pub const WRITE: u32 = 2;
     pub const CREATE: u32 = 4;
@@ -114,13 +116,17 @@ pub mod open_flag {
 }
 
 /// Flags of `fs.set_times`.
-pub mod times_flag {
+pub enum TimesFlag {}
+
+impl TimesFlag {
     pub const ACCESSED: u32 = 1;
     pub const MODIFIED: u32 = 2;
 }
 
 /// What a name stands for: `kind` of `fs.stat`, and the first byte of a record of `fs.list`.
-pub mod entry_kind {
+pub enum EntryKind {}
+
+impl EntryKind {
     pub const OTHER: u32 = 0;
     pub const FILE: u32 = 1;
     pub const DIRECTORY: u32 = 2;
@@ -128,13 +134,17 @@ pub mod entry_kind {
 }
 
 /// Clocks of `sys.clock`.
-pub mod clock {
+pub enum Clock {}
+
+impl Clock {
     pub const REALTIME: u32 = 0;
     pub const MONOTONIC: u32 = 1;
 }
 
 /// Kinds of objects behind a HeapRef, as `bytes.kind` tells them.
-pub mod kind {
+pub enum Kind {}
+
+impl Kind {
     pub const BYTES: u32 = 1;
     pub const FILE: u32 = 2;
     pub const DIR: u32 = 3;
@@ -156,21 +166,21 @@ pub mod bytes {
 
         /// Length of the object; of a window over a memory, the memory's size now.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         ///
         /// Answers bytes.
         pub fn len(r#ref: HeapRef) -> u32;
 
         /// Kind id of any live object; Bytes is 1.
         ///
-        /// - `ref`: a live object of any kind
+        /// - `r#ref`: a live object of any kind
         ///
         /// Answers kind id, 1 to 65,535.
         pub fn kind(r#ref: HeapRef) -> u32;
 
         /// One byte, zero-extended.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -178,7 +188,7 @@ pub mod bytes {
 
         /// One byte, sign-extended.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -186,7 +196,7 @@ pub mod bytes {
 
         /// Two bytes, little-endian, zero-extended.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -194,7 +204,7 @@ pub mod bytes {
 
         /// Two bytes, little-endian, sign-extended.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -202,7 +212,7 @@ pub mod bytes {
 
         /// Four bytes, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -210,7 +220,7 @@ pub mod bytes {
 
         /// Eight bytes, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -218,7 +228,7 @@ pub mod bytes {
 
         /// The bits of an f32, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -226,7 +236,7 @@ pub mod bytes {
 
         /// The bits of an f64, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         ///
         /// Answers the value read.
@@ -234,42 +244,42 @@ pub mod bytes {
 
         /// The low 8 bits of `value`.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: the value written
         pub fn store8(r#ref: HeapRef, offset: u32, value: i32);
 
         /// The low 16 bits of `value`, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: the value written
         pub fn store16(r#ref: HeapRef, offset: u32, value: i32);
 
         /// Four bytes, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: the value written
         pub fn store32(r#ref: HeapRef, offset: u32, value: i32);
 
         /// Eight bytes, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: the value written
         pub fn store64(r#ref: HeapRef, offset: u32, value: i64);
 
         /// The bits of an f32, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: the value written
         pub fn store_f32(r#ref: HeapRef, offset: u32, value: f32);
 
         /// The bits of an f64, little-endian.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: the value written
         pub fn store_f64(r#ref: HeapRef, offset: u32, value: f64);
@@ -285,7 +295,7 @@ pub mod bytes {
 
         /// Sets `length` bytes to the low 8 bits of `value`.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         /// - `offset`: bytes from the object's start
         /// - `value`: its low 8 bits count
         /// - `length`: bytes
@@ -309,7 +319,7 @@ pub mod bytes {
 
         /// Ends the object; its ref and copies of it are stale from now on.
         ///
-        /// - `ref`: Bytes: a live Bytes object
+        /// - `r#ref`: Bytes: a live Bytes object
         pub fn destroy(r#ref: HeapRef);
     }
 }

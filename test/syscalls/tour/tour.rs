@@ -1,8 +1,7 @@
 //! The tour through the Rust bindings: see tour.as and tour.c, which print the same.
 mod ashlar;
 
-use ashlar::syscalls::open_flag;
-use ashlar::{eprintln, print, println, Dir, EntryKind, File, Status};
+use ashlar::{eprintln, print, println, Dir, EntryKind, File, OpenFlag, Status};
 use core::time::Duration;
 
 fn number(kind: EntryKind) -> u32 {
@@ -40,7 +39,7 @@ fn tour() -> ashlar::Result<u8> {
     }
     println!();
     let dir = Dir::open("/data/new")?;
-    let file = dir.open_file("out", open_flag::READ | open_flag::WRITE)?;
+    let file = dir.open_file("out", OpenFlag::READ | OpenFlag::WRITE)?;
     file.truncate(3)?;
     file.sync()?;
     println!("size {}", file.stat()?.bytes);
