@@ -21,17 +21,7 @@ export interface OpenGrants {
 
 /** Opens what is granted; `note` hears a sentence for each thing that a copy leaves out. Throws GrantError. */
 export function openGrants(grants: Grants, note: (text: string) => void = () => {}): OpenGrants {
-  const {
-    dirs = [],
-    tmp = [],
-    env,
-    stdin,
-    clock,
-    seed,
-    interactive = false,
-    hostMetadata = false,
-    quota = {},
-  } = grants;
+  const { dirs = [], tmp = [], env, stdin, clock, seed, interactive, hostMetadata, quota = {} } = checkGrants(grants);
   const { bytes, files, ...pathQuota } = quota;
   const tree = { ...(bytes !== undefined && { bytes }), ...(files !== undefined && { files }) };
   const folders = dirs.map((dir): Mount => {
