@@ -1,30 +1,17 @@
-/** The compilers of guests in C and Rust, as far as this machine has them. */
+/** The compilers of guests in C and Rust, as far as this machine has them: each is tried on an empty program. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
-function answer(program: string, ...args: readonly string[]): string | undefined {
-  const { status, stdout } = spawnSync(program, args, { encoding: "utf8" });
-  return status === 0 ? stdout : undefined;
-}
+/** How to get what is missing. */
+export const INSTALL = {
+  clang: "Debian: apt-get install clang lld",
+  rustc: "Debian: apt-get install rustc libstd-rust-dev-wasm32 lld; else: rustup target add wasm32-unknown-unknown",
+} as const;
 
-function onPath(name: string): readonly string[] {
-  return (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name));
-}
-
-/** A clang that has WebAssembly as a target, and its linker. */
-export function findClang(): string | undefined {
-  if (answer("wasm-ld", "--version") === undefined) return undefined;
-  return answer("clang", "-print-targets")?.includes("wasm32") ? "clang" : undefined;
-}
-
-/** A rustc that has the standard library for WebAssembly; Debian's first, because the one before it may have none. */
-export function findRustc(): string | undefined {
-  return ["/usr/bin/rustc", ...onPath("rustc")].find((rustc) => {
-    if (!existsSync(rustc)) return false;
-    const folder = answer(rustc, "--print", "target-libdir", "--target", "wasm32-unknown-unknown");
-    return folder !== undefined && existsSync(folder.trim());
-  });
+function folders(): readonly string[] {
+  return (process.env.PATH ?? "").split(delimiter);
 }
 
 /**
@@ -32,12 +19,34 @@ export function findRustc(): string | undefined {
  * which takes its names away.
  */
 export function compilerEnvironment(): NodeJS.ProcessEnv {
-  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
-  return { ...process.env, PATH: folders.join(delimiter) };
+  return {
+    ...process.env,
+    PATH: folders()
+      .filter((folder) => !folder.includes("node_modules"))
+      .join(delimiter),
+  };
 }
 
-/** How to get what is missing. */
-export const INSTALL = {
-  clang: "Debian: apt-get install clang lld",
-  rustc: "Debian: apt-get install rustc libstd-rust-dev-wasm32 lld; else: rustup target add wasm32-unknown-unknown",
-} as const;
+function compiles(program: string, options: string): boolean {
+  const scratch = mkdtempSync(join(tmpdir(), "ashlar-compiler-"));
+  const args = [...options.split(" "), "-o", join(scratch, "empty.wasm"), "-"];
+  const { status } = spawnSync(program, args, {
+    input: "",
+    stdio: ["pipe", "ignore", "ignore"],
+    env: compilerEnvironment(),
+  });
+  rmSync(scratch, { recursive: true });
+  return status === 0;
+}
+
+/** A clang that has WebAssembly as a target, and its linker. */
+export function findClang(): string | undefined {
+  return compiles("clang", "--target=wasm32 -nostdlib -Wl,--no-entry -x c") ? "clang" : undefined;
+}
+
+/** A rustc that has the library for WebAssembly, and a linker; Debian's first, because another before it may have none. */
+export function findRustc(): string | undefined {
+  return ["/usr/bin/rustc", ...folders().map((folder) => join(folder, "rustc"))].find((rustc) =>
+    compiles(rustc, "--target wasm32-unknown-unknown --crate-type cdylib"),
+  );
+}
