@@ -41,12 +41,13 @@ import { wordsOf } from "./words.ts";
 /** The guest does not do what the recording says it did. */
 export class ReplayError extends AshlarError {
   readonly code = "ABI-REPLAY";
-  /** Number of the call, from 1, at which the two part; calls that trap before they reach the host do not count. */
+  /** Number of the call, from 1, at which the two part; 0 before any. Calls that end before they reach the host do not count. */
   readonly call: number;
   readonly expected: string;
   readonly actual: string;
   constructor(call: number, expected: string, actual: string) {
-    super(`the replay differs from the recording at call ${call}: expected ${expected}, got ${actual}`);
+    const where = call === 0 ? "before the first call" : `at call ${call}`;
+    super(`the replay differs from the recording ${where}: expected ${expected}, got ${actual}`);
     this.name = "ReplayError";
     this.call = call;
     this.expected = expected;
@@ -254,6 +255,7 @@ function headerOf(json: JsonObject): RecordingHeader {
     refuse(`it is of fuel schedule ${canonicalJson(fuelSchedule ?? null)}, this VM of ${FUEL_SCHEDULE}`);
   if (typeof module !== "string" || !/^[0-9a-f]{64}$/.test(module)) return refuse("its module is no SHA-256");
   if (fuel !== null && (typeof fuel !== "string" || !/^\d{1,19}$/.test(fuel))) return refuse("its fuel is no number");
+  if (fuel !== null && BigInt(fuel) >= 2n ** 63n) return refuse("its fuel is over 2^63 - 1");
   if (!Array.isArray(granted) || granted.some((name: Json) => typeof name !== "string"))
     return refuse("its grants are no names");
   return {

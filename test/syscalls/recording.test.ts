@@ -7,6 +7,7 @@ import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
 import type { Call, Implementation } from "../../syscalls/dispatch.ts";
 import { hostFunctions } from "../../syscalls/dispatch.ts";
+import { Exit } from "../../syscalls/exit.ts";
 import {
   type CallEvent,
   createRecorder,
@@ -327,6 +328,7 @@ t.test("[REC-FILE-5, REC-HEADER-2] other chunks, versions, tables and schedules"
     { module: undefined },
     { fuel: 7 },
     { fuel: "-1" },
+    { fuel: String(2n ** 63n) },
     { fuel: undefined },
     { granted: "fs" },
     { granted: [1] },
@@ -378,6 +380,25 @@ t.test("[REC-FILE-6] events that make no sense in a file whose checksums are rig
   refused(`0202${read}64`, status, "a status that the row does not declare");
   refused(`0202${read}0002010111`, status, "fewer bytes than are counted");
   refused(`0202${read}00020102`, status, "bytes cut off");
+});
+
+t.test("[REC-FILE-6, REC-FILE-7] whatever the events are, a replay ends in one of its own errors", async (t) => {
+  const [header, events, end] = chunksOf(record(fewCalls, files())) as [Chunk, Chunk, Chunk];
+  const random = new Random(7);
+  const ends = new Map<string, number>();
+  for (let k = 0; k < 4000; k++) {
+    const contents = Buffer.from(events.contents);
+    for (let changes = 1 + random.below(3); changes > 0; changes--)
+      contents[random.below(contents.length)] = random.chance(0.5) ? random.below(256) : random.below(8);
+    const error = thrown(() => replay(fileOf([header, { kind: 2, contents }, end]), fewCalls));
+    // A changed event can also be a trap, an exit, or, which makes this test's guest throw, a file that is not there.
+    const isExpected = [RecordingError, ReplayError, Fault, Exit].some((type) => error instanceof type);
+    const isGuests = error instanceof Error && /^open .* status/.test(error.message);
+    if (error !== undefined && !isExpected && !isGuests) t.fail(`mutation ${k}: ${(error as Error).stack ?? error}`);
+    const name = error === undefined ? "none" : (error as Error).name;
+    ends.set(name, (ends.get(name) ?? 0) + 1);
+  }
+  for (const name of ["RecordingError", "ReplayError"]) t.ok((ends.get(name) ?? 0) > 100, name);
 });
 
 t.test("[REC-FILE-9] a recording that cannot be written ends the invocation", async (t) => {
@@ -547,10 +568,13 @@ t.test(
     const error = thrown(() => guest.clock(0));
     recorder.end(outcomeOf(7n, error));
     t.match(error, { name: "TypeError" });
-    t.throws(() => replay(written(), (again) => void again.clock(0)), {
+    const observed: string[] = [];
+    const observe = ({ end }: CallEvent): void => void observed.push(end.type);
+    t.throws(() => replay(written(), (again) => void again.clock(0), { observe }), {
       code: "ABI-REPLAY",
       expected: "the end of the run",
     });
+    t.same(observed, ["error"]);
   },
 );
 

@@ -16,7 +16,7 @@ import {
   traceJsonLine,
   traceLine,
 } from "../../syscalls/index.ts";
-import { Module, type Trap } from "../../vm/index.ts";
+import { Module, type Trap, TrapCode } from "../../vm/index.ts";
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 
 const { READ, WRITE, CREATE } = OpenFlag;
@@ -321,7 +321,7 @@ t.test("[ABI-TRACE-7] filters", async (t) => {
   t.ok(traceFilter(["own.*"], [{ ...syscall("sys", "exit"), module: "own" }]));
 });
 
-t.test("[ABI-TRACE-3] observing changes nothing, and unobserved calls do nothing for it", async (t) => {
+t.test("[ABI-TRACE-1, ABI-TRACE-3] observing changes nothing, and unobserved calls do nothing for it", async (t) => {
   const module = Module.decode(
     await loadWat(`(module
       (import "fs" "open" (func $open (param i64 i64 i32 i32 i32) (result i32 i64)))
@@ -339,12 +339,12 @@ t.test("[ABI-TRACE-3] observing changes nothing, and unobserved calls do nothing
         (drop (call $left))
         (unreachable)))`),
   );
-  const run = (observe?: (event: CallEvent) => void): unknown => {
+  const run = (observe?: (event: CallEvent) => void, fuel = 1_000_000n): unknown => {
     const abi = createAbi({
       mounts: [{ guest: "/", fs: new MemoryFileSystem({ a: "0123456789" }) }],
       ...(observe && { observe }),
     });
-    const instance = module.instantiate({ ...abi, fuel: 1_000_000n });
+    const instance = module.instantiate({ ...abi, fuel });
     let trap: Partial<Trap> = {};
     try {
       instance.invoke("run");
@@ -357,6 +357,12 @@ t.test("[ABI-TRACE-3] observing changes nothing, and unobserved calls do nothing
   t.same(
     run((event) => lines.push(traceLine(event))),
     run(),
+  );
+  t.equal(lines.length, 3);
+  // No fuel for the call itself: it was not made.
+  t.match(
+    run((event) => lines.push(traceLine(event)), 1000n),
+    [TrapCode.OutOfFuel],
   );
   t.equal(lines.length, 3);
   // The functions of an unobserved table are those that the dispatcher makes, with nothing around them.
