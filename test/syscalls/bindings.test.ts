@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import t from "tap";
+import t, { type Test } from "tap";
 import { compilerEnvironment, findClang, findRustc, INSTALL } from "../../.ci/toolchains.ts";
 import { createAbi } from "../../host/abi.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
@@ -45,7 +45,9 @@ interface Language {
   readonly generate: (tables?: readonly SyscallTable[]) => string;
   /** A program that calls everything in the generated file, and holds it to the layout of the result blocks. */
   readonly callAll: (rows: readonly BindingRow[]) => string;
-  readonly compile: (source: string, output: string) => readonly string[];
+  /** Compiler and options, and more options: the first ones are the usual ones. */
+  readonly compile: readonly string[];
+  readonly variants: readonly string[];
 }
 
 const ASC = join(root, "node_modules/assemblyscript/bin/asc.js");
@@ -66,10 +68,8 @@ const LANGUAGES: readonly Language[] = [
       });
       return `import "./ashlar";\nimport * as all from "./syscalls";\nexport function main(): void {\n${calls.join("\n")}\n}\n`;
     },
-    compile: (source, output) =>
-      [process.execPath, ASC, source, "-o", output, "--runtime", "incremental", "--exportStart", "_start"].concat(
-        "--use abort=ashlar/onAbort".split(" "),
-      ),
+    compile: [process.execPath, ASC, ..."--exportStart _start --use abort=ashlar/onAbort".split(" ")],
+    variants: ["--runtime incremental", "--runtime stub -O3", "--runtime minimal -Os"],
   },
   {
     clause: "ABI-BINDING-2",
@@ -96,10 +96,8 @@ const LANGUAGES: readonly Language[] = [
       const main = `__attribute__((export_name("main"))) void all(void) {\n${calls.join("\n")}\n}\n`;
       return `#include "ashlar.h"\n${layout.join("\n")}\n${main}`;
     },
-    compile: (source, output) => [
-      ..."clang --target=wasm32 -std=c11 -O2 -mbulk-memory -Wall -Wextra -Werror -nostdlib -Wl,--no-entry".split(" "),
-      ...["-Wl,--stack-first", source, "-o", output],
-    ],
+    compile: "clang --target=wasm32 -Wall -Wextra -Werror -nostdlib -Wl,--no-entry -Wl,--stack-first".split(" "),
+    variants: ["-O2 -mbulk-memory", "-O0 -std=c99 -pedantic", "-Os -flto", "-O2 -x c++"],
   },
   {
     clause: "ABI-BINDING-3",
@@ -127,22 +125,20 @@ const LANGUAGES: readonly Language[] = [
         `#[no_mangle] pub unsafe extern "C" fn main() {\n${calls.join("\n")}\n}`,
       ].join("\n");
     },
-    compile: (source, output) => [
-      ...`${rustc} --edition 2018 --target wasm32-unknown-unknown --crate-type cdylib -D warnings`.split(" "),
-      ..."-O -C panic=abort -C strip=debuginfo".split(" "),
-      ...[source, "-o", output],
-    ],
+    compile: [rustc, ..."--target wasm32-unknown-unknown --crate-type cdylib -D warnings -C panic=abort".split(" ")],
+    variants: ["-O --edition 2018", "--edition 2021"],
   },
 ];
 
 /** Compiles `source` beside the bindings, in which `generated` may take the place of the generated file. */
-function build(language: Language, source: string, name: string, generated?: string): Module {
+function build(language: Language, source: string, name: string, generated?: string, variant?: string): Module {
   const folder = join(scratch, name, language.folder);
   mkdirSync(folder, { recursive: true });
   cpSync(join(root, "syscalls/bindings", language.folder), folder, { recursive: true });
   writeFileSync(join(folder, language.source), source);
   if (generated !== undefined) writeFileSync(join(folder, language.generated), generated);
-  const [program, ...args] = language.compile(language.source, "guest.wasm");
+  const options = (variant ?? language.variants[0]!).split(" ");
+  const [program, ...args] = [...language.compile, ...options, language.source, "-o", "guest.wasm"];
   execFileSync(program!, args, { cwd: folder, env: compilerEnvironment(), stdio: "pipe" });
   return Module.decode(readFileSync(join(folder, "guest.wasm")));
 }
@@ -213,42 +209,41 @@ for (const language of LANGUAGES) {
     t.match(generated, /GamePiece or null: what to move/);
   });
 
-  t.test(
-    `[${clause}] ${folder}: a tour through files, names, streams, environment, clock, randomness`,
-    { skip },
-    async (t) => {
+  for (const variant of language.variants)
+    t.test(`[${clause}] ${folder}, ${variant}: a tour through everything`, { skip }, async (t) => {
       const source = readFileSync(join(root, "test/syscalls/tour", language.tour), "utf8");
-      const module = build(language, source, "tour");
-      const fs = new MemoryFileSystem({ "b.txt": "héllo", "sub/c": "" });
-      const written = { stdout: "", stderr: "", log: "" };
-      const write = (name: keyof typeof written) => (bytes: Uint8Array) => {
-        written[name] += Buffer.from(bytes).toString();
-      };
-      const abi = createAbi({
-        args: ["one", "zwei"],
-        env: { A: "1", NAMES: "x", NAME: "välue" },
-        mounts: [
-          { guest: "/data", fs },
-          { guest: "/ro", fs: new MemoryFileSystem(), readOnly: true },
-        ],
-        stdin: Buffer.from(`input${"!".repeat(100_000)}`),
-        stdout: write("stdout"),
-        stderr: write("stderr"),
-        log: write("log"),
-        clock: { start: 5_000_000n },
-      });
-      const instance = module.instantiate(abi);
-      t.equal(
-        exitCodeOf(() => instance.invoke("_start")),
-        7,
-      );
-      t.equal(written.stdout, TRANSCRIPT);
-      t.equal(written.stderr, "a line of errors\n");
-      t.equal(written.log, "a line of the log");
-      t.equal(Buffer.from(fs.get("/hard")!).toString(), "fö");
-      t.equal(instance.store.heap.objects, 4, "three streams and the memory: everything else was closed");
-    },
-  );
+      takeTour(t, build(language, source, "tour", undefined, variant));
+    });
+}
+
+function takeTour(t: Test, module: Module): void {
+  const fs = new MemoryFileSystem({ "b.txt": "héllo", "sub/c": "" });
+  const written = { stdout: "", stderr: "", log: "" };
+  const write = (name: keyof typeof written) => (bytes: Uint8Array) => {
+    written[name] += Buffer.from(bytes).toString();
+  };
+  const abi = createAbi({
+    args: ["one", "zwei"],
+    env: { A: "1", NAMES: "x", NAME: "välue" },
+    mounts: [
+      { guest: "/data", fs },
+      { guest: "/ro", fs: new MemoryFileSystem(), readOnly: true },
+    ],
+    stdin: Buffer.from(`input${"!".repeat(100_000)}`),
+    stdout: write("stdout"),
+    stderr: write("stderr"),
+    log: write("log"),
+    clock: { start: 5_000_000n },
+  });
+  abi.check(module);
+  const instance = module.instantiate(abi);
+  const code = exitCodeOf(() => instance.invoke("_start"));
+  t.equal(code, 7, "else the step that failed, and 100");
+  t.equal(written.stdout, TRANSCRIPT);
+  t.equal(written.stderr, "a line of errors\n");
+  t.equal(written.log, "a line of the log");
+  t.equal(Buffer.from(fs.get("/hard")!).toString(), "fö");
+  t.equal(instance.store.heap.objects, 4, "three streams and the memory: everything else was closed");
 }
 
 /** What the tour prints, in every language. */

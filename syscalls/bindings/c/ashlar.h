@@ -168,6 +168,8 @@ static inline ashlar_status ashlar_read_all(ashlar_ref handle, int64_t offset, c
   char *start = NULL;
   uint32_t total = 0;
   bool at_end = false;
+  *bytes = NULL;
+  *length = 0;
   while (!at_end) {
     /* Pieces are multiples of 16 bytes and nothing else is allocated meanwhile, so they follow one another. */
     char *to = (char *)ashlar_allocate(piece);
@@ -182,8 +184,6 @@ static inline ashlar_status ashlar_read_all(ashlar_ref handle, int64_t offset, c
     }
     if (status != ASHLAR_STATUS_OK) {
       ashlar_release(mark);
-      *bytes = NULL;
-      *length = 0;
       return status;
     }
   }
@@ -198,9 +198,9 @@ static inline ashlar_status ashlar_read_all(ashlar_ref handle, int64_t offset, c
 /** Everything in a file, as `ashlar_read_all` answers it. */
 static inline ashlar_status ashlar_read_file(ashlar_ref dir, const char *path, char **bytes, uint32_t *length) {
   ashlar_ref file;
+  ashlar_status status = ashlar_open(dir, path, ASHLAR_OPEN_READ, &file);
   *bytes = NULL;
   *length = 0;
-  ashlar_status status = ashlar_open(dir, path, ASHLAR_OPEN_READ, &file);
   if (status != ASHLAR_STATUS_OK) return status;
   status = ashlar_read_all(file, 0, bytes, length);
   ashlar_close(file);

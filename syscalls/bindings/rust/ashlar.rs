@@ -1,4 +1,4 @@
-//! Ashlar's host ABI for guests in Rust 1.63 or later. Needs `alloc` and not `std`; `syscalls.rs` stands beside it.
+//! Ashlar's host ABI for guests in Rust 1.63 or later, of edition 2018 or 2021. Needs `alloc` and not `std`; `syscalls.rs` stands beside it.
 //!
 //! What the outside world refuses is an `Err` with a [`Status`]; a wrong argument is a trap and ends the guest. Handles are
 //! closed when they are dropped.
@@ -75,6 +75,11 @@ fn at(bytes: &[u8]) -> u32 {
     bytes.as_ptr() as u32
 }
 
+/// Of bytes that the host writes.
+fn at_mut(bytes: &mut [u8]) -> u32 {
+    bytes.as_mut_ptr() as u32
+}
+
 fn length(bytes: &[u8]) -> u32 {
     bytes.len() as u32
 }
@@ -96,7 +101,7 @@ pub struct Read {
 
 fn read_from(handle: HeapRef, offset: i64, to: &mut [u8]) -> Result<Read> {
     let mut results = fs::ReadResults::default();
-    let status = unsafe { fs::read(handle, offset, memory(), at(to), length(to), &mut results) };
+    let status = unsafe { fs::read(handle, offset, memory(), at_mut(to), length(to), &mut results) };
     Status(status).and(Read { length: results.bytes_transferred as usize, at_end: results.eof != 0 })
 }
 
@@ -107,8 +112,7 @@ fn write_to(handle: HeapRef, offset: i64, from: &[u8]) -> Result<()> {
 
 /// Everything from `offset` on; -1 for a stream. `first` is the length of the first piece.
 fn read_all_from(handle: HeapRef, offset: i64, first: usize) -> Result<Vec<u8>> {
-    let mut bytes: Vec<u8> = Vec::new();
-    bytes.resize(first, 0);
+    let mut bytes = self::alloc::vec![0; first];
     let mut total = 0;
     loop {
         let from = if offset < 0 { -1 } else { offset + total as i64 };
@@ -399,11 +403,10 @@ impl Dir {
     /// Target of a symbolic link.
     pub fn read_link(&self, path: &str) -> Result<String> {
         let path = path.as_bytes();
-        let mut target: Vec<u8> = Vec::new();
-        target.resize(256, 0);
+        let mut target = self::alloc::vec![0; 256];
         loop {
             let mut results = fs::ReadlinkResults::default();
-            let (to, room) = (at(&target), length(&target));
+            let (to, room) = (at_mut(&mut target), length(&target));
             Status(unsafe {
                 fs::readlink(self.raw(), memory(), at(path), length(path), memory(), to, room, &mut results)
             })
@@ -443,7 +446,7 @@ impl Entries {
         self.at = 0;
         self.at_end = true;
         self.records.resize(4096, 0);
-        let (to, room) = (at(&self.records), length(&self.records));
+        let (to, room) = (at_mut(&mut self.records), length(&self.records));
         let status = unsafe { fs::list(self.dir.raw(), self.cookie, memory(), to, room, &mut results) };
         self.records.truncate(results.bytes_transferred as usize);
         Status(status).and(())?;
@@ -650,9 +653,8 @@ pub fn args() -> Vec<String> {
     let count = unsafe { sys::args_count() };
     (0..count)
         .map(|index| {
-            let mut bytes: Vec<u8> = Vec::new();
-            bytes.resize(unsafe { sys::arg_size(index) } as usize, 0);
-            unsafe { sys::arg_read(index, memory(), at(&bytes), length(&bytes)) };
+            let mut bytes = self::alloc::vec![0; unsafe { sys::arg_size(index) } as usize];
+            unsafe { sys::arg_read(index, memory(), at_mut(&mut bytes), length(&bytes)) };
             text(&bytes)
         })
         .collect()
@@ -663,9 +665,8 @@ pub fn variables() -> Vec<String> {
     let count = unsafe { sys::env_count() };
     (0..count)
         .map(|index| {
-            let mut bytes: Vec<u8> = Vec::new();
-            bytes.resize(unsafe { sys::env_size(index) } as usize, 0);
-            unsafe { sys::env_read(index, memory(), at(&bytes), length(&bytes)) };
+            let mut bytes = self::alloc::vec![0; unsafe { sys::env_size(index) } as usize];
+            unsafe { sys::env_read(index, memory(), at_mut(&mut bytes), length(&bytes)) };
             text(&bytes)
         })
         .collect()
@@ -708,7 +709,7 @@ pub fn sleep(duration: Duration) {
 
 /// Fills a slice with random bytes.
 pub fn fill_random(to: &mut [u8]) {
-    unsafe { sys::random(memory(), at(to), length(to)) }
+    unsafe { sys::random(memory(), at_mut(to), length(to)) }
 }
 
 /// Fuel left; none when there is no limit.
