@@ -126,10 +126,12 @@ function below(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
 }
 
+let piece: Uint8Array | undefined;
+
 /** Copies an open file's bytes to another, if there is one, and answers their SHA-256. */
 function copyBytes(from: OpenFile, to: OpenFile | undefined, path: string): string {
   const hash = sha256();
-  const piece = new Uint8Array(PIECE_BYTES);
+  piece ??= new Uint8Array(PIECE_BYTES);
   const transfer: Transfer = { bytes: 0, eof: false };
   for (let position = 0; ; position += transfer.bytes) {
     const status = from.read(position, piece, transfer);

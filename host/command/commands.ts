@@ -55,6 +55,8 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       "ashlar run hello.wasm",
       "ashlar run --dir ./texts::/texts:ro wordfreq.wasm -- /texts",
+      "ashlar run --tmp /work=./work --quota bytes=64MiB convert.wasm -- /work",
+      "ashlar run --record run.rec --clock real guest.wasm; ashlar run --replay run.rec --trace=fs.* guest.wasm",
       "ashlar run --invoke 'fib(32)' --fuel 100_000_000 fib.wat",
       "ashlar run --report - guest.wasm | tail -n 1",
     ],

@@ -141,7 +141,7 @@ function hintOf(trap: TrapSite, request: RunRequest): string | undefined {
       return `The limit was ${grouped(BigInt(request.limits.depth))} slots; --max-depth sets it.`;
     case "MissingCapability":
       return trap.message.includes('"fs"')
-        ? "Grant a folder with --dir HOST::GUEST, or with :ro to read only."
+        ? "Grant a folder with --dir HOST::GUEST, with :ro to read only, or with --tmp GUEST one in memory."
         : undefined;
     default:
       return undefined;

@@ -456,7 +456,7 @@ t.test("[CLI-TMP-3, CLI-TMP-4] a run that is killed leaves whole files", async (
   const names = Array.from({ length: count }, (_, k) => `${k}`.padStart(4, "0"));
   const files = Object.fromEntries(names.map((name) => [name, old]));
   let [early, late] = [0, 0];
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 8; round++) {
     const path = folder("killed", files);
     const child = start(["run", "script.wasm", "--tmp", "/w=killed", "--", "f", `${count}`.padStart(4, "0")]);
     let closed = false;
