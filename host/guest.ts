@@ -19,7 +19,7 @@ import { type Abi, createAbi } from "./abi.ts";
 import { aboutOf, type Called, calledAgain, calledOf, type Invocation } from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
-import { openGrants } from "./open-grants.ts";
+import { type OpenGrants, openGrants } from "./open-grants.ts";
 import type { Input, Output } from "./streams.ts";
 
 /** Most bytes that are collected of what a guest writes to a stream that nobody takes; then its writes are NO_SPACE. */
@@ -90,8 +90,8 @@ export interface GuestResult {
 
 /**
  * Runs a guest to its end. Whatever the module is and the guest does is told by the result; thrown are mistakes of the
- * caller: GrantError, UsageError and LimitError for options that make no sense. Blocks the thread, whose stack limits
- * the depth that the guest can reach: {@link Limits.depth}.
+ * caller: GrantError, UsageError and TableError for options that make no sense (spec CLI-GUEST-1, 2). Blocks the thread,
+ * whose stack must hold the depth that `limits` allow.
  *
  * ```ts
  * const { outcome, exitCode, stdout } = runGuest({
@@ -146,21 +146,23 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
       ...(recorder !== undefined && { record: recorder }),
     });
     const host = withOwn(abi, options, recorder);
-    // From here on there is a recording to read, whatever ends this process.
-    recorder?.flush();
-    const execution = execute(module, called, host, { fuel, limits, wantsDigest });
-    return endingOf(concluded(execution, () => opened.finish(), recorder));
+    const store = storeFor(host, fuel, limits);
+    return endingOf(recorded(recorder, () => execute(module, called, host, store, wantsDigest), opened));
   } finally {
     opened.close();
   }
 }
 
-/** Ends the recording, and copies back what was changed. */
-function concluded(execution: Execution, finish: () => void, recorder: Recorder | undefined): Execution {
-  const { thrown, fuelUsed, stateDigest } = execution;
+/** Runs `run`, ends the recording if there is one, and copies back what the guest changed. */
+function recorded(recorder: Recorder | undefined, run: () => Execution, { finish }: OpenGrants): Execution {
+  let execution: Execution = { fuelUsed: 0n };
   try {
-    // What could not be written has no end.
+    // From here on there is a recording to read, whatever ends this process.
+    recorder?.flush();
+    execution = run();
+    const { thrown, fuelUsed, stateDigest } = execution;
     if (recorder !== undefined) {
+      // What could not be written has no end.
       if (thrown instanceof RecordingError) return execution;
       recorder.end(outcomeOf(fuelUsed, thrown, stateDigest));
     }
@@ -185,11 +187,8 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     useHostSha256();
     const { log, observe } = options;
     const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
-    execution = execute(module, calledAgain(module, about), withOwn(abi, options, player), {
-      fuel,
-      limits,
-      wantsDigest: true,
-    });
+    const host = withOwn(abi, options, player);
+    execution = execute(module, calledAgain(module, about), host, storeFor(host, fuel, limits), true);
     const { thrown, fuelUsed, stateDigest } = execution;
     if (!(thrown instanceof ReplayError || thrown instanceof RecordingError))
       player.end(outcomeOf(fuelUsed, thrown, stateDigest));
@@ -233,22 +232,22 @@ interface Execution {
   readonly durationMs?: number;
 }
 
+function storeFor({ kinds, state }: Host, fuel: bigint | undefined, limits: Partial<Limits> = {}): Store {
+  return new Store({
+    limits,
+    ...(kinds && { kinds }),
+    ...(state && { state }),
+    ...(fuel !== undefined && { fuel }),
+  });
+}
+
 function execute(
   module: Module,
   { name, values, isEntry }: Called,
-  { imports, check, kinds, state }: Host,
-  given: {
-    readonly fuel: bigint | undefined;
-    readonly limits: Partial<Limits> | undefined;
-    readonly wantsDigest: boolean;
-  },
+  { imports, check }: Host,
+  store: Store,
+  wantsDigest: boolean,
 ): Execution {
-  const store = new Store({
-    limits: given.limits ?? {},
-    ...(kinds && { kinds }),
-    ...(state && { state }),
-    ...(given.fuel !== undefined && { fuel: given.fuel }),
-  });
   let instance: Instance | undefined;
   let part: Omit<Execution, "fuelUsed">;
   const invoked = isEntry ? {} : { invoked: name };
@@ -264,7 +263,7 @@ function execute(
   }
   const durationMs = Math.round(1000 * (performance.now() - started)) / 1000;
   try {
-    const stateDigest = given.wantsDigest ? instance?.stateDigest() : undefined;
+    const stateDigest = wantsDigest ? instance?.stateDigest() : undefined;
     return { ...part, durationMs, stateDigest, fuelUsed: store.fuelUsed };
   } catch (thrown) {
     return { ...part, thrown: part.thrown ?? thrown, durationMs, fuelUsed: store.fuelUsed };

@@ -450,6 +450,26 @@ t.test("[CLI-TMP-5] a folder that is gone", async (t) => {
   t.notOk(existsSync(path));
 });
 
+t.test("[CLI-TMP-3] a copy-out follows no link that has come meanwhile", async (t) => {
+  const secret = folder("outside", { f: "secret", g: "secret" });
+  const path = folder("swapped", { "a/f": "old", "b/f": "old", g: "old" });
+  const words = ["w", "/t/a/f", "new", "x", "/t/b/f", "w", "/t/g", "new", "g", "ready", "i"];
+  for (const name of ["a", "b"]) {
+    const child = start(["run", "script.wasm", "--interactive", "--tmp", "/t=swapped", "--", ...words]);
+    await once(child.stderr!, "data");
+    rmSync(join(path, name), { recursive: true });
+    symlinkSync("../outside", join(path, name));
+    child.stdin!.end();
+    const [code] = await once(child, "close");
+    t.equal(code, 1, name);
+    t.strictSame(contentsOf(secret), { f: "secret", g: "secret" });
+    t.match(contentsOf(path), { [name]: "-> ../outside", g: "old" });
+    rmSync(join(path, name));
+    mkdirSync(join(path, name));
+    writeFileSync(join(path, name, "f"), "old");
+  }
+});
+
 t.test("[CLI-TMP-3, CLI-TMP-4] a run that is killed leaves whole files", async (t) => {
   const old = "old".repeat(1000);
   const count = 60;

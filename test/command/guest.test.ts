@@ -1,6 +1,6 @@
 /** `runGuest`, and the example that embeds it. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,6 +65,14 @@ t.test("[CLI-GUEST-1] what the guest wrote is on disk, and the recording whole, 
   const again = runGuest({ module: script, replay: Buffer.concat(pieces) });
   t.equal(text(again.stdout), text(first.stdout));
   t.strictSame([again.outcome, again.fuelUsed, again.stateDigest], [first.outcome, first.fuelUsed, first.stateDigest]);
+  const unwritable = run(["w", "/t/f", "text"], {
+    grants,
+    record: () => {
+      throw new Error("no room");
+    },
+  });
+  t.match(unwritable, { outcome: "error", error: { code: "ABI-RECORDING" } });
+  t.notOk(existsSync(join(folder, "f")));
   const other = runGuest({ module: tool, replay: Buffer.concat(pieces) });
   t.match(other, { outcome: "error", error: { code: "ABI-REPLAY" } });
 });
