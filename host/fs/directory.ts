@@ -340,10 +340,14 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
         // macOS would link what it leads to, wherever that is.
         if (old.isSymbolicLink()) return Status.UNSUPPORTED;
         volume.linkSync(from, to);
-        const made = look(volume, to);
-        if (made !== undefined && isSame(made, old)) return Status.OK;
-        volume.unlinkSync(to);
-        return RETRY;
+        let isMade = false;
+        try {
+          const made = look(volume, to);
+          isMade = made !== undefined && isSame(made, old);
+        } finally {
+          if (!isMade) volume.unlinkSync(to);
+        }
+        return isMade ? Status.OK : RETRY;
       }),
 
     symlink: (target, folder, name) =>

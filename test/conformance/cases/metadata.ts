@@ -8,7 +8,7 @@ const { READ, WRITE, CREATE, DIRECTORY, NOFOLLOW, TRUNCATE } = OpenFlag;
 const { ACCESSED, MODIFIED } = TimesFlag;
 const SECOND = 1_000_000_000n;
 
-export function metadataCases({ capabilities, check, drive }: Context): void {
+export function metadataCases({ capabilities, exceptions, check, change, drive }: Context): void {
   const { writable, symlinks, hardLinks, times, ownMetadata } = capabilities;
 
   check("[FS-STAT-1, FS-STAT-2] kind and length, by path and by handle", (t) => {
@@ -73,6 +73,19 @@ export function metadataCases({ capabilities, check, drive }: Context): void {
     if (!hardLinks) return;
     t.equal(guest.link("/d/a", "/twin"), 0);
     t.equal(id("/twin"), 3);
+  });
+
+  change("[FS-STAT-3] a file made later is another, when nobody has the first one open", (t) => {
+    const guest = drive({ d: null });
+    const ids = new Set<number>();
+    for (let round = 0; round < 4; round++) {
+      guest.close(guest.handle("/d/f", WRITE | CREATE));
+      guest.mkdir("/d/e");
+      ids.add(guest.stat("/d/f").id).add(guest.stat("/d/e").id);
+      guest.unlink("/d/f");
+      guest.rmdir("/d/e");
+    }
+    if (!exceptions.has("ids-come-back")) t.equal(ids.size, 8);
   });
 
   check("[FS-STAT-2] what the host knows is shown only where it is granted", (t) => {

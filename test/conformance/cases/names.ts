@@ -98,6 +98,8 @@ export function nameCases({ exceptions, change, drive }: Context): void {
     t.equal(guest.unlink("/d/e/f"), 0);
     t.equal(guest.rmdir("/d/e"), 0);
     t.equal(guest.open("/d/e", DIRECTORY).status, Status.NOT_FOUND);
+    const { status, entries, eof } = guest.list(dir, 0, 100);
+    t.same([status, entries, eof], exceptions.has("directories-by-name") ? [Status.NOT_FOUND, [], 0] : [0, [], 1]);
     t.equal(guest.open("f", READ, dir).status, Status.NOT_FOUND);
     t.equal(guest.open("f", WRITE | CREATE, dir).status, Status.NOT_FOUND);
     t.equal(guest.mkdir("x", dir), Status.NOT_FOUND);
