@@ -189,6 +189,11 @@ t.test(
     t.match(await script(words, ["--dir", "data::/d", "--record", "run.rec"]), { code: 3 });
     t.equal((await replay("--trace")).stderr, traced.stderr, "of a replay too");
 
+    t.match(
+      await script([], ["--trace", "fs.*"]),
+      { code: 2, stderr: /^error\[CLI-USAGE\]/ },
+      "a value stands behind =",
+    );
     t.match(await script(["g", "It runs."], ["--trace=fs.raed"]), {
       code: 2,
       stderr: /^error\[CLI-USAGE\](?![\s\S]*It runs)/,
