@@ -15,13 +15,28 @@ export { type Abi, type AbiOptions, type AbiQuota, createAbi } from "./abi.ts";
 export { EntryError, type Invocation } from "./entry.ts";
 export { directoryFileSystem, type Volume } from "./fs/directory.ts";
 export {
+  type FaultPlan,
+  type FileSystemFaults,
+  type FileSystemOperation,
+  faultyFileSystem,
+  faultyVolume,
+  type VolumeFaults,
+  type VolumeOperation,
+} from "./fs/faulty.ts";
+export {
   type Capabilities,
   type Entry,
   type EntryKind,
   type FileSystem,
+  type Folder,
+  type Found,
   GrantError,
   type OpenDirectory,
   type OpenFile,
+  type Outcome,
+  RETRY,
+  type Stat,
+  type Times,
   type Transfer,
 } from "./fs/file-system.ts";
 export { DEFAULT_MEMORY_QUOTA, MemoryFileSystem, type MemoryQuota } from "./fs/memory.ts";

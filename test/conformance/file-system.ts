@@ -2,22 +2,17 @@
  * The contract of a file system behind the `fs` syscalls (spec 16, FS and ABI-TRANSFER), for any implementation of
  * `FileSystem`. Run it from a test file of your own, with any test runner:
  *
- *     import assert from "node:assert/strict";
  *     import { test } from "node:test";
  *     import { fillTree, suite } from "ashlar/conformance";
  *
- *     suite({
- *       name: "mine",
- *       test: (title, body) => test(title, () => body({ equal: assert.equal, same: assert.deepEqual })),
- *       create: (tree) => fillTree(myFileSystem(), tree),
- *     });
+ *     suite({ name: "mine", test, create: (tree) => fillTree(myFileSystem(), tree) });
  *
  * Every call of module `fs` is made as a guest makes it, in every state in which it means something. What the manifest of
  * the file system says that it cannot do, the suite asserts to be refused as declared.
  */
 import type { FileSystem } from "../../host/fs/file-system.ts";
 import { backendCases } from "./cases/backend.ts";
-import { type Assert, createContext, type Exception } from "./cases/context.ts";
+import { createContext, type Exception } from "./cases/context.ts";
 import { directoryHandleCases } from "./cases/directory-handles.ts";
 import { linkCases } from "./cases/links.ts";
 import { listCases } from "./cases/list.ts";
@@ -30,14 +25,14 @@ import { renameCases } from "./cases/rename.ts";
 import { transferCases } from "./cases/transfer.ts";
 import type { Tree } from "./tree.ts";
 
-export type { Assert, Exception } from "./cases/context.ts";
+export type { Exception } from "./cases/context.ts";
 export { fillTree, type Tree } from "./tree.ts";
 
 export interface SuiteOptions {
   /** Name of the file system, for titles. */
   readonly name: string;
-  /** Registers a case. Its body is synchronous; it throws, or reports through `t`, when the case fails. */
-  readonly test: (title: string, body: (t: Assert) => void) => unknown;
+  /** Registers a case. Its body is synchronous and throws when the case fails. */
+  readonly test: (title: string, body: () => void) => unknown;
   /**
    * A new file system that holds exactly `tree`; directories above files are made. Links are only in trees for file
    * systems that declare `symlinks`. Its quotas, if it has any, leave room for 1 MiB and 1,000 names.

@@ -1,4 +1,5 @@
 /** What the cases of the suite have in common: trees, guests on them, and the calls that take a path. */
+import assert from "node:assert";
 import type { AbiOptions } from "../../../host/abi.ts";
 import type { Capabilities, FileSystem } from "../../../host/fs/file-system.ts";
 import type { Mount } from "../../../host/fs/namespace.ts";
@@ -6,11 +7,25 @@ import { OpenFlag, TimesFlag } from "../../../syscalls/table.ts";
 import { Driver, NULL_REF, type Ref } from "../driver.ts";
 import type { Tree } from "../tree.ts";
 
-/** The assertions used; tap's `t` fits, and node:assert with `same` for `deepEqual`. */
+/** The assertions of the cases: they throw, so that any test runner will do. */
 export interface Assert {
-  equal(actual: unknown, expected: unknown, ...message: [] | [string]): unknown;
-  same(actual: unknown, expected: unknown, ...message: [] | [string]): unknown;
+  equal(actual: unknown, expected: unknown, what?: string): void;
+  /** Deeply equal. */
+  same(actual: unknown, expected: unknown, what?: string): void;
 }
+
+const THROWING: Assert = {
+  equal(actual, expected, what = "not the same") {
+    assert.ok(Object.is(actual, expected), `${what}: ${actual} where ${expected} was expected`);
+  },
+  same(actual, expected, what = "not the same") {
+    try {
+      assert.deepStrictEqual(actual, expected);
+    } catch (error) {
+      throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
+    }
+  },
+};
 
 /**
  * What a file system may keep less of than the contract:
@@ -44,16 +59,16 @@ export interface Context {
 
 export function createContext(
   name: string,
-  test: (title: string, body: (t: Assert) => void) => unknown,
+  test: (title: string, body: () => void) => unknown,
   create: (tree: Tree) => FileSystem,
   exceptions: ReadonlySet<Exception>,
 ): Context {
   const { capabilities } = create({});
   const drivers: Driver[] = [];
   const check: Context["check"] = (title, body) => {
-    test(`${name}: ${title}`, (t) => {
+    test(`${name}: ${title}`, () => {
       try {
-        body(t);
+        body(THROWING);
       } finally {
         for (const driver of drivers.splice(0)) driver.heap.close();
       }
