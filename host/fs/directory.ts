@@ -204,22 +204,23 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     return folder;
   }
 
-  /** A folder known by its inode: good only while the path still leads to it, before and after. */
+  /** A folder known by its inode: good only while the path still leads to it, before what is done and after what is told. */
   function directoryByInode(folder: SeenFolder): OpenDirectory {
     const ifThere = <T>(call: string, use: () => T | Status): T | Status => {
       const gone = call === "sync" ? Status.OTHER : Status.NOT_FOUND;
-      return attempt(call, () => {
-        if (!isReached(folder)) return gone;
-        const answer = use();
-        return isReached(folder) ? answer : gone;
-      });
+      return attempt(call, () => (isReached(folder) ? use() : gone));
     };
+    const ifStillThere = <T>(call: string, use: () => T | Status): T | Status =>
+      ifThere(call, () => {
+        const answer = use();
+        return isReached(folder) ? answer : Status.NOT_FOUND;
+      });
     const stats = (): VolumeStats => volume.lstatSync(folder.path, { bigint: true, throwIfNoEntry: false })!;
     return {
       kind: "directory",
-      list: () => ifThere("list", () => entriesOf(volume, folder.path)),
+      list: () => ifStillThere("list", () => entriesOf(volume, folder.path)),
       folder: () => ifThere<Folder>("stat", () => folder),
-      stat: () => ifThere("stat", () => statOf(stats(), identities.of(stats()))),
+      stat: () => ifStillThere("stat", () => statOf(stats(), identities.of(stats()))),
       setTimes: (times) =>
         ifThere("set_times", () => {
           volume.lutimesSync(folder.path, ...timesOf(times, stats));
