@@ -48,7 +48,9 @@ export function realClock(): Clock {
     monotonic: () => nanoseconds(performance.now() - origin),
     sleep(duration) {
       const cell = new Int32Array(new SharedArrayBuffer(4));
-      for (let left = Number(duration) / Number(NANOSECONDS); left > 0; left -= LONGEST_WAIT)
+      const end = performance.now() + Number(duration) / Number(NANOSECONDS);
+      // A wait may end early by what the timer cannot tell apart.
+      for (let left = end - performance.now(); left > 0; left = end - performance.now())
         Atomics.wait(cell, 0, 0, Math.min(left, LONGEST_WAIT));
     },
   };

@@ -12,7 +12,7 @@ import { decodeUtf8, encodeUtf8 } from "../vm/utf8.ts";
 import type { Clock } from "./clock.ts";
 import type { FileSystem, OpenFile, Transfer } from "./fs/file-system.ts";
 import { handleOf, type NodeHandle, type StreamHandle, type StreamName } from "./fs/handles.ts";
-import type { Namespace } from "./fs/namespace.ts";
+import { areOpenFlags, type Namespace } from "./fs/namespace.ts";
 import type { Random } from "./random.ts";
 import type { InputStream } from "./streams.ts";
 
@@ -83,13 +83,19 @@ export function hostState({ namespace, clock, random, sightings }: HostParts): H
       if (bytes.length < 4) return false;
       let at = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
       const [slept, position, keys, lengths] = decodeSaved(bytes.subarray(4, at));
-      if (typeof slept !== "string" || !/^\d{1,19}$/.test(slept) || !isCount(position)) return false;
+      if (typeof slept !== "string" || !/^(0|[1-9]\d{0,18})$/.test(slept) || !isCount(position)) return false;
       if (!isArrayOf(keys, (key) => typeof key === "string") || !isArrayOf(lengths, isCount)) return false;
       const total = (lengths as number[]).reduce((sum, length) => sum + length, at);
       if (lengths.length !== trees.length || total !== bytes.length) return false;
+      // When a tree does not fit, those before it become what they were.
+      const before: Uint8Array[] = [];
       for (const [index, fs] of trees.entries()) {
         const end = at + (lengths[index] as number);
-        if (fs.restore?.(bytes.subarray(at, end)) !== true) return false;
+        if (index < trees.length - 1) before.push(fs.save!());
+        if (fs.restore?.(bytes.subarray(at, end)) !== true) {
+          for (let k = 0; k < index; k++) trees[k]!.restore!(before[k]!);
+          return false;
+        }
         at = end;
       }
       clock.slept = BigInt(slept);
@@ -134,16 +140,20 @@ export function savedKinds(parts: HostParts): Kind[] {
       },
       restore: (bytes): StreamHandle | undefined => {
         const [name, position] = decodeSaved(bytes);
-        if (typeof name !== "string" || typeof position !== "number" || !granted.has(name)) return undefined;
+        if (!isStreamName(name) || !granted.has(name) || !isCount(position)) return undefined;
         if (name === "stdin" && !stdin!.seek(position)) return undefined;
-        return { type: "stream", positional: false, name: name as StreamName };
+        return { type: "stream", positional: false, name };
       },
     },
   ];
 }
 
+function isStreamName(name: unknown): name is StreamName {
+  return name === "stdin" || name === "stdout" || name === "stderr";
+}
+
 /** Flags that mean something after the file is open. */
-const KEPT_FLAGS = ~(OpenFlag.CREATE | OpenFlag.EXCLUSIVE | OpenFlag.TRUNCATE);
+const KEPT_FLAGS = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.APPEND | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
 
 function saveNode(object: unknown): Uint8Array | undefined {
   const { type, mount, path, flags, node } = object as NodeHandle;
@@ -157,7 +167,9 @@ function saveNode(object: unknown): Uint8Array | undefined {
 
 function reopen(namespace: Namespace, saved: readonly unknown[], type: NodeHandle["type"]): NodeHandle | undefined {
   const [guest, path, flags, named] = saved;
-  if (typeof path !== "string" || typeof flags !== "number" || !Number.isInteger(flags)) return undefined;
+  if (typeof path !== "string" || !isCount(flags)) return undefined;
+  // Opening must not make or empty anything: what is saved is not trusted.
+  if ((flags & ~KEPT_FLAGS) !== 0 || flags > KEPT_FLAGS || !areOpenFlags(flags)) return undefined;
   const names = path === "" ? [] : path.split("/");
   if (typeof named === "number") {
     const mount = namespace.mounts.find((candidate) => candidate.guest === guest);

@@ -1,8 +1,10 @@
 /** The host ABI from a guest's side: linking, versions, fuel, both forms of calls, paths and flags. */
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { createAbi } from "../../host/abi.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
+import { GENERATED } from "../../syscalls/generate.ts";
 import { Status } from "../../syscalls/status.ts";
 import { OpenFlag } from "../../syscalls/table.ts";
 import { Module, type Trap } from "../../vm/index.ts";
@@ -219,4 +221,12 @@ t.test("[ABI-FORM-1, ABI-FORM-2, ABI-TRANSFER-1, ABI-ORDER-2] a guest that works
     thrown(() => instance.invoke("read", [0n, 1000, 4])),
     { code: 51 },
   );
+});
+
+t.test("[ABI-BINDING-1] generated files are what the generator makes", async (t) => {
+  for (const { path, make } of GENERATED) {
+    const present = readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+    t.equal(make(present) === present, true, `${path}: npm run generate`);
+    t.ok(present.length > 1000);
+  }
 });
