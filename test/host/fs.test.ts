@@ -288,6 +288,17 @@ test("[FS-MOUNT-1, FS-MOUNT-2] mounts: the longest match, read-only grants", (t)
   t.equal(guest.contents("/data/in/f"), "inner");
 });
 
+test("[FS-PATH-6] four thousand and ninety-six names in one path, and no more", (t) => {
+  // Each link leads to its own directory again, by way of 800 names.
+  const guest = new Driver({
+    mounts: [{ guest: "/", fs: memory({ "a/f": "f", "a/x": { link: "../a/".repeat(800) } }) }],
+  });
+  t.equal(guest.contents(`/a/${"x/".repeat(5)}f`), "f");
+  t.equal(guest.contents(`/a/${"x/".repeat(5)}${"../a/".repeat(89)}f`), "f");
+  t.equal(guest.contents(`/a/${"x/".repeat(5)}${"../a/".repeat(90)}f`), Status.LOOP);
+  t.equal(guest.contents(`/a/${"x/".repeat(6)}f`), Status.LOOP);
+});
+
 /** What a sweep works on: a tree, handles on it, and one call for each row of `fs` and each way through it. */
 const SWEPT: Tree = {
   f: "0123456789",

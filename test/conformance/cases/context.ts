@@ -31,10 +31,11 @@ const THROWING: Assert = {
  * What a file system may keep less of than the contract:
  * - `directories-by-name`: a handle on a directory is good only while that has the name it was opened by
  * - `links-to-links`: giving a symbolic link another name is UNSUPPORTED
+ * - `letters-alike`: names that differ in case only, or in how Unicode composes a letter, may be one name
  * - `ids-come-back`: what is made later may have the id of what is gone
  * - `no-races`: it is for tests in which nobody else changes the tree, and does not tell what has changed since a look-up
  */
-export type Exception = "directories-by-name" | "links-to-links" | "ids-come-back" | "no-races";
+export type Exception = "directories-by-name" | "links-to-links" | "letters-alike" | "ids-come-back" | "no-races";
 
 /** How a guest is given the file system, beside the mount at `/`. */
 export interface DriveOptions extends Omit<AbiOptions, "mounts"> {

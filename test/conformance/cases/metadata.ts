@@ -258,6 +258,45 @@ export function metadataCases({ capabilities, exceptions, check, change, drive }
     at(100n);
     guest.unlink("/g");
     t.same([shown("/"), guest.stat("", 0, file).modified], [[1100n, 1100n], 7n]);
+    at(101n);
+    for (const call of [
+      guest.mkdir("/d"),
+      guest.rmdir("/none"),
+      guest.unlink("/d"),
+      guest.rename("/none", "/d"),
+      guest.open("/d", WRITE).status,
+      guest.open("/none", WRITE).status,
+    ])
+      t.equal(call > 0, true);
+    t.same(
+      [shown("/"), shown("/d")],
+      [
+        [1100n, 1100n],
+        [1090n, 1090n],
+      ],
+      "what fails touches nothing",
+    );
+    if (symlinks && hardLinks) {
+      at(102n);
+      guest.symlink("x", "/d/link");
+      t.same(
+        [shown("/d"), shown("/d/link", NOFOLLOW)],
+        [
+          [1102n, 1102n],
+          [1102n, 1102n],
+        ],
+      );
+      at(103n);
+      guest.link("/d/link", "/twin");
+      t.same(
+        [shown("/"), shown("/d"), shown("/twin", NOFOLLOW)],
+        [
+          [1103n, 1103n],
+          [1102n, 1102n],
+          [1102n, 1103n],
+        ],
+      );
+    }
     guest.sleep(1_000n);
     at(110n);
     guest.handle("/h", WRITE | CREATE);

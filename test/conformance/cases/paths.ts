@@ -5,7 +5,7 @@ import { type Context, pathCalls, TREE } from "./context.ts";
 
 const { READ, WRITE, CREATE, DIRECTORY } = OpenFlag;
 
-export function pathCases({ capabilities, check, change, drive }: Context): void {
+export function pathCases({ capabilities, exceptions, check, change, drive }: Context): void {
   const { writable } = capabilities;
 
   check("[FS-PATH-1] malformed paths, in every call", (t) => {
@@ -89,6 +89,24 @@ export function pathCases({ capabilities, check, change, drive }: Context): void
     t.equal(guest.contents("/ "), "space");
     t.equal(guest.contents("/a\n"), "line");
     t.equal(guest.contents("/%7e"), Status.NOT_FOUND);
+    if (exceptions.has("letters-alike")) return;
+    const alike = drive({
+      a: "small",
+      A: "capital",
+      "\u00e9": "composed",
+      "e\u0301": "decomposed",
+      ﬁ: "ligature",
+      fi: "two",
+    });
+    t.same(alike.names("/"), ["A", "a", "e\u0301", "fi", "\u00e9", "ﬁ"]);
+    for (const [name, text] of [
+      ["a", "small"],
+      ["A", "capital"],
+      ["\u00e9", "composed"],
+      ["e\u0301", "decomposed"],
+      ["fi", "two"],
+    ])
+      t.equal(alike.contents(`/${name}`), text);
   });
 
   check("[FS-PATH-6, FS-NAME-1] `..` is the parent, and never above the mount", (t) => {

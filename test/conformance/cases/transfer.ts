@@ -67,6 +67,25 @@ export function transferCases({ capabilities, check, change, drive }: Context): 
     t.equal(guest.size(file), 16);
   });
 
+  change("[ABI-TRANSFER-6, ABI-TRANSFER-9] far places: there, or refused as a whole", (t) => {
+    // How long a file can be is the file system's own affair.
+    const refusals: readonly number[] = [Status.TOO_LARGE, Status.QUOTA, Status.NO_SPACE];
+    const guest = drive({ f: "text" });
+    const file = guest.handle("/f", READ | WRITE);
+    for (const place of [2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 40, 2 ** 52, 2 ** 53 - 2]) {
+      const { status, bytes } = guest.write(file, place, "x");
+      if (status === 0) {
+        t.same([bytes, guest.size(file)], [1, place + 1], `at ${place}`);
+        t.same(guest.read(file, place - 2, 5), { status: 0, bytes: 3, eof: 1, text: "\0\0x" }, `at ${place}`);
+        t.equal(guest.truncate(file, 4), 0);
+      } else t.same([refusals.includes(status), bytes, guest.size(file)], [true, 0, 4], `at ${place}: ${status}`);
+      const longer = guest.truncate(file, place);
+      if (longer === 0) t.same([guest.size(file), guest.truncate(file, 4)], [place, 0], `of ${place}`);
+      else t.same([refusals.includes(longer), guest.size(file)], [true, 4], `of ${place}: ${longer}`);
+    }
+    t.equal(guest.contents("/f"), "text");
+  });
+
   change("[ABI-TRANSFER-3] a write at -1 appends, whatever others have written", (t) => {
     const guest = drive({ f: "one" });
     const file = guest.handle("/f", READ | WRITE);
