@@ -436,14 +436,16 @@ test("[FS-FAULT-1, FS-FAULT-2, ABI-STATUS-3, FS-OPEN-5] any backend operation th
     },
   };
   let faults = 0;
+  // What is around the faults does not tell most statuses from one another.
   for (const [system, create] of Object.entries(systems))
-    // What is around the faults does not tell most statuses from one another.
     for (const [row, call] of CALLS)
       for (const name of syscall("fs", row).statuses.slice(0, system === "memory" ? undefined : 3)) {
         const told = Status[name];
         if (told === Status.OK) continue;
+        // A quota gives up what it has made when it cannot look at it; it must be able to.
+        const persistent = system !== "quota" && (told === Status.OTHER || told === Status.NO_SPACE);
         const faulted = (): Faulted => {
-          const plan: FileSystemFaults = { status: told, calls: [] };
+          const plan: FileSystemFaults = { status: told, persistent, calls: [] };
           return { ...create(plan), plan };
         };
         faults += sweep(faulted, row, call, (status, failed) => {
@@ -552,10 +554,11 @@ test("[FS-FAULT-1, FS-FAULT-3, FS-ERRNO-1, ABI-STATUS-2] any host call below a d
   for (const platform of linux ? [process.platform, "darwin"] : [process.platform])
     for (const [row, call] of CALLS)
       for (const code of platform === "darwin" ? ["EIO", "EACCES"] : ["EIO", "EACCES", "ENOSPC", "EMFILE", "EWEIRD"]) {
+        const persistent = code === "EWEIRD";
         const handles: (() => number)[] = [];
         const faulted = (): Faulted => {
           const root = folder(SWEPT);
-          const plan: VolumeFaults = { code, calls: [] };
+          const plan: VolumeFaults = { code, persistent, calls: [] };
           const { volume, open } = counted(real);
           handles.push(open);
           const fs = directoryFileSystem(root, { volume: faultyVolume(volume, plan), platform });
