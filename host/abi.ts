@@ -32,7 +32,14 @@ import {
   truncateFile,
   writeFile,
 } from "./fs/handles.ts";
-import { areOpenFlags, type Mount, Namespace, type PathQuota, type ResolvedMount } from "./fs/namespace.ts";
+import {
+  areOpenFlags,
+  type Mount,
+  Namespace,
+  type PathQuota,
+  type ResolvedMount,
+  setsNothing,
+} from "./fs/namespace.ts";
 import { type Random, realRandom, SEED_BYTES, seededRandom, seedOf } from "./random.ts";
 import { createSightings, type HostParts, hostState, savedKinds, systemsOf } from "./state.ts";
 import { type Input, type InputStream, type Output, openInput, openInteractiveInput } from "./streams.ts";
@@ -215,8 +222,9 @@ export function createAbi(options: AbiOptions = {}): Abi {
         if (base === undefined || path.length > 0)
           return base?.type === "file" ? Status.NOT_DIRECTORY : at(call).setTimes(base, path, flags, times);
         if (base.mount.readOnly) return Status.READ_ONLY;
+        if (!base.mount.fs.capabilities.times) return Status.UNSUPPORTED;
         caller = call.caller;
-        return base.mount.fs.capabilities.times ? base.node.setTimes(times) : Status.UNSUPPORTED;
+        return setsNothing(times) ? Status.OK : base.node.setTimes(times);
       },
     },
     sys: {

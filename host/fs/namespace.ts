@@ -18,7 +18,7 @@ import {
   type Stat,
   type Times,
 } from "./file-system.ts";
-import { PATH_BYTES, type Path, parsePath, parseText } from "./paths.ts";
+import { compareNames, isTooLong, PATH_BYTES, type Path, parsePath, parseText } from "./paths.ts";
 
 /** A file system and the guest's path to it. */
 export interface Mount {
@@ -140,7 +140,8 @@ export class Namespace {
     if (!fs.capabilities.times) return Status.UNSUPPORTED;
     return retried(() => {
       const place = this.#walkToExisting(start, (flags & OpenFlag.NOFOLLOW) === 0);
-      return typeof place === "number" ? place : fs.setTimes(place.folder, place.name, times);
+      if (typeof place === "number") return place;
+      return setsNothing(times) ? Status.OK : fs.setTimes(place.folder, place.name, times);
     });
   }
 
@@ -311,6 +312,8 @@ export class Namespace {
         depth--;
         continue;
       }
+      // Of a link's target: the components of the path itself were looked at before.
+      if (isTooLong(part)) return Status.NAME_TOO_LONG;
       if (depth + 1 > this.#depth) return Status.QUOTA;
       if (++lookups > MAX_LOOKUPS) return Status.LOOP;
       const next = mount.fs.lookup(folder, part);
@@ -332,6 +335,11 @@ export class Namespace {
     if (path.directory && name !== undefined) return found === undefined ? Status.NOT_FOUND : Status.NOT_DIRECTORY;
     return { folder, name, found };
   }
+}
+
+/** Spec FS-TIMES-1: without a time to set, a file is only looked up. */
+export function setsNothing({ accessed, modified }: Times): boolean {
+  return accessed === undefined && modified === undefined;
 }
 
 /** Does it again while the tree changes under it. */
@@ -406,8 +414,11 @@ function resolveMounts(mounts: readonly Mount[]): ResolvedMount[] {
     const isReadOnly = readOnly === true || !fs.capabilities.writable;
     return { guest: `/${components.join("/")}`, components, fs, readOnly: isReadOnly };
   });
-  // The longest first: the first that fits is the one.
-  resolved.sort((left, right) => right.components.length - left.components.length);
+  // The longest first: the first that fits is the one. Snapshots count them, so their order is not the embedder's.
+  const bytesOf = ({ guest }: ResolvedMount): Uint8Array => encodeUtf8(guest);
+  resolved.sort(
+    (left, right) => right.components.length - left.components.length || compareNames(bytesOf(left), bytesOf(right)),
+  );
   const names = resolved.map(({ guest }) => guest);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new GrantError(`two mounts have the guest path ${twice}`);

@@ -42,7 +42,8 @@ export function parseText(bytes: Uint8Array, most: number = PATH_BYTES): string 
   return text === undefined || text.includes("\0") ? Status.INVALID : text;
 }
 
-function isTooLong(part: string): boolean {
+/** True for a component over 255 bytes. */
+export function isTooLong(part: string): boolean {
   return part.length > NAME_BYTES || (part.length > NAME_BYTES / 3 && encodeUtf8(part).length > NAME_BYTES);
 }
 

@@ -2,14 +2,17 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { createAbi } from "../../host/abi.ts";
+import type { FileSystem } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
 import { GENERATED } from "../../syscalls/generate.ts";
-import { Status } from "../../syscalls/status.ts";
+import { Status, type StatusName, statusName } from "../../syscalls/status.ts";
 import { OpenFlag } from "../../syscalls/table.ts";
+import { STALE_OBJECT } from "../../vm/heap.ts";
 import { Module, type Trap } from "../../vm/index.ts";
 import { Driver } from "../conformance/driver.ts";
 import { GUEST, instantiate, thrown } from "./guest.ts";
+import { altered } from "./outcome-runner.ts";
 
 const { READ, WRITE, CREATE, APPEND, DIRECTORY } = OpenFlag;
 
@@ -128,6 +131,100 @@ t.test("[FS-PATH-1, FS-PATH-2, FS-PATH-3, FS-PATH-6] malformed paths are statuse
   t.equal(open("none/../f"), Status.NOT_FOUND);
   for (const path of ["...", "..f", ".f"]) t.equal(open(path), Status.NOT_FOUND, path);
   t.equal(open("a\\..\\f"), Status.NOT_FOUND, "a backslash is a character");
+});
+
+t.test("[FS-PATH-3, FS-PATH-6] what a link's target may not be, where it is followed", async (t) => {
+  const fs = new MemoryFileSystem({ f: "x", "d/g": "y" });
+  const abi = createAbi({ mounts: [{ guest: "/", fs }] });
+  const guest = new Driver(abi);
+  const open = (target: string, flags: number): number => {
+    t.equal(guest.symlink(target, "/link"), 0, "it can be made");
+    const { status } = guest.open("/link", flags);
+    guest.unlink("/link");
+    return status;
+  };
+  const long = "n".repeat(256);
+  for (const target of [long, `d/${long}`, `${long}/x`]) {
+    t.equal(open(target, READ), Status.NAME_TOO_LONG);
+    t.equal(open(target, WRITE | CREATE), Status.NAME_TOO_LONG, "and nothing is made that no path can name");
+  }
+  t.equal(open("n".repeat(255), READ), Status.NOT_FOUND);
+  for (const end of ["/", "/.", "//", "/./", "/../f"]) t.equal(open(`f${end}`, READ), Status.NOT_DIRECTORY, end);
+  for (const end of ["/", "/.", "/../f"]) t.equal(open(`none${end}`, WRITE | CREATE), Status.NOT_FOUND, end);
+  for (const end of ["/", "/.", "//./"]) t.equal(open(`d${end}`, DIRECTORY), 0, end);
+  t.equal(open("d//.//g", READ), 0);
+  t.same(guest.names("/"), ["d", "f"]);
+  t.equal(abi.state.restore(abi.state.save()), true);
+});
+
+t.test("[FS-PATH-8, FS-MOUNT-2, FS-CAPABILITY-1] which status is answered where several fit", async (t) => {
+  const plain = new MemoryFileSystem({ f: "x" });
+  const capabilities = { ...plain.capabilities, symlinks: false, hardLinks: false, times: false };
+  const poor = altered<FileSystem>(plain, { capabilities });
+  const guest = new Driver(
+    {
+      mounts: [
+        { guest: "/m", fs: new MemoryFileSystem({ f: "x", "d/e/g": "y" }) },
+        { guest: "/ro", fs: new MemoryFileSystem({ f: "x" }), readOnly: true },
+        { guest: "/poor", fs: poor },
+      ],
+      quota: { handles: 3 },
+    },
+    {},
+  );
+  const file = guest.handle("/m/f", READ);
+  const dir = guest.handle("/m/d", DIRECTORY);
+  const readOnly = guest.handle("/ro", DIRECTORY);
+  const stale = guest.ref(guest.heap.create(3, STALE_OBJECT));
+  const long = "n".repeat(256);
+  const bad = new Uint8Array(5000).fill(0xff);
+  const same = (actual: number, name: StatusName, what: string): void => void t.equal(statusName(actual), name, what);
+
+  same(guest.open("", 0, stale).status, "STALE", "before the flags");
+  same(guest.open("", 0).status, "INVALID", "flags before room: there is none");
+  same(guest.open(bad, READ).status, "QUOTA", "room before the path");
+  guest.close(readOnly);
+  same(guest.stat(bad, READ, file).status, "INVALID", "flags before the handle");
+  same(guest.stat(bad, 0, file).status, "NOT_DIRECTORY", "the handle before the path");
+  same(guest.open(bad, READ).status, "NAME_TOO_LONG", "the length before the bytes");
+  same(guest.open(`${long}\0`, READ).status, "INVALID", "the bytes before the components");
+  same(guest.mkdir(`/none/${long}`), "NAME_TOO_LONG", "the text before the mount");
+  same(guest.symlink("", bad), "INVALID", "the target before the path");
+  same(guest.symlink("/x", "/none"), "NOT_FOUND", "the mount before what the target begins with");
+  same(guest.symlink("/x", "/ro/f"), "READ_ONLY", "and READ_ONLY");
+  same(guest.symlink("/x", "/poor/none/f"), "UNSUPPORTED", "and UNSUPPORTED");
+  same(guest.symlink("/x", "/m/none/f"), "ACCESS", "before the walk");
+  same(guest.mkdir("/ro/none/."), "READ_ONLY", "before the end and the walk");
+  same(guest.open("/ro/none/", WRITE | CREATE).status, "READ_ONLY", "before the end");
+  same(guest.open("/m/none/x/", WRITE | CREATE).status, "IS_DIRECTORY", "the end before the walk");
+  same(guest.open("/x/", WRITE | CREATE, dir).status, "ACCESS", "the slash it begins with before the end");
+  same(guest.mkdir("/m/none/."), "INVALID", "the end before the walk");
+  same(guest.rename("/none", "/ro/f"), "NOT_FOUND", "the first path before the second");
+  same(guest.rename("/m/none", "/ro/none"), "READ_ONLY", "before CROSS_DEVICE");
+  same(guest.rename("/m/none", "/poor/none"), "CROSS_DEVICE", "before the walks");
+  same(guest.link("/m/none", "/poor/none"), "CROSS_DEVICE", "before UNSUPPORTED");
+  same(guest.link("/poor/none/x", "/poor/none"), "UNSUPPORTED", "before the walks");
+  same(guest.setTimes("/poor/none", 2, 0n, 0n), "UNSUPPORTED", "before the walk");
+  same(guest.rename("/m/f/x", "/m/."), "NOT_DIRECTORY", "the first walk before the second path's end");
+  same(guest.rename("/m/none", "/m"), "NOT_FOUND", "that nothing is there before BUSY");
+  same(guest.rename("/m/f/", "/m"), "BUSY", "before a slash");
+  same(guest.rename("/m/f", "/m/d/"), "NOT_DIRECTORY", "a slash before the second's kind");
+  same(guest.rename("/m/d", "/m/d/e"), "INVALID", "into itself before NOT_EMPTY");
+  same(guest.rename("/m/d", "/m/d/e/g"), "NOT_DIRECTORY", "the second's kind before into itself");
+  same(guest.link("/m/d", "/m/f"), "EXISTS", "the second name before the first");
+  same(guest.link("/m/none", "/m/f"), "NOT_FOUND", "after both walks");
+});
+
+t.test("[FS-TIMES-1] without a time to set a file is only looked up", async (t) => {
+  const guest = new Driver({ mounts: [{ guest: "/", fs: new MemoryFileSystem({ f: "x" }) }] });
+  const before = guest.stat("/f");
+  guest.fuelUsed = 99n;
+  t.equal(guest.setTimes("/f", 0, 1n, 2n), 0);
+  t.equal(guest.setTimes("", 0, 1n, 2n, guest.handle("/f", READ)), 0);
+  t.same(guest.stat("/f"), before);
+  t.equal(guest.setTimes("/none", 0, 1n, 2n), Status.NOT_FOUND);
+  t.equal(guest.setTimes("/f", 2, 1n, 2n), 0);
+  t.same(guest.stat("/f"), { ...before, modified: 2n, changed: 99n });
 });
 
 t.test("[FS-OPEN-1, FS-OPEN-2] which flags go together", async (t) => {
