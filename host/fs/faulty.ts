@@ -1,6 +1,12 @@
 /**
  * Faults on purpose (spec FS-FAULT), for tests: a file system, or the volume below a `directory`, on which chosen calls
- * fail. The cheapest complete sweep of a scenario: run it with the fault at call 1, 2, … until it ends without one.
+ * fail. The cheapest complete sweep of a scenario fails its first call, then its second, until none is left to fail:
+ *
+ *     for (let at = 1; ; at++) {
+ *       const plan = { at, status: Status.NO_SPACE, calls: [] };
+ *       scenario(faultyFileSystem(new MemoryFileSystem(), plan));
+ *       if (plan.calls.length < at) break;
+ *     }
  */
 import { Status } from "../../syscalls/status.ts";
 import type { Volume } from "./directory.ts";
