@@ -62,13 +62,14 @@ export function systemsOf({ mounts }: Namespace): readonly FileSystem[] {
 }
 
 /** Fields of a saved state: a JSON array, and behind it the trees. */
-export function hostState({ namespace, clock, random, sightings }: HostParts): HostState {
+export function hostState({ namespace, stdin, clock, random, sightings }: HostParts): HostState {
   const trees = systemsOf(namespace).filter((fs) => fs.save !== undefined);
   return {
     save() {
       const saved = trees.map((fs) => fs.save!());
       const lengths = saved.map((tree) => tree.length);
-      const head = encodeUtf8(JSON.stringify([String(clock.slept), random.position, sightings.keys, lengths]));
+      const fields = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0];
+      const head = encodeUtf8(JSON.stringify(fields));
       const bytes = new Uint8Array(4 + head.length + lengths.reduce((sum, length) => sum + length, 0));
       new DataView(bytes.buffer).setUint32(0, head.length, true);
       bytes.set(head, 4);
@@ -82,8 +83,9 @@ export function hostState({ namespace, clock, random, sightings }: HostParts): H
     restore(bytes) {
       if (bytes.length < 4) return false;
       let at = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-      const [slept, position, keys, lengths] = decodeSaved(bytes.subarray(4, at));
-      if (typeof slept !== "string" || !/^(0|[1-9]\d{0,18})$/.test(slept) || !isCount(position)) return false;
+      const [slept, position, keys, lengths, input] = decodeSaved(bytes.subarray(4, at));
+      if (typeof slept !== "string" || !/^(0|[1-9]\d{0,18})$/.test(slept) || !isCount(position) || !isCount(input))
+        return false;
       if (!isArrayOf(keys, (key) => typeof key === "string") || !isArrayOf(lengths, isCount)) return false;
       const total = (lengths as number[]).reduce((sum, length) => sum + length, at);
       if (lengths.length !== trees.length || total !== bytes.length) return false;
@@ -101,6 +103,8 @@ export function hostState({ namespace, clock, random, sightings }: HostParts): H
       clock.slept = BigInt(slept);
       random.position = position;
       sightings.restore(keys as string[]);
+      // Where the input cannot go, handles on it are STALE.
+      stdin?.seek(input);
       return true;
     },
   };

@@ -273,6 +273,26 @@ t.test("[ABI-SNAPSHOT-3] trees find their mounts in whatever order an embedder n
   for (const { guest } of mounts) t.same(again.names(guest), first.names(guest), guest);
 });
 
+t.test(
+  "[ABI-SNAPSHOT-3, ABI-STREAM-1] the input goes on where it was, also when no handle is open on it",
+  async (t) => {
+    const stdin = Buffer.from("0123456789");
+    const abi = createAbi({ stdin });
+    const first = new Driver(abi);
+    const input = first.call("sys", "stdin").results[0] as Ref;
+    first.read(input, -1, 4);
+    first.close(input);
+    const other = createAbi({ stdin });
+    t.equal(other.state.restore(abi.state.save()), true);
+    const again = rehosted(first, other);
+    t.equal(again.read(again.call("sys", "stdin").results[0] as Ref, -1, 3).text, "456");
+    // An input that cannot go there is no reason to refuse the rest.
+    const live = createAbi({ stdin: () => 0 });
+    t.equal(live.state.restore(abi.state.save()), true);
+    t.equal(createAbi().state.restore(abi.state.save()), true);
+  },
+);
+
 t.test("[ABI-SNAPSHOT-3, VM-SNAPSHOT-5] a state that does not fit is refused, and changes nothing", async (t) => {
   const { options } = mountsInMemory();
   const abi = createAbi(options);
@@ -305,18 +325,20 @@ t.test("[ABI-SNAPSHOT-3, VM-SNAPSHOT-5] a state that does not fit is refused, an
     ["no array", withHead("{}")],
     ["no JSON", withHead("[")],
     ["no UTF-8", Buffer.concat([Buffer.from([1, 0, 0, 0, 0xff]), trees])],
-    ["a time that is no text", withHead([5, given, seen, lengths])],
-    ["a negative time", withHead(["-5", given, seen, lengths])],
-    ["a time with a zero before", withHead(["05", given, seen, lengths])],
-    ["a broken number of bytes", withHead([slept, 0.5, seen, lengths])],
-    ["a negative number of bytes", withHead([slept, -1, seen, lengths])],
-    ["files that are no text", withHead([slept, given, [1], lengths])],
-    ["one length", withHead([slept, given, seen, [one + two]])],
-    ["three lengths", withHead([slept, given, seen, [one, two, 0]])],
-    ["lengths that do not add up", withHead([slept, given, seen, [one, two + 1]])],
-    ["lengths that add up otherwise", withHead([slept, given, seen, [one + 1, two - 1]])],
-    ["a negative length", withHead([slept, given, seen, [one + two + 1, -1]])],
-    ["a damaged tree", withHead([slept, given, seen, lengths], damaged)],
+    ["a time that is no text", withHead([5, given, seen, lengths, 0])],
+    ["a negative time", withHead(["-5", given, seen, lengths, 0])],
+    ["a time with a zero before", withHead(["05", given, seen, lengths, 0])],
+    ["a broken number of bytes", withHead([slept, 0.5, seen, lengths, 0])],
+    ["a negative number of bytes", withHead([slept, -1, seen, lengths, 0])],
+    ["files that are no text", withHead([slept, given, [1], lengths, 0])],
+    ["no place in the input", withHead([slept, given, seen, lengths])],
+    ["a negative place in the input", withHead([slept, given, seen, lengths, -1])],
+    ["one length", withHead([slept, given, seen, [one + two], 0])],
+    ["three lengths", withHead([slept, given, seen, [one, two, 0], 0])],
+    ["lengths that do not add up", withHead([slept, given, seen, [one, two + 1], 0])],
+    ["lengths that add up otherwise", withHead([slept, given, seen, [one + 1, two - 1], 0])],
+    ["a negative length", withHead([slept, given, seen, [one + two + 1, -1], 0])],
+    ["a damaged tree", withHead([slept, given, seen, lengths, 0], damaged)],
   ];
   const { options: others, main, sub } = mountsInMemory();
   main.put("/here", "main");
