@@ -7,9 +7,10 @@ import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
 import { GENERATED } from "../../syscalls/generate.ts";
 import { Status, type StatusName, statusName } from "../../syscalls/status.ts";
-import { OpenFlag } from "../../syscalls/table.ts";
+import { OpenFlag, SYSCALLS } from "../../syscalls/table.ts";
+import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { STALE_OBJECT } from "../../vm/heap.ts";
-import { Module, type Trap } from "../../vm/index.ts";
+import { Module, Trap } from "../../vm/index.ts";
 import { Driver } from "../conformance/driver.ts";
 import { GUEST, instantiate, thrown } from "./guest.ts";
 import { altered } from "./outcome-runner.ts";
@@ -75,6 +76,62 @@ t.test("[ABI-VERSION-1, ABI-VERSION-2] the version a module was built for", asyn
     `(module (import "sys" "abi_version" (func $v (result i32))) (export "v" (func $v)))`,
   );
   t.same(instance.invoke("v"), [1]);
+});
+
+t.test("[ABI-ORDER-1, ABI-POLICY-1, ABI-FUEL-1] every call charges its price before anything else", async (t) => {
+  const calls = SYSCALLS.flatMap((row) =>
+    (row.results.length > 1 ? [false, true] : [false]).map((packed) => ({
+      name: packed ? `${row.name}_p` : row.name,
+      row,
+      type: packed ? packedTypeOf(row) : functionTypeOf(row),
+    })),
+  );
+  const imports = calls.map(
+    ({ name, row: { module }, type: { params, results } }) =>
+      `(import "${module}" "${name}" (func (param ${params.join(" ")}) (result ${results.join(" ")})))`,
+  );
+  const functions = calls.map(
+    ({ type: { params, results } }, index) =>
+      `(func (export "${index}") ${params.map((type) => `(${type}.const 0)`).join(" ")}
+        (call ${index}) ${results.map(() => "drop").join(" ")})`,
+  );
+  const module = Module.decode(await loadWat(`(module ${imports.join("\n")} (memory 1) ${functions.join("\n")})`));
+  const run = (index: number, fuel: bigint): { end: string; used: bigint; output: number } => {
+    let output = 0;
+    const listen = (): void => {
+      output++;
+    };
+    const fs = new MemoryFileSystem({ f: "x" });
+    const abi = createAbi({
+      args: [""],
+      mounts: [{ guest: "/", fs }],
+      stdin: new Uint8Array(0),
+      stdout: listen,
+      log: listen,
+    });
+    const before = Buffer.from(abi.state.save());
+    const instance = module.instantiate({ ...abi, fuel });
+    let end = "OK";
+    try {
+      instance.invoke(`${index}`);
+    } catch (error) {
+      end = error instanceof Trap ? error.reason : "exit";
+    }
+    if (end !== "OK") t.equal(Buffer.compare(abi.state.save(), before), 0, "nothing has changed");
+    return { end, used: instance.fuelUsed, output };
+  };
+  for (const [index, { name, row, type }] of calls.entries()) {
+    const price = BigInt(typeof row.fuel === "number" ? row.fuel : row.fuel.base);
+    const rich = run(index, 1_000_000n);
+    t.not(rich.end, "OutOfFuel", name);
+    // The guest's own instructions before the call cost at most one unit each.
+    const least = price + BigInt(type.params.length) + 2n;
+    t.ok(
+      rich.used >= price && rich.used <= least + BigInt(type.results.length) + 2n,
+      `${name}: ${rich.used} for ${price}`,
+    );
+    t.match(run(index, price - 1n), { end: "OutOfFuel", output: 0 }, `${name} for less than its price`);
+  }
 });
 
 t.test("[ABI-FUEL-1, ABI-FUEL-2] prices, and what is left", async (t) => {
