@@ -385,6 +385,11 @@ const CELLS = {
       { words: (world) => stat()(world, "", world.file("/f", READ)) },
       { words: (world) => stat()(world, "g", world.directory("/d")) },
     ] as Scenario[],
+    OTHER: [
+      ...walk(stat()).OTHER,
+      failing("stat", "OTHER", (world) => stat()(world, "/f")),
+      failing("stat", "OTHER", (world) => stat()(world, "", world.file("/f", READ))),
+    ],
     INVALID: [...walk(stat()).INVALID, ...cause((world) => stat(READ)(world, "/f"))],
     NOT_FOUND: [...walk(stat()).NOT_FOUND, ...cause((world) => stat()(world, world.symlink("none", "/link")))],
     NOT_DIRECTORY: [...walk(stat()).NOT_DIRECTORY, ...cause((world) => stat()(world, "x", world.file("/f", READ)))],
@@ -521,6 +526,16 @@ const CELLS = {
       { words: (world) => setTimes(MODIFIED | NOFOLLOW)(world, world.symlink("none", "/link")) },
       { words: (world) => setTimes(ACCESSED)(world, "", world.file("/f", READ)) },
     ] as Scenario[],
+    OTHER: [
+      ...walk(setTimes()).OTHER,
+      failing("setTimes", "OTHER", (world) => setTimes()(world, "/f")),
+      failing("setTimes", "OTHER", (world) => setTimes()(world, "", world.file("/f", READ))),
+    ],
+    READ_ONLY: [
+      ...change(setTimes(), "setTimes").READ_ONLY,
+      ...cause((world) => setTimes()(world, "", world.file("/ro/f", READ))),
+      lacking("writable", (world) => setTimes()(world, "", world.file("/odd/f", READ))),
+    ],
     INVALID: [...walk(setTimes()).INVALID, ...cause((world) => setTimes(MODIFIED | 4)(world, "/f"))],
     NOT_DIRECTORY: [
       ...walk(setTimes()).NOT_DIRECTORY,

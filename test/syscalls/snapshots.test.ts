@@ -163,6 +163,14 @@ t.test("[ABI-SNAPSHOT-2] what was saved of a handle is not trusted", async (t) =
   ])
     t.equal(restore(4, text), undefined, text);
   t.ok(restore(4, `["stdin",1]`));
+
+  // What was opened to look at it is closed again: a file that loses its name is gone.
+  const fs = new MemoryFileSystem({ f: "abc" });
+  const abi = createAbi({ mounts: [{ guest: "/", fs }] });
+  const directoryKind = abi.kinds.find(({ id }) => id === 3)!;
+  t.equal(directoryKind.restore!(Buffer.from(`["/","f",64,2]`)), undefined);
+  new Driver(abi).unlink("/f");
+  t.same(fs.used, { bytes: 0, files: 0 });
   t.ok(new Heap({ heapObjects: 1, heapBytes: 16 }, kinds).hasRoom);
 });
 
