@@ -53,8 +53,11 @@ export interface AbiQuota extends PathQuota {
 /** What a guest is given. Nothing by default: a syscall whose grant is missing links, and traps when it is called. */
 export interface AbiOptions {
   readonly args?: readonly string[];
-  /** Variables in their order; neither a name nor a value holds NUL, and a name is not empty and holds no `=`. */
-  readonly env?: { readonly [name: string]: string };
+  /**
+   * Variables, in order; neither a name nor a value holds NUL, and a name is not empty and holds no `=`. In an object
+   * JavaScript puts names that are numbers first.
+   */
+  readonly env?: { readonly [name: string]: string } | readonly (readonly [name: string, value: string])[];
   readonly mounts?: readonly Mount[];
   readonly stdin?: Input | Uint8Array;
   /** True: reading `stdin` answers as soon as there is a byte (spec ABI-STREAM-2). */
@@ -334,7 +337,10 @@ function strings(count: string, name: string, values: readonly string[], noun: s
 }
 
 function environmentOf({ env = {} }: AbiOptions): string[] {
-  return Object.entries(env).map(([name, value]) => {
+  const variables: readonly (readonly [string, string])[] = Array.isArray(env) ? env : Object.entries(env);
+  if (new Set(variables.map(([name]) => name)).size < variables.length)
+    throw new GrantError("a variable of the environment is named twice");
+  return variables.map(([name, value]) => {
     if (name === "" || name.includes("=") || `${name}${value}`.includes("\0"))
       throw new GrantError(`${JSON.stringify(name)} cannot be a variable of the environment, or its value is not text`);
     return `${name}=${value}`;

@@ -129,6 +129,12 @@ t.test("[ABI-ENV-1] the environment", async (t) => {
     t.equal(guest.trap("sys", "env_read", index, guest.own, 0, 4), "BadArgument");
   }
   t.same(new Driver({}).env(), [], "nothing of the host's own");
+  const list = [
+    ["b", "1"],
+    ["1", "2"],
+  ] as const;
+  t.same(new Driver({ env: list }).env(), ["b=1", "1=2"], "a list keeps any order");
+  t.throws(() => createAbi({ env: [...list, ["b", ""]] }), { code: "FS-GRANT" }, "no name twice");
   for (const bad of [{ "": "x" }, { "a=b": "x" }, { "a\0": "x" }, { a: "x\0" }])
     t.throws(() => createAbi({ env: bad }), { code: "FS-GRANT" }, JSON.stringify(bad));
 });
