@@ -1,6 +1,6 @@
 /**
- * Writes what is derived from the tables: guest bindings, and the tables in `specs/16*`. `--check` writes nothing and
- * exits 1 when a file is not up to date.
+ * Writes what is derived from the tables: guest bindings, the tables in `specs/16*`, and the skeleton of the test of all
+ * outcomes. `--check` writes nothing and exits 1 when a file is not up to date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -401,6 +401,8 @@ t.test("[ABI-SNAPSHOT-2] what a stale handle answers", async (t) => {
   const bare = createAbi({ mounts: [{ guest: "/x", fs: new MemoryFileSystem({ f: "" }) }] });
   const guest = rehosted(first, bare);
   t.equal(guest.read(file, 0, 5).status, Status.STALE);
+  t.equal(guest.read(file, -1, 5).status, Status.STALE, "before what only the host knows");
+  t.equal(guest.trap("fs", "read", file, [-2, -1], guest.own, 0, 5), "BadArgument", "and after all other checks");
   t.equal(guest.write(file, 0, "x").status, Status.STALE);
   t.equal(guest.size(file), -Status.STALE);
   t.equal(guest.truncate(file, 0), Status.STALE);
