@@ -4,7 +4,7 @@ import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
 import { LIMIT_OPTIONS, RECORD_OPTIONS } from "./request.ts";
 import { run } from "./run.ts";
-import { isReaderGone, note, print } from "./terminal.ts";
+import { isReaderGone, note, plain, print } from "./terminal.ts";
 
 export interface Command {
   readonly name: string;
@@ -177,7 +177,7 @@ function commandNamed(name: string): Command {
   );
   const isFile = /\.(wasm|wat)$/.test(name);
   const hint = isFile
-    ? `To run a module: ashlar run ${name}`
+    ? `To run a module: ashlar run ${plain(name)}`
     : nearest === undefined
       ? "`ashlar help` lists the commands."
       : `Did you mean \`ashlar ${nearest}\`?`;

@@ -4,7 +4,7 @@ import { Module } from "../../vm/module.ts";
 import { type Arguments, nearestOf } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { readModule } from "./module-file.ts";
-import { isReaderGone, note, print } from "./terminal.ts";
+import { isReaderGone, note, plain, print } from "./terminal.ts";
 
 /** Characters gathered before they are written. */
 const CHUNK = 65_536;
@@ -48,5 +48,8 @@ function functionIndex({ structure }: Module, wanted: string): number {
   const index = names.get(name);
   if (index !== undefined) return index;
   const nearest = nearestOf(name, [...names.keys()]);
-  throw usageError(`No function is named ${name}.`, nearest === undefined ? undefined : `Did you mean ${nearest}?`);
+  throw usageError(
+    `No function is named ${name}.`,
+    nearest === undefined ? undefined : `Did you mean ${plain(nearest)}?`,
+  );
 }

@@ -79,7 +79,10 @@ export function failureOf(error: unknown, where?: string): Failure {
 
 /** The lines for a terminal. */
 export function describeFailure({ code, message, where, hint }: Failure): string {
-  let text = `${styled(ERROR_STYLE, `error[${code}]:`)} ${plain(message)}\n`;
+  // A stack has lines of its own; what a sentence quotes has none, or it would look like more that Ashlar says.
+  const isStack = code === "CLI-INTERNAL" || code === "ABI-PANIC";
+  const told = isStack ? message.split("\n").map(plain).join("\n") : plain(message);
+  let text = `${styled(ERROR_STYLE, `error[${code}]:`)} ${told}\n`;
   if (where !== undefined) text += `  in ${plain(where)}\n`;
   if (hint !== undefined) text += `  ${hint.replaceAll("\n", "\n  ")}\n`;
   return text;

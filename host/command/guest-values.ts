@@ -4,6 +4,7 @@ import type { Module } from "../../vm/module.ts";
 import type { Value } from "../../vm/value.ts";
 import { nearestOf } from "./arguments.ts";
 import { CommandError, ExitCode } from "./failure.ts";
+import { plain } from "./terminal.ts";
 
 export interface Invocation {
   readonly name: string;
@@ -26,7 +27,9 @@ export function parseInvocation(module: Module, text: string): Invocation {
     const names = functions.map((entry) => entry.name);
     const nearest = nearestOf(name, names);
     const hint =
-      nearest === undefined ? `It exports ${names.slice(0, 20).join(", ") || "none"}.` : `Did you mean ${nearest}?`;
+      nearest === undefined
+        ? `It exports ${plain(names.slice(0, 20).join(", ")) || "none"}.`
+        : `Did you mean ${plain(nearest)}?`;
     throw invokeError(`The module exports no function ${JSON.stringify(name)}.`, hint);
   }
   const inside = split?.[2]?.trim() ?? "";
@@ -45,12 +48,12 @@ function invokeError(message: string, hint?: string): CommandError {
 
 const INTEGER = /^[+-]?(0x[0-9a-f]+|\d+)$/i;
 const FLOAT = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const NAMED_FLOATS: { readonly [word: string]: number } = {
-  nan: Number.NaN,
-  inf: Number.POSITIVE_INFINITY,
-  "+inf": Number.POSITIVE_INFINITY,
-  "-inf": Number.NEGATIVE_INFINITY,
-};
+const NAMED_FLOATS: ReadonlyMap<string, number> = new Map([
+  ["nan", Number.NaN],
+  ["inf", Number.POSITIVE_INFINITY],
+  ["+inf", Number.POSITIVE_INFINITY],
+  ["-inf", Number.NEGATIVE_INFINITY],
+]);
 
 function parseValue(type: ValueType, word: string, index: number): Value {
   const wrong = (expected: string): CommandError =>
@@ -68,7 +71,7 @@ function parseValue(type: ValueType, word: string, index: number): Value {
     }
     case "f32":
     case "f64": {
-      const named = NAMED_FLOATS[word.toLowerCase()];
+      const named = NAMED_FLOATS.get(word.toLowerCase());
       if (named === undefined && !FLOAT.test(word)) throw wrong("a decimal number, nan, inf or -inf");
       return named ?? Number(word);
     }

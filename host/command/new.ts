@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Arguments } from "./arguments.ts";
 import { CommandError, ExitCode, usageError } from "./failure.ts";
 import { packageRoot } from "./package.ts";
-import { errorCode, print } from "./terminal.ts";
+import { errorCode, plain, print } from "./terminal.ts";
 
 interface Template {
   readonly language: string;
@@ -89,7 +89,7 @@ export async function newGuest(args: Arguments): Promise<number> {
   const list = copies.map(([to]) => `  ${to}\n`).join("");
   const place = /^[\w./~@+-]+$/.test(folder) ? folder : JSON.stringify(folder);
   const next = [`cd ${place}`, ...steps].map((step) => `  ${step}\n`).join("");
-  print(`A guest in ${language}, in ${folder}:\n${list}\nTo build and run it:\n${next}`);
+  print(`A guest in ${language}, in ${plain(folder)}:\n${list}\nTo build and run it:\n${next}`);
   return ExitCode.OK;
 }
 

@@ -101,11 +101,11 @@ export function styled(style: string, text: string): string {
   return hasColour() ? `\x1b[${style}m${text}\x1b[0m` : text;
 }
 
-/** `text` from a module or the host without what would drive a terminal: control characters appear as `\u{1b}`. */
+/** `text` from a module or the host, in one line and without what would drive a terminal: control characters appear as `\u{1b}`. */
 export function plain(text: string): string {
   return text.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones that matter
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
 }

@@ -158,6 +158,7 @@ t.test("[CLI-NEW-1] what is there is never changed; errors have codes", async (t
     code: 0,
     stdout: /\n {2}cd "some\/where\/a b"\n/,
   });
+  t.notMatch((await ashlar(["new", "red\x1b[31m", "--lang", "wat"])).stdout, "\x1b");
 });
 
 t.test("[CLI-NEW-1, CLI-NEW-2] from the package as it is published", async (t) => {
