@@ -130,14 +130,14 @@ export function mergeGrants(base: Grants, more: Grants): Grants {
 const TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/;
 const MOST_TIME = 2n ** 63n;
 
-/** Nanoseconds since 1970 of a time such as `2026-01-01T00:00:00Z`, fractions allowed; undefined for any other text. */
+/** Nanoseconds since 1970 of a time such as `2026-01-01T00:00:00Z`, fractions allowed; undefined for earlier, later, and any other text. */
 export function parseTime(text: string): bigint | undefined {
   const [, seconds, fraction = ""] = TIME.exec(text) ?? [];
   const milliseconds = seconds === undefined ? Number.NaN : Date.parse(`${seconds}Z`);
   // What has come out as another day was none: February 30th.
   if (Number.isNaN(milliseconds) || !new Date(milliseconds).toISOString().startsWith(seconds!)) return undefined;
   const time = BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
-  return time >= -MOST_TIME && time < MOST_TIME ? time : undefined;
+  return time >= 0n && time < MOST_TIME ? time : undefined;
 }
 
 /** The number that a seed's text stands for; undefined for any other text, and above 256 bits. */
@@ -178,7 +178,8 @@ function object<Value extends object>(
   required: readonly (keyof Value & string)[],
 ): Check<Value> {
   return (value, at) => {
-    const entries = entriesOf(value, at);
+    // What is undefined is absent, as TypeScript has it; JSON has no such thing.
+    const entries = entriesOf(value, at).filter(([, item]) => item !== undefined);
     for (const key of required)
       if (!entries.some(([name]) => name === key)) throw new Misfit(at, `the key ${JSON.stringify(key)} is missing`);
     const checked = entries.map(([key, item]) => {
@@ -250,7 +251,7 @@ const clock: Check<NonNullable<Grants["clock"]>> = (value, at) => {
 
 const time: Check<string> = (value, at) => {
   if (typeof value !== "string" || parseTime(value) === undefined)
-    throw new Misfit(at, "expected a time in UTC, 1678 to 2262, such as 2026-01-01T00:00:00Z");
+    throw new Misfit(at, "expected a time in UTC, 1970 to 2262, such as 2026-01-01T00:00:00Z");
   return value;
 };
 

@@ -7,8 +7,13 @@ export function openOutput(path: string, code: string, what: string): number {
   try {
     return openSync(path, "w");
   } catch (error) {
-    throw new CommandError(code, ExitCode.FAILURE, `The ${what} cannot be written: ${messageOf(error)}`);
+    throw cannotWrite(code, what, error);
   }
+}
+
+/** What to throw when a file that the line names cannot be written. */
+export function cannotWrite(code: string, what: string, error: unknown): CommandError {
+  return new CommandError(code, ExitCode.FAILURE, `The ${what} cannot be written: ${messageOf(error)}`);
 }
 
 /** Opens a recording to read it. */

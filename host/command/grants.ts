@@ -67,7 +67,7 @@ export function flagGrants(options: Arguments["options"]): Grants {
     dirs: options.has("dir") ? all("dir").map(parseDir) : undefined,
     tmp: options.has("tmp") ? all("tmp").map(parseTmp) : undefined,
     env: options.has("env") ? parseEnvironment(all("env")) : undefined,
-    stdin: one("stdin", (path) => path),
+    stdin: one("stdin", parseStdin),
     clock: one("clock", parseClock),
     seed: one("seed", checkSeed),
     interactive: options.has("interactive") || undefined,
@@ -111,6 +111,11 @@ function parseTmp(text: string): TmpGrant {
   checkGuest("tmp", text, guest, TMP_HINT);
   if (host === "") throw usageError(`--tmp ${text} lacks the host's folder.`, TMP_HINT);
   return host === undefined ? { guest } : { guest, host };
+}
+
+function parseStdin(path: string): string {
+  if (path === "") throw usageError("--stdin needs the path of a file.");
+  return path;
 }
 
 function parseEnvironment(words: readonly string[]): { readonly [name: string]: string } {

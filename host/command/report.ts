@@ -1,7 +1,7 @@
 /** The machine's account of a run: `--report`. */
-import { openOutput } from "./files.ts";
+import { cannotWrite, openOutput } from "./files.ts";
 import type { RunRequest, RunResult } from "./run-messages.ts";
-import { STDOUT, writeFully } from "./terminal.ts";
+import { isReaderGone, STDOUT, writeFully } from "./terminal.ts";
 
 /** Names the form of the report; a change that breaks a reader is a new number (spec CLI-REPORT-1). */
 export const REPORT_SCHEMA = "ashlar.run/1";
@@ -39,5 +39,9 @@ function rawJson(value: bigint): unknown {
 /** Writes the report; on stdout it has a line of its own behind everything the guest wrote. */
 export function writeReport(fd: number, request: RunRequest, result: RunResult): void {
   const text = reportOf(request, result);
-  writeFully(fd, Buffer.from(fd === STDOUT && result.openLine ? `\n${text}` : text));
+  try {
+    writeFully(fd, Buffer.from(fd === STDOUT && result.openLine ? `\n${text}` : text));
+  } catch (error) {
+    throw isReaderGone(error) ? error : cannotWrite("CLI-REPORT", "report", error);
+  }
 }

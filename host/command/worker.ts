@@ -10,8 +10,8 @@ import type { ValueType } from "../../vm/bytecode/structure.ts";
 import { Module } from "../../vm/module.ts";
 import type { Trap } from "../../vm/trap.ts";
 import { type GuestOptions, type GuestResult, runGuest, useHostSha256 } from "../guest.ts";
-import { CommandError, ExitCode, failureOf, usageError } from "./failure.ts";
-import { openRecording, readRecording } from "./files.ts";
+import { ExitCode, failureOf, usageError } from "./failure.ts";
+import { cannotWrite, openRecording, readRecording } from "./files.ts";
 import { parseInvocation, printValue } from "./guest-values.ts";
 import type { RunRequest, RunResult, TraceRequest, TrapSite } from "./run-messages.ts";
 import { isReaderGone, note, plain, readSome, STDERR, STDIN, STDOUT, writeFully } from "./terminal.ts";
@@ -127,8 +127,7 @@ function tracer({ patterns, json, fd }: TraceRequest): Observer {
       if (fd === STDERR) writeStderr(line);
       else writeFully(fd, line);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : error;
-      throw new CommandError("CLI-TRACE", ExitCode.FAILURE, `The trace cannot be written: ${reason}`);
+      throw cannotWrite("CLI-TRACE", "trace", error);
     }
   };
 }

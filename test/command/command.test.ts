@@ -145,6 +145,11 @@ t.test("[CLI-REPORT-2] a report file is emptied first, and must be writable", as
   t.match(refused, { code: 1, stdout: "", stderr: /^error\[CLI-REPORT\]: / });
 });
 
+t.test("[CLI-ERROR-1] a report for which there is no room left", { skip: !existsSync("/dev/full") }, async (t) => {
+  const full = await tool("exit(3)", ["--report", "/dev/full"]);
+  t.match(full, { code: 1, stderr: /^error\[CLI-REPORT\]: The report cannot be written: ENOSPC.*\n$/ });
+});
+
 t.test("[CLI-INVOKE-1] arguments and results of every type", async (t) => {
   const [values, more, extremes, odd] = await Promise.all([
     tool("values(-1, 0xffffffffffffffff, 0.1, 1e300)"),
@@ -156,7 +161,14 @@ t.test("[CLI-INVOKE-1] arguments and results of every type", async (t) => {
   t.match(more, { stdout: "-1\n-9223372036854775808\n-inf\nnan\nnull\n", code: 0 });
   t.match(extremes, { stdout: "-1\n-1\n1.1754944e-38\n-0\nnull\n", code: 0 });
   t.match(odd, { stdout: "42\n", code: 0 }, "a name with parentheses");
-  for (const call of ["values(1,2,3)", "values(4294967296,0,0,0)", "values(x,0,0,0)", "values(0,1.5,0,0)", "valeus"]) {
+  for (const call of [
+    "values(1,2,3)",
+    "values(4294967296,0,0,0)",
+    "values(x,0,0,0)",
+    "values(0,0,constructor,0)",
+    "values(0,1.5,0,0)",
+    "valeus",
+  ]) {
     const refused = await tool(call);
     t.match(refused, { code: 2, stdout: "", stderr: /^error\[CLI-INVOKE\]: / }, call);
   }
@@ -229,7 +241,8 @@ t.test("[CLI-ERROR-1, CLI-LINE-1] errors say what, where and what to do", async 
     [["inspect", "none.wasm"], "CLI-MODULE", /no such file/],
     [["dis", "tool.wasm", "--function", "9999"], "CLI-USAGE", /no function 9999/],
     [["dis", "tool.wasm", "--function", "tarp"], "CLI-USAGE", /Did you mean trap\?/],
-    [["run", "no\x1b[31m\nsuch.wasm"], "CLI-MODULE", /in no\\u\{1b\}\[31m/],
+    [["run", "no\x1b[31m\nsuch.wasm"], "CLI-MODULE", /in no\\u\{1b\}\[31m\\u\{a\}such\.wasm/],
+    [["run", "empty.wasm", "--dir", "no\nsuch::/x"], "FS-GRANT", /no\\u\{a\}such/],
   ];
   const results = await Promise.all(cases.map(([args]) => ashlar(args)));
   for (const [index, [args, code, text]] of cases.entries()) {
@@ -238,6 +251,22 @@ t.test("[CLI-ERROR-1, CLI-LINE-1] errors say what, where and what to do", async 
     t.match(ended.stderr, text, args.join(" "));
     t.equal(ended.code, code === "CLI-USAGE" || code === "CLI-INVOKE" ? 2 : 1, args.join(" "));
     t.equal(ended.stdout, "", args.join(" "));
+  }
+  await wat("liar.wasm", '(module (func (export "x\\1b[31m\\0aerror[CLI-USAGE]: y\\0a") unreachable))');
+  for (const args of [
+    ["run", "liar.wasm", "--invoke", "z"],
+    ["run", "liar.wasm", "--invoke", "x\x1b[31m\nerror[CLI-USAGE]: z\n"],
+    ["run", "liar.wasm", "--invoke", "x\x1b[31m\nerror[CLI-USAGE]: y\n"],
+    ["dis", "liar.wasm", "--function", "x\x1b[31m\nerror[CLI-USAGE]: z\n"],
+    ["inspect", "liar.wasm"],
+    ["liar\n\x1b.wasm"],
+  ]) {
+    const { stdout, stderr } = await ashlar(args);
+    t.notMatch(
+      stdout + stderr.replace(/^error/, ""),
+      /\p{Cc}(?<!\n)|^error/mu,
+      "what a module is named looks like nothing else",
+    );
   }
   const coloured = await ashlar(["nonsense"], { env: { FORCE_COLOR: "1" } });
   t.ok(coloured.stderr.startsWith("\x1b[1;31merror[CLI-USAGE]:\x1b[0m"), coloured.stderr);

@@ -91,6 +91,9 @@ t.test("[CLI-GUEST-2] mistakes of the caller are thrown", async (t) => {
   ];
   for (const [options, code] of wrong)
     t.throws(() => runGuest({ module: script, ...options }), { code }, `${code} ${Object.keys(options)}`);
+  // As TypeScript has it, an optional key may be there without a value.
+  const { grants }: { grants: object } = { grants: { stdin: undefined, env: undefined, clock: undefined } };
+  t.match(runGuest({ module: script, grants }), { outcome: "exit" });
 });
 
 t.test("[CLI-GUEST-3] streams: given, granted, collected, and full", async (t) => {
