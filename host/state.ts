@@ -20,26 +20,53 @@ import type { InputStream } from "./streams.ts";
 export interface Sightings {
   /** The number of a file. */
   numberOf(fs: FileSystem, id: string | number | bigint): number;
-  readonly keys: readonly string[];
-  restore(keys: readonly string[]): void;
+  /** In the order of their numbers, from 1; a number counts those between that are gone. */
+  readonly keys: readonly (string | number)[];
+  restore(keys: readonly (string | number)[]): void;
 }
+
+/** Most files that are remembered before any that are gone are forgotten. */
+const REMEMBERED = 4096;
 
 export function createSightings(systems: readonly FileSystem[]): Sightings {
   const numbers = new Map<string, number>();
+  let last = 0;
+  let most = REMEMBERED;
+  // A guest that makes and looks at one file after another does not fill the host's memory.
+  const forget = (): void => {
+    for (const key of numbers.keys()) {
+      const colon = key.indexOf(":");
+      if (systems[Number(key.slice(0, colon))]?.isGone?.(key.slice(colon + 1)) === true) numbers.delete(key);
+    }
+    most = Math.max(REMEMBERED, 2 * numbers.size);
+  };
   return {
     numberOf(fs, id) {
       const key = `${systems.indexOf(fs)}:${id}`;
       const known = numbers.get(key);
       if (known !== undefined) return known;
-      numbers.set(key, numbers.size + 1);
-      return numbers.size;
+      if (numbers.size >= most) forget();
+      numbers.set(key, ++last);
+      return last;
     },
     get keys() {
-      return [...numbers.keys()];
+      forget();
+      const keys: (string | number)[] = [];
+      let before = 0;
+      for (const [key, number] of numbers) {
+        if (number > before + 1) keys.push(number - before - 1);
+        keys.push(key);
+        before = number;
+      }
+      if (last > before) keys.push(last - before);
+      return keys;
     },
     restore(keys) {
       numbers.clear();
-      for (const key of keys) numbers.set(key, numbers.size + 1);
+      last = 0;
+      for (const key of keys)
+        if (typeof key === "number") last += key;
+        else numbers.set(key, ++last);
     },
   };
 }
@@ -86,7 +113,8 @@ export function hostState({ namespace, stdin, clock, random, sightings }: HostPa
       const [slept, position, keys, lengths, input] = decodeSaved(bytes.subarray(4, at));
       if (typeof slept !== "string" || !/^(0|[1-9]\d{0,18})$/.test(slept) || !isCount(position) || !isCount(input))
         return false;
-      if (!isArrayOf(keys, (key) => typeof key === "string") || !isArrayOf(lengths, isCount)) return false;
+      if (!isArrayOf(keys, (key) => typeof key === "string" || isCount(key)) || !isArrayOf(lengths, isCount))
+        return false;
       const total = (lengths as number[]).reduce((sum, length) => sum + length, at);
       if (lengths.length !== trees.length || total !== bytes.length) return false;
       // When a tree does not fit, those before it become what they were.
@@ -102,7 +130,7 @@ export function hostState({ namespace, stdin, clock, random, sightings }: HostPa
       }
       clock.slept = BigInt(slept);
       random.position = position;
-      sightings.restore(keys as string[]);
+      sightings.restore(keys as (string | number)[]);
       // Where the input cannot go, handles on it are STALE.
       stdin?.seek(input);
       return true;

@@ -29,7 +29,7 @@ export interface FaultPlan<Operation extends string> {
 }
 
 export type FileSystemOperation =
-  | Exclude<keyof FileSystem, "capabilities" | "root" | "useClock" | "save" | "restore" | "reopen">
+  | Exclude<keyof FileSystem, "capabilities" | "root" | "useClock" | "isGone" | "save" | "restore" | "reopen">
   | Exclude<keyof OpenFile | keyof OpenDirectory, "kind" | "saved">;
 
 export interface FileSystemFaults extends FaultPlan<FileSystemOperation> {
@@ -119,6 +119,7 @@ export function faultyFileSystem(fs: FileSystem, plan: FileSystemFaults): FileSy
     link: (folder, name, newFolder, newName) => (fails("link") ? outcome() : fs.link(folder, name, newFolder, newName)),
     symlink: (target, folder, name) => (fails("symlink") ? outcome() : fs.symlink(target, folder, name)),
     ...(fs.useClock === undefined ? {} : { useClock: (now) => fs.useClock!(now) }),
+    ...(fs.isGone === undefined ? {} : { isGone: (id) => fs.isGone!(id) }),
     ...(fs.save === undefined ? {} : { save: () => fs.save!() }),
     ...(fs.restore === undefined ? {} : { restore: (bytes) => fs.restore!(bytes) }),
     ...(fs.reopen === undefined

@@ -161,6 +161,8 @@ export interface FileSystem {
 
   /** Hands over the guest's clock, in nanoseconds since 1970, for the times of what the guest changes. */
   useClock?(now: () => bigint): void;
+  /** True when no file has this {@link Stat.id}, as text, nor will have it again. Without it nobody knows. */
+  isGone?(id: string): boolean;
   /** All of the tree, for a snapshot, with the open nodes' `saved` numbers in it. */
   save?(): Uint8Array;
   /** Becomes the tree that `save` answered; false, and unchanged, for bytes that are damaged or do not fit the quotas. */

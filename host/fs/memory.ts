@@ -339,6 +339,10 @@ export class MemoryFileSystem implements FileSystem {
     return Status.OK;
   }
 
+  isGone(id: string): boolean {
+    return /^\d/.test(id) && !this.#nodes.has(Number(id));
+  }
+
   // ---- snapshots
 
   useClock(now: () => bigint): void {

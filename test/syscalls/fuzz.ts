@@ -422,6 +422,7 @@ class Session {
     const inside = looks ? this.#lookInside() : "";
     const end = this.#perform(op);
     this.#count(`${row.module}.${row.name} ${end.end}`);
+    if (row.name === "list" && end.end === "OK") this.#unlisted.delete(String(op.args[0]));
 
     const isTrap = end.end.startsWith("trap ");
     const declared = isTrap
@@ -551,7 +552,7 @@ class Session {
     });
     if (row.transfer !== undefined && this.#isStream(args[row.transfer.handle] as Ref) && random.chance(0.8))
       args[row.transfer.offset] = wide(-1);
-    if (row.name === "list" && this.#twin !== undefined && this.#unlisted.delete(String(args[0]))) args[1] = NULL_REF;
+    if (row.name === "list" && this.#unlisted.has(String(args[0]))) args[1] = NULL_REF;
     const packed = row.results.length > 1 && random.chance(0.4);
     // Behind what windows use, or wherever it may be.
     const end = this.#driver.memory.bytes.length;

@@ -6,6 +6,7 @@ import t from "tap";
 import { type Abi, type AbiOptions, createAbi } from "../../host/abi.ts";
 import { directoryFileSystem } from "../../host/fs/directory.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
+import { overlayFileSystem } from "../../host/fs/overlay.ts";
 import type { Volume } from "../../host/fs/volume.ts";
 import { loadWat } from "../../host/wat.ts";
 import { Status } from "../../syscalls/status.ts";
@@ -301,6 +302,48 @@ t.test(
   },
 );
 
+t.test("[ABI-SNAPSHOT-3, FS-STAT-3] files that are gone are forgotten, their numbers are not", async (t) => {
+  const below = new MemoryFileSystem({ shown: "" });
+  const mounts = (): AbiOptions["mounts"] => [
+    { guest: "/", fs: new MemoryFileSystem({ kept: "" }) },
+    { guest: "/over", fs: overlayFileSystem(below) },
+  ];
+  const abi = createAbi({ mounts: mounts()! });
+  const first = new Driver(abi);
+  const seen = (state: Uint8Array): unknown => {
+    const end = 4 + Buffer.from(state).readUInt32LE(0);
+    return (JSON.parse(Buffer.from(state).toString("utf8", 4, end)) as unknown[])[2];
+  };
+  const spend = (guest: Driver, path: string): number => {
+    guest.close(guest.handle(path, WRITE | CREATE));
+    const { id } = guest.stat(path);
+    guest.unlink(path);
+    return id;
+  };
+  t.same(seen(abi.state.save()), []);
+  t.equal(spend(first, "/gone"), 1);
+  t.same(seen(abi.state.save()), [1]);
+  t.equal(first.stat("/kept").id, 2);
+  t.equal(first.stat("/over/shown").id, 3);
+  const held = first.handle("/held", WRITE | CREATE);
+  t.equal(first.stat("/held").id, 4);
+  first.unlink("/held");
+  for (let id = 5; id <= 10_000; id++) if (spend(first, id % 2 === 0 ? "/new" : "/over/new") !== id) t.fail(`${id}`);
+  const state = abi.state.save();
+  t.same(seen(state), [1, "1:2", "0:/shown", "1:4", 9996]);
+  t.equal(first.stat("/kept").id, 2);
+  t.equal(first.stat("/over/shown").id, 3);
+  t.equal(first.stat("", 0, held).id, 4, "what is open without a name is not gone");
+
+  const other = createAbi({ mounts: mounts()! });
+  t.equal(other.state.restore(state), true);
+  const again = rehosted(first, other);
+  t.same(seen(other.state.save()), seen(state));
+  t.equal(again.stat("/kept").id, 2);
+  t.equal(again.stat("", 0, held).id, 4);
+  t.equal(spend(again, "/new"), 10_001);
+});
+
 t.test("[ABI-SNAPSHOT-3, VM-SNAPSHOT-5] a state that does not fit is refused, and changes nothing", async (t) => {
   const { options } = mountsInMemory();
   const abi = createAbi(options);
@@ -338,7 +381,8 @@ t.test("[ABI-SNAPSHOT-3, VM-SNAPSHOT-5] a state that does not fit is refused, an
     ["a time with a zero before", withHead(["05", given, seen, lengths, 0])],
     ["a broken number of bytes", withHead([slept, 0.5, seen, lengths, 0])],
     ["a negative number of bytes", withHead([slept, -1, seen, lengths, 0])],
-    ["files that are no text", withHead([slept, given, [1], lengths, 0])],
+    ["files that are no text", withHead([slept, given, [null], lengths, 0])],
+    ["a negative number of files", withHead([slept, given, [-1], lengths, 0])],
     ["no place in the input", withHead([slept, given, seen, lengths])],
     ["a negative place in the input", withHead([slept, given, seen, lengths, -1])],
     ["one length", withHead([slept, given, seen, [one + two], 0])],
