@@ -463,3 +463,46 @@ t.test("[ABI-SNAPSHOT-2] what a stale handle answers", async (t) => {
     t.equal(guest.trap("fs", "close", ref), "HeapRefStale");
   }
 });
+
+t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] a long file is compared to its last byte", async (t) => {
+  const scratch = nodeFs.mkdtempSync(join(tmpdir(), "ashlar-abi-"));
+  t.teardown(() => nodeFs.rmSync(scratch, { recursive: true }));
+  const contents = Buffer.from(Array.from({ length: 200_000 }, (_, k) => k % 251));
+  nodeFs.writeFileSync(join(scratch, "long"), contents);
+  const abi = (): Abi => createAbi({ mounts: [{ guest: "/", fs: directoryFileSystem(scratch) }] });
+  const first = new Driver(abi());
+  const file = first.handle("/long", READ);
+  t.equal(rehosted(first, abi()).read(file, 199_999, 2).status, Status.OK);
+  contents[199_999]! ^= 1;
+  nodeFs.writeFileSync(join(scratch, "long"), contents);
+  const saved = first.heap.save();
+  t.equal(rehosted(first, abi()).size(file), contents.length, "what it holds when the snapshot is made counts");
+  contents[0]! ^= 1;
+  nodeFs.writeFileSync(join(scratch, "long"), contents);
+  const memory = { bytes: first.memory.bytes };
+  const { imports, kinds } = abi();
+  const heap = Heap.restore(saved, { heapObjects: 1000, heapBytes: 1 << 24 }, kinds, () => memory);
+  t.equal(new Driver({ imports, kinds }, {}, heap).read(file, 0, 1).status, Status.STALE);
+});
+
+t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2, ABI-STREAM-2] the place in an interactive input", async (t) => {
+  const abi = (): Abi => createAbi({ interactive: true, stdin: (into) => into.fill(0x61, 0, 3).length && 3 });
+  const first = new Driver(abi());
+  const input = first.call("sys", "stdin").results[0] as Ref;
+  t.equal(rehosted(first, abi()).read(input, -1, 9).text, "aaa", "nothing was read");
+  t.equal(first.read(input, -1, 9).text, "aaa");
+  const again = rehosted(first, abi());
+  t.equal(again.read(input, -1, 9).status, Status.STALE, "what a live input gave is gone");
+  t.equal(again.read(again.call("sys", "stdin").results[0] as Ref, -1, 9).text, "aaa");
+});
+
+t.test(
+  "[ABI-SNAPSHOT-3, ABI-CLOCK-1, ABI-RANDOM-1] the host's clocks and randomness leave nothing to restore",
+  async (t) => {
+    const abi = createAbi({ clock: "real", seed: "real" });
+    const guest = new Driver(abi);
+    guest.random(5);
+    guest.sleep(1000n);
+    t.equal(Buffer.from(abi.state.save().subarray(4)).toString(), '["0",0,[],[],0]');
+  },
+);

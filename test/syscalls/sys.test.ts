@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import t from "tap";
 import { createAbi } from "../../host/abi.ts";
+import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { Exit } from "../../syscalls/exit.ts";
 import { Status } from "../../syscalls/status.ts";
+import { OpenFlag } from "../../syscalls/table.ts";
 import { Driver, type Ref } from "../conformance/driver.ts";
 import { instantiate, thrown } from "./guest.ts";
 
@@ -199,6 +201,9 @@ t.test("[ABI-CLOCK-1, ABI-CLOCK-2] the host's clocks", async (t) => {
   const [later] = guest.invoke("clock", [0]) as bigint[];
   t.ok(later! - day! >= 3_000_000n);
   guest.invoke("sleep", [0n]);
+  const [earliest, now] = [Date.now(), guest.invoke("clock", [0])[0] as bigint];
+  const milliseconds = Number(now / 1_000_000n);
+  t.ok(milliseconds > earliest - 60_000 && milliseconds < Date.now() + 60_000, "since 1970, in nanoseconds");
 });
 
 t.test("[ABI-RANDOM-1] random bytes follow from the seed", async (t) => {
@@ -238,6 +243,9 @@ t.test("[ABI-RANDOM-1] real randomness", async (t) => {
   const guest = new Driver({ seed: "real" });
   const [one, two] = [guest.random(100_000), guest.random(100_000)];
   t.not(Buffer.compare(one, two), 0);
+  // To the last byte, also behind a piece as long as the platform fills at once.
+  const ends = Array.from({ length: 20 }, () => guest.random(70_000).subarray(-3));
+  for (const k of [0, 1, 2]) t.ok(new Set(ends.map((end) => end[k])).size > 1);
   t.ok(new Set(one.subarray(99_000)).size > 100, "all of it is filled");
   t.equal(guest.random(0).length, 0);
 });
@@ -281,4 +289,40 @@ t.test("[ABI-STREAM-2, ABI-TRANSFER-4, ABI-TRANSFER-5] an interactive input", as
   // Bytes that are there already are an input like any other.
   const plain = new Driver({ interactive: true, stdin: Buffer.from("abc") });
   t.same(plain.read(plain.call("sys", "stdin").results[0] as Ref, -1, 3), { status: 0, bytes: 3, eof: 1, text: "abc" });
+});
+
+t.test("[ABI-TRANSFER-8] no file system is asked for what lies behind 2^53 - 1", async (t) => {
+  const most = Number.MAX_SAFE_INTEGER;
+  const fs = new MemoryFileSystem({ file: "abc" });
+  const asked: (readonly [position: number, length: number])[] = [];
+  const { open } = fs;
+  fs.open = (folder, name, flags) => {
+    const node = open.call(fs, folder, name, flags);
+    if (typeof node === "number") return node;
+    const { read } = node;
+    node.read = (position, into, transfer) => {
+      asked.push([position, into.length]);
+      return read.call(node, position, into.fill(0x21), transfer);
+    };
+    return node;
+  };
+  const guest = new Driver({ mounts: [{ guest: "/", fs }] });
+  const file = guest.handle("/file", OpenFlag.READ);
+  const end = { status: 0, bytes: 0, eof: 1, text: "" };
+  for (const [offset, length] of [
+    [most, 4],
+    [most + 1, 4],
+    [2 ** 62, 4],
+    [most - 2, 4],
+    [most - 4, 4],
+    [most, 0],
+  ] as const)
+    t.same(guest.read(file, offset, length), end, `${length} at ${offset}`);
+  t.same(asked, [
+    [most - 2, 2],
+    [most - 4, 4],
+  ]);
+  // The window's first bytes are those at the offset.
+  guest.read(file, most - 2, 4);
+  t.same([...guest.memory.bytes.subarray(65_536, 65_540)], [0x21, 0x21, 0, 0]);
 });
