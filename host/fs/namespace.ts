@@ -53,7 +53,7 @@ export interface Base {
 
 export interface Opened {
   readonly mount: ResolvedMount;
-  /** Names from the mount's root, no link among them. */
+  /** Names from the mount's root, no link among them; none for a node that snapshots name by a number. */
   readonly path: readonly string[];
   readonly node: OpenFile | OpenDirectory;
 }
@@ -296,7 +296,8 @@ export class Namespace {
     if (typeof root === "number") return root;
     const pending = path.components.slice().reverse();
     let folder = root;
-    let depth = namesOf(root).length;
+    // In a deep tree counting takes longer than all the rest.
+    let depth = this.#depth === Number.POSITIVE_INFINITY ? 0 : namesOf(root).length;
     let name: string | undefined;
     let found: Found | undefined;
     let links = 0;
@@ -377,6 +378,8 @@ function openPlace(mount: ResolvedMount, place: Place, flags: number): Opened | 
     node = fs.open(folder, name, flags);
   }
   if (typeof node === "number") return node;
+  // A snapshot does not need them, and many handles deep in a tree would fill the host's memory.
+  if (node.saved !== undefined) return { mount, path: [], node };
   const path = namesOf(folder);
   if (name !== undefined) path.push(name);
   return { mount, path, node };
