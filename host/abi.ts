@@ -24,6 +24,7 @@ import {
   ENTRY_KINDS,
   type FileHandle,
   handleOf,
+  Listings,
   list,
   type NodeHandle,
   readFile,
@@ -104,6 +105,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
   const transfer: Transfer = { bytes: 0, eof: false };
   const mostHandles = options.quota?.handles ?? Number.POSITIVE_INFINITY;
   let handles = 0;
+  const listings = new Listings();
 
   // File systems that keep times ask for the time while a call runs.
   let caller: Caller | undefined;
@@ -203,10 +205,12 @@ export function createAbi(options: AbiOptions = {}): Abi {
         call.set(2, bytes.length);
         return Status.OK;
       },
-      list: (call: Call, handle: DirectoryHandle, cookie: number, into: Uint8Array) => list(call, handle, cookie, into),
+      list: (call: Call, handle: DirectoryHandle, cookie: number, into: Uint8Array) =>
+        list(call, handle, cookie, into, listings),
       close: (_call: Call, handle: NodeHandle | StreamHandle) => {
         if (handle.type === "stream") return Status.OK;
         handles--;
+        if (handle.type === "directory") listings.forget(handle);
         return handle.node.close();
       },
       set_times: (

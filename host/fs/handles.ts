@@ -76,13 +76,46 @@ function recordsOf(node: OpenDirectory): Uint8Array[] | Status {
     });
 }
 
-export function list(call: Call, handle: DirectoryHandle, cookie: number, into: Uint8Array): Status {
-  if (cookie === 0 || handle.records === undefined) {
-    const records = recordsOf(handle.node);
-    if (typeof records === "number") return records;
+/** Most records of listings under way that are kept beside those of the last (spec FS-LIST-1). */
+const KEPT_RECORDS = 2 ** 18;
+
+/** The listings under way. Those of many handles on a large directory would fill the host's memory. */
+export class Listings {
+  /** The oldest first. */
+  readonly #handles = new Set<DirectoryHandle>();
+  #records = 0;
+
+  keep(handle: DirectoryHandle, records: readonly Uint8Array[]): void {
+    this.forget(handle);
+    for (const oldest of this.#handles) {
+      if (this.#records <= KEPT_RECORDS) break;
+      this.forget(oldest);
+    }
     handle.records = records;
+    this.#handles.add(handle);
+    this.#records += records.length;
   }
-  const { records } = handle;
+
+  forget(handle: DirectoryHandle): void {
+    if (!this.#handles.delete(handle)) return;
+    this.#records -= handle.records!.length;
+    handle.records = undefined;
+  }
+}
+
+export function list(
+  call: Call,
+  handle: DirectoryHandle,
+  cookie: number,
+  into: Uint8Array,
+  listings: Listings,
+): Status {
+  if (cookie === 0 || handle.records === undefined) {
+    const fresh = recordsOf(handle.node);
+    if (typeof fresh === "number") return fresh;
+    listings.keep(handle, fresh);
+  }
+  const records = handle.records!;
   if (cookie > records.length) return Status.INVALID;
   let next = cookie;
   let end = 0;

@@ -11,7 +11,7 @@ import { OpenFlag, SYSCALLS } from "../../syscalls/table.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { STALE_OBJECT } from "../../vm/heap.ts";
 import { Module, Trap } from "../../vm/index.ts";
-import { Driver } from "../conformance/driver.ts";
+import { Driver, type Ref } from "../conformance/driver.ts";
 import { GUEST, instantiate, thrown } from "./guest.ts";
 import { altered } from "./outcome-runner.ts";
 
@@ -383,4 +383,25 @@ t.test("[ABI-BINDING-1] generated files are what the generator makes", async (t)
     t.equal(make(present) === present, true, `${path}: npm run generate`);
     t.ok(present.length > 1000);
   }
+});
+
+t.test("[FS-LIST-1] listings under way of many handles do not fill the host's memory", async (t) => {
+  const fs = new MemoryFileSystem();
+  for (let k = 0; k < 2 ** 16; k++) fs.put(String(k).padStart(5, "0"), "");
+  const guest = new Driver({ mounts: [{ guest: "/", fs }] });
+  const begin = (): Ref => {
+    const dir = guest.handle("/", DIRECTORY);
+    t.equal(guest.list(dir, 0, 7).next, 1);
+    return dir;
+  };
+  const goesOn = (dir: Ref): string => guest.list(dir, 1, 7).entries[0]!.name;
+  const [first, closed, second, third, fourth] = Array.from({ length: 5 }, begin) as [Ref, Ref, Ref, Ref, Ref];
+  guest.close(closed);
+  const fifth = begin();
+  guest.unlink("/00000");
+  t.same([first, second, third, fourth, fifth].map(goesOn), Array(5).fill("00001"), "2^18 records and a last listing");
+  begin();
+  t.equal(goesOn(first), "00002", "the oldest was forgotten, and is read afresh");
+  t.equal(goesOn(third), "00001");
+  t.equal(goesOn(second), "00002", "which takes the place of the next");
 });
