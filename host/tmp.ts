@@ -11,7 +11,6 @@ import { hex, sha256 } from "../vm/sha256.ts";
 import { decodeUtf8 } from "../vm/utf8.ts";
 import { directoryFileSystem } from "./fs/directory.ts";
 import {
-  type EntryKind,
   type FileSystem,
   type Folder,
   type Found,
@@ -99,15 +98,15 @@ function done(operation: () => object | Outcome, action: string, path: string): 
 }
 
 /** The names in a folder in the order of their bytes; those that no guest can name are noted and left out. */
-function listed(fs: FileSystem, folder: Folder, path: string, note: (text: string) => void): [string, EntryKind][] {
+function listed(fs: FileSystem, folder: Folder, path: string, note: (text: string) => void): string[] {
   const directory = done(() => fs.openDirectory(folder), "open", path);
   if (directory.kind !== "directory") throw failure(Status.NOT_DIRECTORY, "open", path);
   const entries = directory.list();
   directory.close();
   if (typeof entries === "number") throw failure(entries, "list", path);
-  const names: [string, EntryKind][] = [];
-  for (const { name, kind } of [...entries].sort((left, right) => compareNames(left.name, right.name))) {
-    if (isName(name)) names.push([decodeUtf8(name)!, kind]);
+  const names: string[] = [];
+  for (const { name } of [...entries].sort((left, right) => compareNames(left.name, right.name))) {
+    if (isName(name)) names.push(decodeUtf8(name)!);
     else note(`a name in ${path || "the folder"} is no UTF-8, or too long; what has it is left out`);
   }
   return names;
@@ -159,10 +158,9 @@ function copyIn(from: FileSystem, to: FileSystem, label: string, note: (text: st
   const about = (text: string): void => note(`${label}: ${text}`);
   const folderInto = (source: Folder, target: Folder, path: string): OriginalFolder => {
     const entries = new Map<string, Original>();
-    for (const [name, kind] of listed(from, source, path, about)) {
+    for (const name of listed(from, source, path, about)) {
       const at = below(path, name);
       if (TEMPORARY.test(name)) about(`${at} was left by a run that was ended half-way; it can be deleted`);
-      else if (kind === "other") about(`${at} is left out: neither a file, a folder nor a link`);
       entries.set(name, TEMPORARY.test(name) ? { kind: "other" } : one(source, target, name, at));
     }
     return { kind: "directory", entries };
@@ -187,6 +185,8 @@ function copyIn(from: FileSystem, to: FileSystem, label: string, note: (text: st
         });
       }
       default:
+        // Undefined: someone has removed it.
+        if (what !== undefined) about(`${path} is left out: neither a file, a folder nor a link in UTF-8`);
         return { kind: "other" };
     }
   };
@@ -278,7 +278,7 @@ class CopyOut {
 
   /** The guest's names in a folder, but for those that a copy-out uses itself. */
   #namesOf(folder: Folder, path: string): string[] {
-    const names = listed(this.#memory, folder, path, () => {}).map(([name]) => name);
+    const names = listed(this.#memory, folder, path, () => {});
     return names.filter((name) => {
       if (TEMPORARY.test(name))
         this.#note(`${below(path, name)} is not copied back: its name is that of a temporary file`);
@@ -355,7 +355,7 @@ class CopyOut {
     for (const removal of this.#removals) {
       if (removal.folder !== folder) {
         folder = removal.folder;
-        names = new Set(listed(this.#host, folder, "", () => {}).map(([name]) => name));
+        names = new Set(listed(this.#host, folder, "", () => {}));
       }
       // By the list: where `A` and `a` are one name, what was written as `A` must not be removed as `a`.
       if (names.has(removal.name)) this.#remove(removal);

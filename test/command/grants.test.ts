@@ -308,8 +308,12 @@ t.test("[CLI-TMP-1] a folder in memory, empty or with a copy that follows no lin
   const { execFileSync } = await import("node:child_process");
   execFileSync("mkfifo", [join(path, "pipe")]);
   writeFileSync(Buffer.concat([Buffer.from(`${path}/`), Buffer.of(0xff)]), "no UTF-8");
+  symlinkSync(Buffer.of(0xff), join(path, "q"));
   const noted = await script(["w", "/t/f", "new"], ["--tmp", "/t=copied"]);
-  t.match(noted, { code: 0, stderr: /^note: copied: .*UTF-8.*\nnote: copied: pipe is left out.*\n$/ });
+  t.match(noted, {
+    code: 0,
+    stderr: /^note: copied: .*UTF-8.*\nnote: copied: pipe is left out.*\nnote: copied: q is left out.*UTF-8\n$/,
+  });
   t.equal(readFileSync(join(path, "f"), "utf8"), "new");
   t.ok(statSync(join(path, "pipe")).isFIFO());
   t.equal(readdirSync(path, { encoding: "buffer" }).filter((name) => name[0] === 0xff).length, 1);
