@@ -5,6 +5,8 @@ import { join } from "node:path";
 import t from "tap";
 import { type Abi, type AbiOptions, createAbi } from "../../host/abi.ts";
 import { directoryFileSystem } from "../../host/fs/directory.ts";
+import { faultyFileSystem } from "../../host/fs/faulty.ts";
+import type { FileSystem } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { overlayFileSystem } from "../../host/fs/overlay.ts";
 import type { Volume } from "../../host/fs/volume.ts";
@@ -521,3 +523,57 @@ t.test(
     t.equal(Buffer.from(abi.state.save().subarray(4)).toString(), '["0",0,[],[],0]');
   },
 );
+
+t.test(
+  "[ABI-SNAPSHOT-3, FS-MEMORY-5, ABI-CLOCK-1] what a restored guest does first has the time of that moment",
+  async (t) => {
+    const mounts = (): AbiOptions => ({ mounts: [{ guest: "/", fs: new MemoryFileSystem({ file: "" }) }] });
+    const abi = createAbi(mounts());
+    const first = new Driver(abi);
+    const file = first.handle("/file", READ | WRITE);
+    first.fuelUsed = 77n;
+    const does: readonly ((guest: Driver) => number)[] = [
+      (guest) => guest.write(file, 0, "x").status,
+      (guest) => guest.truncate(file, 5),
+      (guest) => guest.setTimes("", ACCESSED, 5n, 0n, file),
+      (guest) => guest.mkdir("/new"),
+    ];
+    for (const act of does) {
+      const other = createAbi(mounts());
+      t.equal(other.state.restore(abi.state.save()), true);
+      const again = rehosted(first, other);
+      t.equal(act(again), Status.OK);
+      t.ok([again.stat("/file").changed, again.stat("/").changed].includes(77n));
+    }
+  },
+);
+
+t.test("[ABI-SNAPSHOT-2] a file that is another by now is closed again", async (t) => {
+  const opened = { now: 0 };
+  const abi = (contents: string): Abi => {
+    const { save, restore, reopen, ...rest } = faultyFileSystem(new MemoryFileSystem({ file: contents }), {});
+    const fs: FileSystem = {
+      ...rest,
+      open(folder, name, flags) {
+        const node = rest.open(folder, name, flags);
+        if (typeof node === "number") return node;
+        opened.now++;
+        const { saved, ...file } = node;
+        const close = (): Status => {
+          opened.now--;
+          return node.close();
+        };
+        return { ...file, close };
+      },
+    };
+    return createAbi({ mounts: [{ guest: "/", fs }], quota: { handles: 1 } });
+  };
+  const first = new Driver(abi("old"));
+  const file = first.handle("/file", READ);
+  t.equal(rehosted(first, abi("old")).size(file), 3);
+  t.equal(opened.now, 2);
+  const again = rehosted(first, abi("new"));
+  t.equal(again.read(file, 0, 3).status, Status.STALE);
+  t.equal(opened.now, 2, "nothing is left open");
+  t.equal(again.open("/file", READ).status, Status.OK, "nor counted");
+});
