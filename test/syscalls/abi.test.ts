@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { createAbi } from "../../host/abi.ts";
+import { type FileSystemFaults, faultyFileSystem } from "../../host/fs/faulty.ts";
 import type { FileSystem } from "../../host/fs/file-system.ts";
+import { RETRY } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
 import { GENERATED } from "../../syscalls/generate.ts";
@@ -404,4 +406,12 @@ t.test("[FS-LIST-1] listings under way of many handles do not fill the host's me
   t.equal(goesOn(first), "00002", "the oldest was forgotten, and is read afresh");
   t.equal(goesOn(third), "00001");
   t.equal(goesOn(second), "00002", "which takes the place of the next");
+});
+
+t.test("[FS-PATH-7] a walk is begun four times", async (t) => {
+  const plan: FileSystemFaults = { operation: "lookup", at: 1, persistent: true, status: RETRY, calls: [] };
+  const fs = faultyFileSystem(new MemoryFileSystem({ file: "" }), plan);
+  const guest = new Driver({ mounts: [{ guest: "/", fs }] });
+  t.equal(guest.stat("/file").status, Status.TRANSIENT);
+  t.same(plan.calls, Array(4).fill("lookup"));
 });

@@ -577,3 +577,16 @@ t.test("[ABI-SNAPSHOT-2] a file that is another by now is closed again", async (
   t.equal(opened.now, 2, "nothing is left open");
   t.equal(again.open("/file", READ).status, Status.OK, "nor counted");
 });
+
+t.test("[ABI-SNAPSHOT-2, FS-DIRECTORY-4] a link that has come to stand for a file is not followed", async (t) => {
+  const scratch = nodeFs.mkdtempSync(join(tmpdir(), "ashlar-abi-"));
+  t.teardown(() => nodeFs.rmSync(scratch, { recursive: true }));
+  nodeFs.writeFileSync(join(scratch, "file"), "abc");
+  const abi = (): Abi => createAbi({ mounts: [{ guest: "/", fs: directoryFileSystem(scratch) }] });
+  const first = new Driver(abi());
+  const file = first.handle("/file", READ);
+  t.equal(rehosted(first, abi()).size(file), 3);
+  nodeFs.renameSync(join(scratch, "file"), join(scratch, "moved"));
+  nodeFs.symlinkSync("moved", join(scratch, "file"));
+  t.equal(rehosted(first, abi()).read(file, 0, 3).status, Status.STALE);
+});
