@@ -135,7 +135,10 @@ function describe(summary: Summary): string {
   ];
   const section = (title: string, rows: string[][]): void => {
     lines.push("", rows.length === 0 ? `no ${title}` : `${title} (${rows.length})`);
-    const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
+    // By a loop: a module may have more rows than a call takes arguments.
+    const widths: number[] = [];
+    for (const row of rows)
+      for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
     for (const row of rows)
       lines.push(`  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ")}`.trimEnd());
   };

@@ -376,6 +376,10 @@ t.test("[CLI-INSPECT-1] inspect shows a module, also a bad one", async (t) => {
   const text = (await ashlar(["inspect", "odd.wasm"])).stdout;
   t.match(text, /^capabilities +fs\n[\s\S]*^ +--dir +fs\.open$/m);
   t.match(text, /env memory +memory +1 or more pages +<- unknown: the module will not link/);
+  const section = [0, 2, 1, 120];
+  const many = Array.from({ length: 200_000 }, () => section).flat();
+  writeFileSync(join(scratch, "many.wasm"), Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, ...many]));
+  t.match(await ashlar(["inspect", "many.wasm"]), { code: 0, stdout: "custom sections (200000)\n" });
   const bad = await ashlar(["inspect", "--json", "cut.wasm"]);
   t.equal(bad.code, 1);
   t.match(JSON.parse(bad.stdout), { schema: "ashlar.inspect/1", path: "cut.wasm", error: { code: "VM-DECODE" } });
