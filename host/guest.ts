@@ -4,7 +4,7 @@ import type { DispatchOptions, HostFunctions, Tape } from "../syscalls/dispatch.
 import { Exit } from "../syscalls/exit.ts";
 import type { Observer } from "../syscalls/observe.ts";
 import { createRecorder, outcomeOf, type Recorder } from "../syscalls/recording.ts";
-import { RecordingError } from "../syscalls/recording-file.ts";
+import { type Json, RecordingError } from "../syscalls/recording-file.ts";
 import { openRecording, type ReplayAbi, ReplayError, replayAbi } from "../syscalls/replay.ts";
 import { UsageError } from "../vm/errors.ts";
 import type { Kind } from "../vm/heap.ts";
@@ -16,7 +16,7 @@ import { Store } from "../vm/store.ts";
 import { Trap, TrapCode } from "../vm/trap.ts";
 import type { Value } from "../vm/value.ts";
 import { type Abi, createAbi } from "./abi.ts";
-import { aboutOf, type Called, calledAgain, calledOf, type Invocation } from "./entry.ts";
+import { aboutOf, type Called, calledAgain, calledOf, EntryError, type Invocation } from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
 import { type OpenGrants, openGrants } from "./open-grants.ts";
@@ -188,13 +188,24 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     const { log, observe } = options;
     const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
     const host = withOwn(abi, options, player);
-    execution = execute(module, calledAgain(module, about), host, storeFor(host, fuel, limits), true);
+    const { called, store } = againOf(module, about, host, fuel, limits);
+    execution = execute(module, called, host, store, true);
     const { thrown, fuelUsed, stateDigest } = execution;
     if (!(thrown instanceof ReplayError || thrown instanceof RecordingError))
       player.end(outcomeOf(fuelUsed, thrown, stateDigest));
     return endingOf(execution);
   } catch (error) {
     return endingOf({ ...execution, thrown: error });
+  }
+}
+
+/** With what a recorded run began. What makes no sense in it is the recording's fault, not the caller's. */
+function againOf(module: Module, about: Json, host: Host, fuel: bigint | undefined, limits: Partial<Limits>) {
+  try {
+    return { called: calledAgain(module, about), store: storeFor(host, fuel, limits) };
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof EntryError)) throw error;
+    throw new RecordingError(`the recording cannot be replayed: ${error.message}`);
   }
 }
 

@@ -9,6 +9,7 @@ import { COLLECTED_BYTES, type GuestOptions, type GuestResult, runGuest } from "
 import { loadWat } from "../../host/wat.ts";
 import { type DefineOptions, defineSyscalls } from "../../syscalls/define.ts";
 import type { CallEvent } from "../../syscalls/observe.ts";
+import { createRecorder, outcomeOf } from "../../syscalls/recording.ts";
 import { Status } from "../../syscalls/status.ts";
 import { Module } from "../../vm/module.ts";
 import { SCRIPT } from "./script.ts";
@@ -75,6 +76,23 @@ t.test("[CLI-GUEST-1] what the guest wrote is on disk, and the recording whole, 
   t.notOk(existsSync(join(folder, "f")));
   const other = runGuest({ module: tool, replay: Buffer.concat(pieces) });
   t.match(other, { outcome: "error", error: { code: "ABI-REPLAY" } });
+});
+
+t.test("[CLI-REPLAY-1] a recording of what cannot be run is no mistake of the caller", (t) => {
+  for (const about of [
+    { invoke: { name: "none", values: [] } },
+    { invoke: { name: "main" } },
+    { invoke: null },
+    { invoke: 1 },
+    [],
+  ]) {
+    const pieces: Uint8Array[] = [];
+    const write = (piece: Uint8Array): void => void pieces.push(piece.slice());
+    createRecorder({ module: tool.digest, about, write }).end(outcomeOf(0n, undefined, undefined));
+    const ended = runGuest({ module: tool, replay: new Uint8Array(Buffer.concat(pieces)) });
+    t.match(ended, { outcome: "error", error: { code: "ABI-RECORDING" } }, JSON.stringify(about));
+  }
+  t.end();
 });
 
 t.test("[CLI-GUEST-2] mistakes of the caller are thrown", async (t) => {
