@@ -95,7 +95,7 @@ export interface GuestResult {
  *
  * ```ts
  * const { outcome, exitCode, stdout } = runGuest({
- *   module: readFileSync("wordfreq.wasm"),
+ *   module: readFileSync("checksum.wasm"),
  *   args: ["/texts"],
  *   grants: { dirs: [{ host: "./texts", guest: "/texts", readOnly: true }] },
  *   fuel: 100_000_000n,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import t from "tap";
 import { findClang, findRustc, INSTALL } from "../.ci/toolchains.ts";
+import { runGuest } from "../host/guest.ts";
 import { ashlar, root, scratch } from "./command/ashlar.ts";
 
 const isCi = process.env.CI !== undefined;
@@ -118,4 +119,13 @@ t.test("[ABI-BINDING-3] linecount: a table by kind; what cannot be read", withRu
     ],
   );
   t.match(await ashlar(["run", linecount]), { code: 2, stdout: "", stderr: /^usage: linecount / });
+});
+
+t.test("the readme's guest does what it is shown for", withC, (t) => {
+  const shown = 'module: readFileSync("checksum.wasm"),\n  args: ["/texts"],\n';
+  t.ok(readFileSync(join(root, "README.md"), "utf8").includes(shown));
+  const grants = { dirs: [{ host: join(root, "examples/wordfreq/data/texts"), guest: "/texts", readOnly: true }] };
+  const options = { module: readFileSync(checksum), args: ["/texts"], grants, fuel: 100_000_000n };
+  t.match(runGuest(options), { outcome: "exit", exitCode: 0 });
+  t.end();
 });
