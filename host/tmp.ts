@@ -88,13 +88,17 @@ function failure(status: Status, action: string, path: string): Failure {
 function done<Answer extends object>(operation: () => Answer | Outcome, action: string, path: string): Answer;
 function done(operation: () => Outcome, action: string, path: string): void;
 function done(operation: () => object | Outcome, action: string, path: string): object | undefined {
-  for (let k = 0; k < ATTEMPTS; k++) {
-    const answer = operation();
-    if (typeof answer === "object") return answer;
-    if (answer === Status.OK) return undefined;
-    if (answer !== RETRY) throw failure(answer, action, path);
-  }
-  throw failure(Status.TRANSIENT, action, path);
+  const answer = attempted(operation);
+  if (typeof answer === "object") return answer;
+  if (answer === Status.OK) return undefined;
+  throw failure(answer === RETRY ? Status.TRANSIENT : answer, action, path);
+}
+
+/** What an operation answers, after some attempts: someone else may be changing the folder. */
+function attempted<Answer>(operation: () => Answer): Answer {
+  let answer = operation();
+  for (let k = 1; answer === RETRY && k < ATTEMPTS; k++) answer = operation();
+  return answer;
 }
 
 /** The names in a folder in the order of their bytes; those that no guest can name are noted and left out. */
@@ -114,8 +118,7 @@ function listed(fs: FileSystem, folder: Folder, path: string, note: (text: strin
 
 /** What a name stands for; undefined for nothing. */
 function found(fs: FileSystem, folder: Folder, name: string, path: string): Found | undefined {
-  let answer = fs.lookup(folder, name);
-  for (let k = 1; answer === RETRY && k < ATTEMPTS; k++) answer = fs.lookup(folder, name);
+  const answer = attempted(() => fs.lookup(folder, name));
   if (answer === Status.NOT_FOUND) return undefined;
   if (typeof answer === "object") return answer;
   throw failure(answer === RETRY ? Status.TRANSIENT : (answer as Status), "look up", path);
@@ -394,13 +397,13 @@ class CopyOut {
   }
 
   #removeAll(folder: Folder, name: string): void {
-    const there = this.#host.lookup(folder, name);
-    if (typeof there === "number") return;
+    const there = attempted(() => this.#host.lookup(folder, name));
+    if (typeof there !== "object") return;
     if (there.kind !== "directory") {
-      this.#host.unlink(folder, name);
+      attempted(() => this.#host.unlink(folder, name));
       return;
     }
-    const directory = this.#host.openDirectory(there.folder);
+    const directory = attempted(() => this.#host.openDirectory(there.folder));
     const entries = typeof directory === "object" && directory.kind === "directory" ? directory.list() : [];
     if (typeof directory === "object") directory.close();
     if (typeof entries === "number") return;
@@ -408,6 +411,6 @@ class CopyOut {
       const inner = decodeUtf8(entry.name);
       if (inner !== undefined) this.#removeAll(there.folder, inner);
     }
-    this.#host.rmdir(folder, name);
+    attempted(() => this.#host.rmdir(folder, name));
   }
 }

@@ -16,7 +16,7 @@ import {
 import { basename, join } from "node:path";
 import t from "tap";
 import { faultyFileSystem } from "../../host/fs/faulty.ts";
-import type { FileSystem } from "../../host/fs/file-system.ts";
+import { type FileSystem, RETRY } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { checkGrants, GRANTS_BYTES, type Grants, mergeGrants, readGrants } from "../../host/grants.ts";
 import { openTmp, TmpError } from "../../host/tmp.ts";
@@ -423,6 +423,23 @@ t.test("[CLI-TMP-5] a copy-out fails whole before the first rename, and says so 
     }
   }
   t.ok(untouched > 5 && partly > 2, "both happened");
+});
+
+t.test("[CLI-TMP-5] temporary files go although someone else changes the folder", (t) => {
+  const host = hostFolder({ "/f": "old" });
+  const create = host.create.bind(host);
+  const unlink = host.unlink.bind(host);
+  let made = 0;
+  host.create = (...args) => (made++ === 0 ? create(...args) : Status.NO_SPACE);
+  let asked = 0;
+  // The first time it answers as when a folder above moves.
+  host.unlink = (...args) => (asked++ === 0 ? RETRY : unlink(...args));
+  const tmp = openTmp({ host });
+  put(tmp.fs, "a", "new");
+  put(tmp.fs, "b", "new");
+  t.throws(() => tmp.copyOut(), { code: "FS-TMP" });
+  t.strictSame(filesOf(host), { "/f": "old" });
+  t.end();
 });
 
 t.test("[CLI-TMP-5] a folder that is gone", async (t) => {
