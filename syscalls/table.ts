@@ -76,32 +76,35 @@ export interface Row extends Pick<Syscall, "name" | "doc" | "fuel"> {
   readonly traps?: readonly TrapName[];
 }
 
-/** The row with everything that follows from its parts, the traps of its checks among them. */
+/** The row with everything that follows from its parts. Its traps are worked out when asked for: no guest needs them. */
 export function syscallRow(module: string, row: Row): Syscall {
   const { params = [], results = [], windows = [], statuses = [], capability = "none", ...rest } = row;
+  const mayFree = row.destroys !== undefined;
+  const whole = { ...rest, module, params, results, windows, statuses, capability, mayFree, traps: [] };
+  return Object.defineProperty(whole, "traps", { get: () => trapsOf(row), enumerable: true });
+}
+
+/** The traps of the checks that the parts of a row imply, in their order, and those of its body. */
+function trapsOf({
+  params = [],
+  results = [],
+  windows = [],
+  capability = "none",
+  transfer,
+  traps = [],
+}: Row): TrapName[] {
   const refs = params.filter(({ type }) => typeof type === "object");
-  const isBounded = params.some(({ maximum }) => maximum !== undefined) || row.transfer !== undefined;
-  const implied: readonly (readonly [TrapName, boolean])[] = [
+  const checks: readonly (readonly [TrapName, boolean])[] = [
     ["MissingCapability", capability !== "none"],
-    ["BadArgument", isBounded],
+    ["BadArgument", transfer !== undefined || params.some(({ maximum }) => maximum !== undefined)],
     ["BadPointer", results.length > 1],
     ["HeapRefNull", refs.some(({ nullable }) => nullable !== true)],
     ["HeapRefStale", refs.length > 0],
     ["HeapRefKind", refs.length > 0],
     ["HeapWindow", windows.length > 0],
   ];
-  const traps = implied.filter(([name, holds]) => holds || row.traps?.includes(name)).map(([name]) => name);
-  return {
-    ...rest,
-    module,
-    params,
-    results,
-    windows,
-    statuses,
-    capability,
-    mayFree: row.destroys !== undefined,
-    traps: [...traps, ...(row.traps ?? []).filter((name) => !traps.includes(name))],
-  };
+  const ordered = checks.filter(([name, holds]) => holds || traps.includes(name)).map(([name]) => name);
+  return [...ordered, ...traps.filter((name) => !ordered.includes(name))];
 }
 
 function parameter(name: string, type: ParameterType, doc: string): SyscallParameter {

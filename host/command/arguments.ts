@@ -22,8 +22,8 @@ export interface Arguments {
 
 /** What a command is given beside its words. */
 export interface Context {
-  /** The script of the thread that runs guests; the second when files in memory, recordings or traces are wanted. */
-  readonly workers: readonly [URL, URL];
+  /** The script of the thread that runs guests. */
+  readonly worker: URL;
 }
 
 /** Sorts the words of a command's line. Throws usage errors for options that are unknown, repeated or lack a value. */

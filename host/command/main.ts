@@ -12,8 +12,8 @@ if (major < OLDEST) {
 } else {
   // Run from the sources the worker is TypeScript, bundled it is CommonJS.
   const isSource = import.meta.url.endsWith(".ts");
-  const worker = (name: string): URL => new URL(isSource ? "./worker.ts" : `./${name}.cjs`, import.meta.url);
+  const worker = new URL(isSource ? "./worker.ts" : "./worker.cjs", import.meta.url);
   // Not process.exit: it joins V8's threads, one of which may be compiling for this thread and waiting for it to collect
   // garbage; then neither ever ends (seen once in some hundred runs of text modules, on Node.js 26.10).
-  process.exitCode = await main(process.argv.slice(2), { workers: [worker("worker"), worker("worker-all")] });
+  process.exitCode = await main(process.argv.slice(2), { worker });
 }

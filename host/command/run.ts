@@ -37,7 +37,7 @@ export async function run(args: Arguments, context: Context): Promise<number> {
 
 async function runOnThread(request: RunRequest, context: Context): Promise<RunResult> {
   const stackMb = Math.ceil((Math.min(request.limits.depth, MOST_DEPTH) * SLOT_BYTES) / 1_000_000);
-  const worker = new Worker(context.workers[needsAll(request) ? 1 : 0], {
+  const worker = new Worker(context.worker, {
     workerData: request,
     // The worker writes to the streams itself; not connecting these saves a millisecond.
     stdin: true,
@@ -56,13 +56,6 @@ async function runOnThread(request: RunRequest, context: Context): Promise<RunRe
     await worker.terminate();
     throw error;
   }
-}
-
-/** Whether the request is for more than the small worker has; `.ci/bundle.ts` lists what that lacks. */
-function needsAll({ grants, record, replay, trace }: RunRequest): boolean {
-  const { dirs = [], tmp = [], quota = {} } = grants;
-  if (record !== undefined || replay !== undefined || trace !== undefined) return true;
-  return tmp.length > 0 || quota.bytes !== undefined || quota.files !== undefined || dirs.some((dir) => dir.overlay);
 }
 
 /** What the worker says at the end, or why it could not. */
