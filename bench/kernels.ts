@@ -27,6 +27,9 @@ export const KERNELS: readonly Kernel[] = [
   { name: "xorshift64", n: 4_000_000, result: -6_207_186_732_495_382_769n, instructions: 90_000_024 },
 ];
 
+/** How many bytes a read of the syscalls group asks for. */
+export const READ_SIZES = [4096, 1_048_576] as const;
+
 const { parseWat, readWasm } = await wabt();
 
 export function binaryOf(wat: string): Uint8Array {

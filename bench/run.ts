@@ -14,8 +14,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Module } from "../vm/index.ts";
 import type { Measured } from "./execute.ts";
-import { binaryOf, closedTextOf, compile, KERNELS, type Kernel, largeText } from "./kernels.ts";
-import { READ_SIZES, type SyscallTimes } from "./syscalls.ts";
+import { binaryOf, closedTextOf, compile, KERNELS, type Kernel, largeText, READ_SIZES } from "./kernels.ts";
+import type { SyscallTimes } from "./syscalls.ts";
 
 /** The native program of Debian's package wabt: npm puts the one of the npm package, compiled to WebAssembly, first in PATH. */
 const wasmInterp = existsSync("/usr/bin/wasm-interp") ? "/usr/bin/wasm-interp" : "wasm-interp";
@@ -28,6 +28,8 @@ const { values: options } = parseArgs({
   },
 });
 const rounds = Number(options.rounds);
+/** Length of the file that the syscalls group reads from end to end, in bytes. */
+const READ_BYTES = 64 * 1024 * 1024;
 const folder = mkdtempSync(join(tmpdir(), "ashlar-bench-"));
 try {
   if (options.compile) for (const kernel of KERNELS) compile(kernel.name);
@@ -201,14 +203,13 @@ A module of ${(bytes.length / 1e6).toFixed(1)} MB with 6,000 functions, and one 
 
 // ----------------------------------------------------------------------------------------------- syscalls
 
-/** Length of the file that is read from end to end, in bytes. */
-const READ_BYTES = 64 * 1024 * 1024;
-
 function syscallsGroup(): string {
   const script = fileURLToPath(new URL("syscalls.ts", import.meta.url));
   file("data", new Uint8Array(READ_BYTES).fill(7));
   const measure = (...args: string[]): SyscallTimes =>
-    JSON.parse(execFileSync(process.execPath, [script, folder, ...args], { encoding: "utf8" })) as SyscallTimes;
+    JSON.parse(
+      execFileSync(process.execPath, ["--no-warnings", script, folder, ...args], { encoding: "utf8" }),
+    ) as SyscallTimes;
   const plain: SyscallTimes[] = [];
   const traced: SyscallTimes[] = [];
   for (let round = 0; round < rounds; round++) {

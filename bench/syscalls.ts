@@ -8,7 +8,7 @@ import { WASI } from "node:wasi";
 import { createAbi, directoryFileSystem, type FileSystem, MemoryFileSystem } from "../host/index.ts";
 import { OpenFlag } from "../syscalls/index.ts";
 import { type Instance, Module } from "../vm/index.ts";
-import { binaryOf } from "./kernels.ts";
+import { binaryOf, READ_SIZES } from "./kernels.ts";
 
 export interface SyscallTimes {
   /** Nanoseconds a turn of an otherwise empty loop in the guest. */
@@ -24,7 +24,6 @@ export interface ReadTimes {
   readonly memory: number;
 }
 
-export const READ_SIZES = [4096, 1_048_576] as const;
 const CALLS = 1_000_000;
 const TURNS = 5;
 const DATA_AT = 65_536;
@@ -142,8 +141,9 @@ function measure(folder: string): SyscallTimes {
   return { emptyImport: calls("empty"), cheapest: calls("cheapest"), reads };
 }
 
-const [folder, traced] = process.argv.slice(2);
-if (folder !== undefined) {
+if (import.meta.main) {
+  const [folder, traced] = process.argv.slice(2);
+  if (folder === undefined) throw new Error("name a folder");
   if (traced === "--traced") {
     let events = 0;
     reader(directoryFileSystem(folder), () => events++).invoke("pass", [4096, 1000]);
