@@ -6,7 +6,6 @@
  * of its folder (`anchor.ts`), and nothing can be swapped in between. Elsewhere the folders on the way are looked at, by
  * device and inode, before and after; spec FS-DIRECTORY-7 says what that cannot guarantee.
  */
-import nodeFs from "node:fs";
 import { Status } from "../../syscalls/status.ts";
 import { OpenFlag } from "../../syscalls/table.ts";
 import { decodeUtf8 } from "../../vm/utf8.ts";
@@ -25,7 +24,17 @@ import {
 } from "./file-system.ts";
 import { Identities } from "./identities.ts";
 import { attempt, openFile, openNode } from "./open-node.ts";
-import { isSame, kindOf, leadsTo, look, statOf, timesOf, type Volume, type VolumeStats } from "./volume.ts";
+import {
+  HOST_VOLUME,
+  isSame,
+  kindOf,
+  leadsTo,
+  look,
+  statOf,
+  timesOf,
+  type Volume,
+  type VolumeStats,
+} from "./volume.ts";
 
 export type { Volume } from "./volume.ts";
 
@@ -55,14 +64,14 @@ export interface DirectoryOptions {
 
 /** The folder `root` of the host as a file system. Throws a GrantError when it is no folder. */
 export function directoryFileSystem(root: string, options: DirectoryOptions = {}): FileSystem {
-  const volume = options.volume ?? (nodeFs as unknown as Volume);
+  const volume = options.volume ?? HOST_VOLUME;
   const platform = options.platform ?? process.platform;
   const windows = platform === "win32";
   const { constants } = volume;
   const top: SeenFolder = { parent: undefined, name: "", path: findRoot(volume, root), stats: undefined };
   const anchored = platform === "linux" && knowsWhere(volume, top.path);
   /** False for a volume in memory, whose `rename` follows links and loses count of what it replaces. */
-  const native = constants === nodeFs.constants;
+  const native = constants === HOST_VOLUME.constants;
   const largest = native ? Number.MAX_SAFE_INTEGER : LARGEST_IN_MEMORY;
   const identities = new Identities();
   const guard = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);

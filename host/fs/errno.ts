@@ -38,15 +38,12 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-const DECLARED = new Map(
-  SYSCALLS.filter(({ module }) => module === "fs").map(({ name, statuses }) => [name, new Set(statuses)]),
-);
-
 /**
  * Status of a host error that the call `fs.NAME` met; OTHER where it has none, or none that the call declares. What any
  * call with a path may meet while it looks the path up counts as met by `stat`.
  */
 export function statusOf(error: unknown, call: string): Status {
   const name = STATUSES[errnoOf(error) ?? ""];
-  return name !== undefined && DECLARED.get(call)?.has(name) ? Status[name] : Status.OTHER;
+  const row = SYSCALLS.find((candidate) => candidate.module === "fs" && candidate.name === call);
+  return name !== undefined && row?.statuses.includes(name) ? Status[name] : Status.OTHER;
 }

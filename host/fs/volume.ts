@@ -1,4 +1,26 @@
 /** The part of `node:fs` that the file system `directory` stands on. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import type { EntryKind, Stat, Times } from "./file-system.ts";
 
 /** `node:fs`, or anything of its shape, as memfs is. */
@@ -25,6 +47,30 @@ export interface Volume {
   realpathSync(path: string): string;
   readdirSync(path: string, options: { encoding: "buffer"; withFileTypes: true }): readonly VolumeEntry[];
 }
+/** Named one by one: a copy of the whole module would be made of it in a bundle, at every start of the command. */
+export const HOST_VOLUME = {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} as unknown as Volume;
+
 export interface VolumeConstants {
   readonly O_RDONLY: number;
   readonly O_WRONLY: number;
