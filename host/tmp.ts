@@ -269,7 +269,7 @@ class CopyOut {
         const temporary = this.#nextTemporary(host, at);
         this.#staged.add({ folder: host, temporary, name, path: at, kind: now.kind, replaces: was });
         this.#touched.set(path, host);
-        this.#write(memory, name, now, host, temporary, at);
+        this.#write(memory, name, now, host, temporary, at, was?.kind === "file" ? name : undefined);
       }
     }
     for (const [name, was] of original.entries) {
@@ -303,14 +303,15 @@ class CopyOut {
     }
   }
 
-  /** Writes a file, a link or a whole folder, and waits until it is on disk. */
-  #write(source: Folder, name: string, what: Found, target: Folder, as: string, path: string): void {
+  /** Writes a file, a link or a whole folder, and waits until it is on disk. A file has the permissions of the replaced one. */
+  #write(source: Folder, name: string, what: Found, target: Folder, as: string, path: string, replaced?: string): void {
     switch (what.kind) {
       case "file": {
         const file = done(() => this.#memory.open(source, name, OpenFlag.READ), "read", path);
         withFile(file, () => {
           const copy = done(() => this.#host.create(target, as, OpenFlag.WRITE), "write", path);
           withFile(copy, () => {
+            if (replaced !== undefined) this.#permitAs(copy, target, replaced, path);
             copyBytes(file, copy, path);
             const synced = copy.sync();
             if (synced !== Status.OK && synced !== Status.UNSUPPORTED) throw failure(synced, "write", path);
@@ -336,6 +337,13 @@ class CopyOut {
       case "other":
         return;
     }
+  }
+
+  #permitAs(copy: OpenFile, folder: Folder, name: string, path: string): void {
+    if (found(this.#host, folder, name, path)?.kind !== "file") return;
+    const old = done(() => this.#host.open(folder, name, OpenFlag.READ), "replace", path);
+    const permitted = withFile(old, () => copy.permitAs?.(old) ?? Status.OK);
+    if (permitted !== Status.OK) throw failure(permitted, "replace", path);
   }
 
   #commit(): void {

@@ -108,6 +108,8 @@ export interface OpenFile extends OpenNode {
   size(transfer: Transfer): Status;
   /** Makes the file `bytes` (0 to 2^53 - 1) long; what is new is zero. Nothing has changed when it fails. */
   truncate(bytes: number): Status;
+  /** Gives it the permissions that a file of the same file system has on the host. No guest sees them. */
+  permitAs?(other: OpenFile): Status;
 }
 
 export interface Entry {

@@ -65,10 +65,15 @@ export interface OpenFileOptions {
   readonly idOf: (stats: VolumeStats) => bigint;
 }
 
+/** The bits of a mode that say who may read, write and execute. */
+const PERMISSIONS = 0o777n;
+/** Handles of the host behind open files. */
+const handles = new WeakMap<OpenFile, number>();
+
 export function openFile(volume: Volume, fd: number, { append, largest, idOf }: OpenFileOptions): OpenFile {
   const size = (): number => Number(volume.fstatSync(fd, { bigint: true }).size);
 
-  return {
+  const file: OpenFile = {
     ...openNode(volume, fd, idOf),
     kind: "file",
     read: (position, into, transfer) =>
@@ -117,7 +122,15 @@ export function openFile(volume: Volume, fd: number, { append, largest, idOf }: 
         volume.ftruncateSync(fd, bytes);
         return Status.OK;
       }),
+    permitAs: (other) =>
+      attempt("open", () => {
+        const { mode } = volume.fstatSync(handles.get(other)!, { bigint: true });
+        volume.fchmodSync(fd, Number(mode & PERMISSIONS));
+        return Status.OK;
+      }),
   };
+  handles.set(file, fd);
+  return file;
 
   function restoreSize(old: number): void {
     try {

@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -28,6 +29,7 @@ export interface Volume {
   readonly constants: VolumeConstants;
   openSync(path: string, flags: number, mode?: number): number;
   closeSync(fd: number): void;
+  fchmodSync(fd: number, mode: number): void;
   readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
   writeSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number;
   ftruncateSync(fd: number, length: number): void;
@@ -51,6 +53,7 @@ export interface Volume {
 export const HOST_VOLUME = {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -92,6 +95,7 @@ interface NodeKind {
 export interface VolumeStats extends NodeKind {
   readonly dev: bigint;
   readonly ino: bigint;
+  readonly mode: bigint;
   readonly size: bigint;
   readonly nlink: bigint;
   readonly atimeNs: bigint;

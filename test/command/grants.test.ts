@@ -1,6 +1,7 @@
 /** What a guest is granted: flags, `grants.json`, `--tmp`. */
 import { once } from "node:events";
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -356,6 +357,17 @@ t.test("[CLI-TMP-2] changes come back when the guest ended by itself", async (t)
   t.strictSame(contentsOf(path), { ...others, f: "again" });
   const still = statSync(join(path, "same/f"), { bigint: true });
   t.strictSame([still.ino, still.ctimeNs], [same.ino, same.ctimeNs], "what is unchanged is not touched");
+});
+
+t.test("[CLI-TMP-1] a file that replaces another has its permissions", async (t) => {
+  const path = folder("modes", { secret: "old", tool: "old" });
+  chmodSync(join(path, "secret"), 0o600);
+  chmodSync(join(path, "tool"), 0o755);
+  const words = ["w", "/t/secret", "new", "w", "/t/tool", "new", "w", "/t/fresh", "made"];
+  t.match(await script(words, ["--tmp", "/t=modes"]), { code: 0, stderr: "" });
+  const modeOf = (name: string): number => statSync(join(path, name)).mode & 0o777;
+  t.strictSame(contentsOf(path), { fresh: "made", secret: "new", tool: "new" });
+  t.strictSame([modeOf("secret"), modeOf("tool"), modeOf("fresh")], [0o600, 0o755, 0o666 & ~process.umask()]);
 });
 
 /** A folder of the host in memory. */
