@@ -1,5 +1,6 @@
 /** What `ashlar run` is asked to do, from its line. */
 import { closeSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Arguments, Option } from "./arguments.ts";
 import { usageError } from "./failure.ts";
 import { openOutput, openRecording, readRecording } from "./files.ts";
@@ -57,6 +58,7 @@ export function requestOf(args: Arguments): RunRequest {
   if (replay !== undefined) checkReplay(args);
   for (const name of ["record", "trace-file"])
     if (one(name) === "-") throw usageError(`--${name} needs a file: standard output is the guest's.`);
+  checkFiles(options);
   const fuel = one("fuel");
   const memory = one("max-memory");
   const depth = one("max-depth");
@@ -82,6 +84,18 @@ export function requestOf(args: Arguments): RunRequest {
     replay,
     trace: undefined,
   };
+}
+
+/** One file cannot be two things; a device can. */
+function checkFiles(options: Arguments["options"]): void {
+  const seen = new Map<string, string>();
+  for (const name of ["replay", "record", "trace-file", "report", "stdin"]) {
+    const path = options.get(name)?.[0];
+    if (path === undefined || path === "" || path === "-" || path.startsWith("/dev/")) continue;
+    const other = seen.get(resolve(path));
+    if (other !== undefined) throw usageError(`--${other} and --${name} name the same file, ${path}.`);
+    seen.set(resolve(path), name);
+  }
 }
 
 function checkReplay({ options, rest }: Arguments): void {

@@ -51,6 +51,25 @@ t.test("[CLI-RECORD-1, CLI-REPLAY-1] a replay is the run again, without its host
   }
 });
 
+t.test("[CLI-RECORD-3] one file cannot be two things", async (t) => {
+  t.match(await script(["c"], ["--record", "kept.rec"]), { code: 0 });
+  const kept = readFileSync(at("kept.rec"));
+  const same = [
+    ["--replay", "kept.rec", "--trace-file", "./kept.rec"],
+    ["--replay", "kept.rec", "--report", at("kept.rec")],
+    ["--record", "kept.rec", "--trace-file", "data/../kept.rec"],
+    ["--record", "kept.rec", "--stdin", "kept.rec"],
+  ];
+  for (const options of same)
+    t.match(
+      await ashlar(["run", "script.wasm", ...options]),
+      { code: 2, stderr: /^error\[CLI-USAGE\]: .*same file/ },
+      options.join(" "),
+    );
+  t.strictSame(readFileSync(at("kept.rec")), kept, "none was opened");
+  t.match(await script(["c"], ["--trace-file", "/dev/null", "--report", "/dev/null"]), { code: 0 });
+});
+
 t.test("[CLI-REPLAY-1] of a call by name: its values, and its results", async (t) => {
   const invoke = "values(-1, 18446744073709551615, nan, -0)";
   const record = ["--invoke", invoke, "--record", "values.rec", "--max-depth", "2000000"];
