@@ -311,7 +311,8 @@ class CopyOut {
         withFile(file, () => {
           const copy = done(() => this.#host.create(target, as, OpenFlag.WRITE), "write", path);
           withFile(copy, () => {
-            if (replaced !== undefined) this.#permitAs(copy, target, replaced, path);
+            if (replaced !== undefined && found(this.#host, target, replaced, path)?.kind === "file")
+              done(() => this.#host.permitAs?.(target, as, replaced) ?? Status.OK, "replace", path);
             copyBytes(file, copy, path);
             const synced = copy.sync();
             if (synced !== Status.OK && synced !== Status.UNSUPPORTED) throw failure(synced, "write", path);
@@ -337,13 +338,6 @@ class CopyOut {
       case "other":
         return;
     }
-  }
-
-  #permitAs(copy: OpenFile, folder: Folder, name: string, path: string): void {
-    if (found(this.#host, folder, name, path)?.kind !== "file") return;
-    const old = done(() => this.#host.open(folder, name, OpenFlag.READ), "replace", path);
-    const permitted = withFile(old, () => copy.permitAs?.(old) ?? Status.OK);
-    if (permitted !== Status.OK) throw failure(permitted, "replace", path);
   }
 
   #commit(): void {

@@ -41,6 +41,8 @@ export type { Volume } from "./volume.ts";
 /** Modes of what is made, less the process's umask. */
 const FILE_MODE = 0o666;
 const FOLDER_MODE = 0o777;
+/** The bits of a mode that say who may read, write and execute. */
+const PERMISSIONS = 0o777n;
 /** Longest file of a volume in memory, in bytes: what would be asked of it beyond could end the process. */
 const LARGEST_IN_MEMORY = 2 ** 31;
 /** Looks at where an open folder is, while it is moved about. */
@@ -303,6 +305,21 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
         if (stats === undefined) return RETRY;
         volume.lutimesSync(at, ...timesOf(times, () => stats));
         return Status.OK;
+      }),
+
+    permitAs: (folder, name, other) =>
+      inside("open", folder as SeenFolder, (base) => {
+        const stats = look(volume, join(base, other));
+        if (stats?.isFile() !== true) return RETRY;
+        const at = join(base, name);
+        const fd = volume.openSync(at, constants.O_RDONLY | guard);
+        try {
+          if (!anchored && !isAt(folder, at, fd)) return RETRY;
+          volume.fchmodSync(fd, Number(stats.mode & PERMISSIONS));
+          return Status.OK;
+        } finally {
+          closeQuietly(volume, fd);
+        }
       }),
 
     mkdir: (folder, name) =>

@@ -118,6 +118,11 @@ export function faultyFileSystem(fs: FileSystem, plan: FileSystemFaults): FileSy
       fails("rename") ? outcome() : fs.rename(folder, name, newFolder, newName),
     link: (folder, name, newFolder, newName) => (fails("link") ? outcome() : fs.link(folder, name, newFolder, newName)),
     symlink: (target, folder, name) => (fails("symlink") ? outcome() : fs.symlink(target, folder, name)),
+    ...(fs.permitAs === undefined
+      ? {}
+      : {
+          permitAs: (folder, name, other) => (fails("permitAs") ? outcome() : fs.permitAs!(folder, name, other)),
+        }),
     ...(fs.useClock === undefined ? {} : { useClock: (now) => fs.useClock!(now) }),
     ...(fs.isGone === undefined ? {} : { isGone: (id) => fs.isGone!(id) }),
     ...(fs.save === undefined ? {} : { save: () => fs.save!() }),

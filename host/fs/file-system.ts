@@ -108,8 +108,6 @@ export interface OpenFile extends OpenNode {
   size(transfer: Transfer): Status;
   /** Makes the file `bytes` (0 to 2^53 - 1) long; what is new is zero. Nothing has changed when it fails. */
   truncate(bytes: number): Status;
-  /** Gives it the permissions that a file of the same file system has on the host. No guest sees them. */
-  permitAs?(other: OpenFile): Status;
 }
 
 export interface Entry {
@@ -144,6 +142,8 @@ export interface FileSystem {
   /** Of the name itself, or of the folder without one. */
   stat(folder: Folder, name: string | undefined): Stat | Outcome;
   setTimes(folder: Folder, name: string | undefined, times: Times): Outcome;
+  /** Gives a regular file the permissions that another in the folder has on the host, of which guests see nothing. */
+  permitAs?(folder: Folder, name: string, other: string): Outcome;
   /** Nothing had the name. */
   mkdir(folder: Folder, name: string): Outcome;
   /** Of a directory; NOT_EMPTY when anything is in it. */

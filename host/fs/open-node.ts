@@ -65,15 +65,10 @@ export interface OpenFileOptions {
   readonly idOf: (stats: VolumeStats) => bigint;
 }
 
-/** The bits of a mode that say who may read, write and execute. */
-const PERMISSIONS = 0o777n;
-/** Handles of the host behind open files. */
-const handles = new WeakMap<OpenFile, number>();
-
 export function openFile(volume: Volume, fd: number, { append, largest, idOf }: OpenFileOptions): OpenFile {
   const size = (): number => Number(volume.fstatSync(fd, { bigint: true }).size);
 
-  const file: OpenFile = {
+  return {
     ...openNode(volume, fd, idOf),
     kind: "file",
     read: (position, into, transfer) =>
@@ -122,15 +117,7 @@ export function openFile(volume: Volume, fd: number, { append, largest, idOf }: 
         volume.ftruncateSync(fd, bytes);
         return Status.OK;
       }),
-    permitAs: (other) =>
-      attempt("open", () => {
-        const { mode } = volume.fstatSync(handles.get(other)!, { bigint: true });
-        volume.fchmodSync(fd, Number(mode & PERMISSIONS));
-        return Status.OK;
-      }),
   };
-  handles.set(file, fd);
-  return file;
 
   function restoreSize(old: number): void {
     try {

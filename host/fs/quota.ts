@@ -158,6 +158,7 @@ export function quotaFileSystem(fs: FileSystem, quota: Partial<Quota>): QuotaFil
     },
     link: (folder, name, newFolder, newName) => make(() => fs.link(folder, name, newFolder, newName)),
     symlink: (target, folder, name) => make(() => fs.symlink(target, folder, name)),
+    ...(fs.permitAs === undefined ? {} : { permitAs: (folder, name, other) => fs.permitAs!(folder, name, other) }),
     ...(fs.useClock === undefined ? {} : { useClock: (now) => fs.useClock!(now) }),
     ...(fs.isGone === undefined ? {} : { isGone: (id) => fs.isGone!(id) }),
   };
