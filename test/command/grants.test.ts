@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import t from "tap";
+import { directoryFileSystem } from "../../host/fs/directory.ts";
 import { faultyFileSystem } from "../../host/fs/faulty.ts";
 import { type FileSystem, RETRY } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
@@ -368,6 +369,12 @@ t.test("[CLI-TMP-1] a file that replaces another has its permissions", async (t)
   const modeOf = (name: string): number => statSync(join(path, name)).mode & 0o777;
   t.strictSame(contentsOf(path), { fresh: "made", secret: "new", tool: "new" });
   t.strictSame([modeOf("secret"), modeOf("tool"), modeOf("fresh")], [0o600, 0o755, 0o666 & ~process.umask()]);
+
+  const plan = { at: 1, operation: "permitAs", status: Status.ACCESS } as const;
+  const tmp = openTmp({ host: faultyFileSystem(directoryFileSystem(path), plan) });
+  put(tmp.fs, "secret", "newer");
+  t.throws(() => tmp.copyOut(), { code: "FS-TMP" }, "rather than for all to read");
+  t.strictSame(contentsOf(path), { fresh: "made", secret: "new", tool: "new" });
 });
 
 /** A folder of the host in memory. */
