@@ -77,11 +77,30 @@ export class LinkError extends AshlarError {
 
 /** What an embedder asked for is not possible in the state the store is in, or the argument is wrong. */
 export class UsageError extends AshlarError {
-  readonly code: "VM-REENTRANT" | "VM-NOT-PAUSED" | "VM-ARGUMENT" | "VM-NO-EXPORT" | "VM-SNAPSHOT" | "VM-HOST-MEMORY";
+  readonly code:
+    | "VM-REENTRANT"
+    | "VM-NOT-PAUSED"
+    | "VM-ARGUMENT"
+    | "VM-NO-EXPORT"
+    | "VM-SNAPSHOT"
+    | "VM-SNAPSHOT-MIDCALL"
+    | "VM-HOST-MEMORY"
+    | "VM-HOST-STACK"
+    | "VM-ENGINE"
+    | "VM-DEAD";
   constructor(code: UsageError["code"], message: string) {
     super(message);
     this.name = "UsageError";
     this.code = code;
+  }
+}
+
+/** The embedder stopped an invocation (spec VM-STOP-1). The store may be used again as after a trap. */
+export class Stopped extends AshlarError {
+  readonly code = "VM-STOPPED";
+  constructor() {
+    super("the invocation was stopped by the embedder");
+    this.name = "Stopped";
   }
 }
 
