@@ -33,13 +33,15 @@ export type Imports = { readonly [module: string]: { readonly [name: string]: Im
 
 export interface InstantiateOptions {
   readonly engine?: "reference";
-  /** Joins this store; `fuel`, `limits`, `kinds` and `state` are then the store's. */
+  /** Joins this store; `fuel`, `limits`, `kinds`, `state` and `profile` are then the store's. */
   readonly store?: Store;
   readonly fuel?: bigint;
   readonly limits?: Partial<Limits>;
   readonly kinds?: readonly Kind[];
   readonly state?: HostState;
   readonly imports?: Imports;
+  /** See {@link StoreOptions}. */
+  readonly profile?: boolean;
   /** Called before anything else; throws, as a rule a LinkError, when the imports are not for such a module. */
   check?(module: Module): void;
 }
@@ -497,8 +499,8 @@ export interface RestoreOptions {
 export function instantiate(module: Module, options: InstantiateOptions = {}): Instance {
   checkEngine(options.engine);
   const { store } = options;
-  if (store && (options.fuel !== undefined || options.limits || options.kinds || options.state))
-    throw new UsageError("VM-ARGUMENT", "fuel, limits, kinds and state are the store's");
+  if (store && (options.fuel !== undefined || options.limits || options.kinds || options.state || options.profile))
+    throw new UsageError("VM-ARGUMENT", "fuel, limits, kinds, state and profile are the store's");
   store?.checkIdle();
   options.check?.(module);
   const instance = new Instance(module, store ?? new Store(options), options.imports ?? {});

@@ -111,10 +111,10 @@ export class Module {
 
   // ---- what the engine reads
 
-  /** The module's code for the reference engine: with probes, or without. */
-  code(plain: boolean): Code {
-    const form = plain ? 1 : 0;
-    this.#codes[form] ??= new Code(this.translation.paramCounts.length, plain);
+  /** The module's code for the reference engine: with probes, or without; with what tells a profile, or without. */
+  code(plain: boolean, profiled: boolean): Code {
+    const form = (plain ? 1 : 0) + (profiled ? 2 : 0);
+    this.#codes[form] ??= new Code(this.translation.paramCounts.length, plain, profiled);
     return this.#codes[form];
   }
 

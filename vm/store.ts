@@ -3,6 +3,7 @@
  * account, one depth count, one heap, one execution at a time (spec VM-STORE-1).
  */
 import { UsageError } from "./errors.ts";
+import { FuelProfile } from "./fuel-profile.ts";
 import { ExportedFunction, type FunctionInstance } from "./function.ts";
 import { Heap, type Kind } from "./heap.ts";
 import type { Instance } from "./instance.ts";
@@ -27,6 +28,8 @@ export interface StoreOptions {
   readonly state?: HostState;
   /** The one engine there is so far. */
   readonly engine?: "reference";
+  /** True: the store keeps a {@link FuelProfile}. Every call then costs some time; fuel and results are the same. */
+  readonly profile?: boolean;
 }
 
 const MOST_FUEL = 2n ** 63n - 1n;
@@ -44,6 +47,7 @@ export class Store implements Storage {
   /** Called while the store executes; setting them takes effect at the next invocation. */
   hooks: Hooks | undefined;
   readonly activation: Activation;
+  readonly profile: FuelProfile | undefined;
   readonly #exported = new Map<number, ExportedFunction>();
   readonly #externs: unknown[] = [];
   readonly #externNumbers = new Map<unknown, number>();
@@ -54,6 +58,7 @@ export class Store implements Storage {
     if (options.fuel !== undefined) checkFuel(options.fuel);
     this.heap = new Heap(this.limits, options.kinds);
     this.state = options.state;
+    this.profile = options.profile ? new FuelProfile(this) : undefined;
     this.activation = new Activation(this, options.fuel);
   }
 

@@ -7,6 +7,7 @@ import type { FunctionType } from "../bytecode/structure.ts";
 import type { BytesCall } from "../bytes.ts";
 import { UsageError } from "../errors.ts";
 import { BYTES_SHIFT } from "../fuel.ts";
+import type { FuelProfile } from "../fuel-profile.ts";
 import type { Caller, FunctionInstance, HostFunction, Results } from "../function.ts";
 import type { Heap } from "../heap.ts";
 import type { Instance } from "../instance.ts";
@@ -43,6 +44,7 @@ const SPARE_CELLS = 4096;
 
 export class Activation {
   readonly store: Store;
+  readonly #profile: FuelProfile | undefined;
   state: "idle" | "running" | "paused" = "idle";
   /** True when the last execution came to its end: its results are in the first cells. */
   ended = false;
@@ -83,6 +85,7 @@ export class Activation {
 
   constructor(store: Store, fuel: bigint | undefined) {
     this.store = store;
+    this.#profile = store.profile;
     this.#caller = new HostCaller(this);
     this.unlimited = fuel === undefined;
     this.granted = fuel ?? 1n << 62n;
@@ -144,6 +147,42 @@ export class Activation {
     return typeof call.fuel === "number" ? 0 : this.words[base + 2 * call.fuel.lengthArgument]! >>> BYTES_SHIFT;
   }
 
+  // ---- the profile, whose counts are numbers
+
+  /** The reserve for which `#usedBefore` was computed, and the fuel used without that of the slice. */
+  #usedReserve = -1n;
+  #usedBefore = 0;
+
+  #used(fuel: number): number {
+    if (this.reserve !== this.#usedReserve) {
+      this.#usedReserve = this.reserve;
+      this.#usedBefore = Number(this.granted - this.reserve);
+    }
+    return this.#usedBefore - fuel;
+  }
+
+  /** Everything charged so far. */
+  profiledFuel(): number {
+    return this.#used(this.fuel);
+  }
+
+  /** Function `index` runs, and has charged its first block. */
+  entered(index: number, cost: number, fuel: number): void {
+    this.#profile!.enter(this.instance.functions[index]!.address, cost, this.#used(fuel));
+  }
+
+  leaving(fuel: number): void {
+    this.#profile!.leave(this.#used(fuel));
+  }
+
+  /** Back to the last publication (spec VM-FUEL-7). */
+  #revert(): void {
+    const used = this.profiledFuel();
+    this.fuel = this.#published;
+    this.reserve = this.#publishedReserve;
+    this.#profile?.trap(used, this.profiledFuel());
+  }
+
   #publish(): void {
     this.#published = this.fuel;
     this.#publishedReserve = this.reserve;
@@ -169,6 +208,7 @@ export class Activation {
     this.credit = 0;
     this.depth = this.store.limits.depth;
     this.#publish();
+    this.#profile?.begin(this.profiledFuel());
     if (entry.instance) this.#enter(entry, entry.instance, 0, RETURN_TO_HOST, 0, 0);
   }
 
@@ -223,8 +263,7 @@ export class Activation {
       this.ended = true;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.fuel = this.#published;
-      this.reserve = this.#publishedReserve;
+      this.#revert();
       throw this.#trap(error.code, error.detail, false);
     } finally {
       this.state = "idle";
@@ -278,10 +317,8 @@ export class Activation {
       }
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      const code = error.code;
-      this.fuel = this.#published;
-      this.reserve = this.#publishedReserve;
-      throw this.#trap(code, error.detail, false);
+      this.#revert();
+      throw this.#trap(error.code, error.detail, false);
     } finally {
       if (paused) this.#publish();
       this.state = paused ? "paused" : "idle";
@@ -306,7 +343,7 @@ export class Activation {
     callerBase: number,
     caller: number,
   ): void {
-    const code = instance.module.code(back === RETURN_TO_HOST ? this.store.hooks !== undefined : this.code.plain);
+    const code = this.#codeOf(instance, back === RETURN_TO_HOST ? this.store.hooks !== undefined : this.code.plain);
     const enter = translate(instance.module.translation, code, fn.index);
     this.#fit(base + code.words[enter + EnterWord.need]!);
     const header = base + code.words[enter + EnterWord.header]!;
@@ -343,8 +380,12 @@ export class Activation {
     this.fp = base;
     this.pc = -2 - back;
     this.instance = this.store.instances[caller]!;
-    this.code = this.instance.module.code(this.code.plain);
+    this.code = this.#codeOf(this.instance, this.code.plain);
     return false;
+  }
+
+  #codeOf({ module }: Instance, plain: boolean): Code {
+    return module.code(plain, this.#profile !== undefined);
   }
 
   /** Makes the stack hold `words` words at least; what it holds stays. */
@@ -376,6 +417,7 @@ export class Activation {
       return;
     }
     this.#publish();
+    this.#profile?.host(target.address, target.price(s, base), this.profiledFuel());
     const host = target.host!;
     const { params, results } = target.type;
     const count = this.#arguments(params, base);
@@ -445,7 +487,7 @@ export class Activation {
       if (back === RETURN_TO_HOST) return;
       if (back < 0) {
         instance = this.store.instances[caller]!;
-        code = instance.module.code(code.plain);
+        code = this.#codeOf(instance, code.plain);
         back = -2 - back;
       }
       fp = base;
@@ -520,7 +562,7 @@ export class Activation {
       const { translation } = instance.module;
       const own = frame.function - translation.importedFunctions;
       if (own < 0 || own >= translation.structure.bodies.length) reader.refuse("no such function");
-      const code = instance.module.code(plain);
+      const code = this.#codeOf(instance, plain);
       const enter = translate(translation, code, frame.function);
       const innermost = above === undefined;
       const map = innermost && plain ? code.probes : code.points;
@@ -576,7 +618,7 @@ export class Activation {
     // Fast code returns a local from where it is; behind a return to the host there is nothing to stop at anyway.
     if (plain && isReturn(code.words[pc]!)) return;
     const form = (of: Instance, index: number): Code => {
-      const to = of.module.code(plain);
+      const to = this.#codeOf(of, plain);
       translate(of.module.translation, to, index);
       return to;
     };

@@ -135,6 +135,18 @@ export function run(a: Activation): number {
         stop = Stop.Probe;
         break loop;
       }
+      case 308: {
+        // Entered
+        a.entered(c[pc - 1]!, c[pc - 7]!, fuel);
+        pc++;
+        continue;
+      }
+      case 309: {
+        // Leaving
+        a.leaving(fuel);
+        pc++;
+        continue;
+      }
       case 290: {
         // Branch
         fuel = (fuel - c[pc + 2]!) | 0;

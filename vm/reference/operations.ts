@@ -51,6 +51,10 @@ export const Operation = {
   Select: 306,
   /** destination, source, words; the destination is never above the source */
   Move: 307,
+  /** tells a profile; stands behind an Enter, whose words it reads */
+  Entered: 308,
+  /** tells a profile; stands before a Return */
+  Leaving: 309,
   /** + (opcode − 0x46): a, b, target, cost when taken, cost when not, loop */
   BranchCompare: 310,
   /** as above with the word b as a constant */

@@ -40,6 +40,8 @@ export interface TranslationInput {
 /** One form of a module's code: every translated function, one after the other. */
 export class Code {
   readonly plain: boolean;
+  /** True: it tells a profile of each function that is entered and left. */
+  readonly profiled: boolean;
   words: Int32Array = new Int32Array(1024);
   /** Guest offset of the instruction that each word belongs to. */
   sites: Int32Array = new Int32Array(1024);
@@ -54,8 +56,9 @@ export class Code {
   /** Plain form, per function index: (guest offset, pc) of each Probe. */
   readonly probes: Map<number, number>[] = [];
 
-  constructor(functionCount: number, plain: boolean) {
+  constructor(functionCount: number, plain: boolean, profiled: boolean) {
     this.plain = plain;
+    this.profiled = profiled;
     this.entries = new Int32Array(functionCount).fill(-1);
   }
 
@@ -188,6 +191,7 @@ class Translator {
     const enter = this.#n;
     this.#emit(Operation.Enter, 0, input.depthSlots[own]!, 2 * (params + locals), 2 * params);
     this.#append(2 * (params + locals), this.#operands + 2 * input.maxHeight[own]!, this.#index);
+    if (this.#code.profiled) this.#emit(Operation.Entered);
     this.#code.sites.fill(this.#body.start, enter, this.#n);
     this.#controls.push(this.#control(0x02, 0, results));
     this.#blockCost = localsFuel(locals);
@@ -794,6 +798,7 @@ class Translator {
     const top = this.#height - 1;
     if (results > 1) this.#flush();
     const value = results === 1 ? this.#operand(top) : 0;
+    if (this.#code.profiled) this.#emit(Operation.Leaving);
     this.#point(this.#instruction.offset);
     if (results === 0) this.#emit(Operation.Return0, header, slots);
     else if (results === 1) this.#emit(Operation.Return1, header, slots, value);
@@ -953,6 +958,6 @@ const LENGTH_TABLE: Uint8Array = (() => {
   set(3, Operation.BranchTable, Operation.Return0, Operation.Call, Operation.CallDirect, Operation.CallImport);
   set(3, Operation.Bytes, Operation.Copy);
   set(5, Operation.Return, Operation.CallIndirect, Operation.Select);
-  set(1, Operation.Probe);
+  set(1, Operation.Probe, Operation.Entered, Operation.Leaving);
   return table;
 })();
