@@ -15,22 +15,24 @@ export const PROFILE_NAME_CHARACTERS = 256;
 /** What was charged with no function running: for the segments of instances. */
 const OUTSIDE = "(instantiation)";
 
-/** A stack: its innermost function, and the stacks of which it is the caller, in the order of their first calls. */
-export interface ProfileNode {
+/** A stack of calls, by its innermost function; the row of that function's caller is the last one before with a depth one less. */
+export interface ProfileRow {
+  /** 1 for what the host called. */
+  readonly depth: number;
   readonly name: string;
-  /** Fuel that this function charged itself, called by this stack; exact below 2^53. */
+  /** Fuel that the function charged itself, called by this stack; exact below 2^53. */
   readonly fuel: number;
-  readonly callees: Iterable<ProfileNode>;
 }
 
-class Node implements ProfileNode {
+class Node implements ProfileRow {
   readonly name: string;
   readonly caller: Node | undefined;
   readonly depth: number;
   /** Characters of the whole stack. */
   readonly characters: number;
   fuel = 0;
-  readonly #callees = new Map<string, Node>();
+  /** In the order of their first calls. */
+  readonly callees = new Map<string, Node>();
   /** The callee asked for last, which is nearly always the next one. */
   #recent: Node | undefined;
 
@@ -41,20 +43,16 @@ class Node implements ProfileNode {
     this.characters = (caller === undefined ? 0 : caller.characters) + name.length + 1;
   }
 
-  get callees(): Iterable<ProfileNode> {
-    return this.#callees.values();
-  }
-
   callee(name: string): Node | undefined {
     if (this.#recent !== undefined && this.#recent.name === name) return this.#recent;
-    const found = this.#callees.get(name);
+    const found = this.callees.get(name);
     if (found !== undefined) this.#recent = found;
     return found;
   }
 
   add(name: string): Node {
     const made = new Node(name, this);
-    this.#callees.set(name, made);
+    this.callees.set(name, made);
     this.#recent = made;
     return made;
   }
@@ -78,14 +76,22 @@ export class FuelProfile {
   }
 
   /**
-   * The outermost functions. Their fuel and that of all their callees is what the store has used; after a trap other than
-   * OutOfFuel also what VM-FUEL-7 leaves out.
+   * Every stack there was, each behind its caller, callees in the order of their first calls. The sum of their fuel is what
+   * the store has used; after a trap other than OutOfFuel also what VM-FUEL-7 leaves out.
    */
-  roots(): ProfileNode[] {
+  rows(): ProfileRow[] {
     this.#count(this.#store.activation.profiledFuel());
-    const roots = [...this.#root.callees];
-    if (this.#root.fuel > 0) roots.unshift({ name: OUTSIDE, fuel: this.#root.fuel, callees: [] });
-    return roots;
+    const rows: ProfileRow[] = [];
+    if (this.#root.fuel > 0) rows.push({ depth: 1, name: OUTSIDE, fuel: this.#root.fuel });
+    const add = ({ callees }: Node): void => {
+      for (const callee of callees.values()) {
+        const { depth, name, fuel } = callee;
+        rows.push({ depth, name, fuel });
+        add(callee);
+      }
+    };
+    add(this.#root);
+    return rows;
   }
 
   // ---- what the engine calls; `used` is all fuel charged until then
@@ -157,7 +163,7 @@ export class FuelProfile {
 /** A guest function's name, or `module.name` of the import that a host function is. */
 function functionName(store: Store, target: FunctionInstance): string {
   const { instance, index } = target;
-  if (instance !== undefined) return instance.module.functionName(index) ?? `function ${index}`;
+  if (instance !== undefined) return instance.module.functionName(index) || `function ${index}`;
   const importer = store.instances.find(({ functions }) => functions[index] === target)!;
   const { module, name } = importer.module.structure.imports.filter(({ type }) => type.kind === "function")[index]!;
   return `${module}.${name}`;

@@ -35,7 +35,7 @@ export {
   ValidationError,
 } from "./errors.ts";
 export { FUEL_SCHEDULE } from "./fuel.ts";
-export type { FuelProfile, ProfileNode } from "./fuel-profile.ts";
+export type { FuelProfile, ProfileRow } from "./fuel-profile.ts";
 export { type BigintFunction, type Caller, ExportedFunction, type HostFunction, type Results } from "./function.ts";
 export { Global } from "./global.ts";
 export { BYTES_KIND, Heap, type Kind, STALE_OBJECT } from "./heap.ts";
