@@ -45,7 +45,7 @@ export const BYTES_KIND: Kind = {
 export const STALE_OBJECT: unique symbol = Symbol("stale object");
 
 /** Layout (spec HEAP-LAYOUT-1), in bytes. */
-export const HEADER_BYTES = 64;
+export const HEADER_BYTES = 8192;
 export const ENTRY_BYTES = 16;
 /** Placement and size of objects are multiples of it. */
 export const GRANULE_BYTES = 16;
@@ -234,6 +234,17 @@ export class Heap {
     return this.#memory;
   }
 
+  /** The memory, made now if there is none. Throws VM-HOST-MEMORY. */
+  madeMemory(): WebAssembly.Memory {
+    this.#reserve(0);
+    return this.#memory as WebAssembly.Memory;
+  }
+
+  /** The memory as words, or its header while there is none; another array after each growth. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
   /** Releases every host object that still lives through its kind's `close`. The heap must not be used afterwards. */
   close(): void {
     for (let slot = 1; slot < this.#slots; slot++) {
@@ -318,16 +329,19 @@ export class Heap {
   /**
    * The heap that {@link save} wrote. `memories` answers the linear memory of an instance, or undefined when there is
    * none. Trusts nothing in `bytes`: throws VM-SNAPSHOT. What a kind's `restore` throws passes through, after the
-   * objects opened by then are closed.
+   * objects opened by then are closed. `memory`, if given, was made by a heap with the same limits and never used; code
+   * is linked to it already.
    */
   static restore(
     bytes: Uint8Array,
     limits: Pick<StoreLimits, "heapObjects" | "heapBytes">,
     kinds: readonly Kind[],
     memories: (instance: number) => ByteSource | undefined,
+    memory?: WebAssembly.Memory,
   ): Heap {
     const saved = new SavedHeap(bytes, limits);
     const heap = new Heap(limits, kinds, { generationBits: saved.generationBits });
+    if (memory) heap.#adopt(memory);
     saved.check(heap.#kinds);
     for (const [instance, slot] of saved.windows) {
       const source = memories(instance);
@@ -499,6 +513,12 @@ export class Heap {
     const memory = this.#grown(ample, maximum) ?? this.#grown(pages, maximum);
     if (memory === undefined)
       throw new UsageError("VM-HOST-MEMORY", `the host has no memory for a heap of ${pages * PAGE_BYTES} bytes`);
+    const header = this.#memory === undefined ? this.#words : undefined;
+    this.#adopt(memory);
+    if (header) this.#words.set(header);
+  }
+
+  #adopt(memory: WebAssembly.Memory): void {
     this.#memory = memory;
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
@@ -648,7 +668,7 @@ class SavedHeap {
 
 /** Word index of a slot's entry. */
 function entryOf(slot: number): number {
-  return 16 + (slot << 2);
+  return HEADER_BYTES / 4 + (slot << 2);
 }
 
 function named(low: number, high: number): string {

@@ -5,7 +5,7 @@ import t from "tap";
 import { BYTES_CALLS, type BytesCall } from "../../vm/bytes.ts";
 import type { Declaration } from "../../vm/declaration.ts";
 import { UsageError } from "../../vm/errors.ts";
-import { BYTES_KIND, Heap, type Kind, STALE_OBJECT } from "../../vm/heap.ts";
+import { BYTES_KIND, HEADER_BYTES, Heap, type Kind, STALE_OBJECT } from "../../vm/heap.ts";
 import { Fault, trapName } from "../../vm/trap.ts";
 import { type Argument, bits, HeapModel, joined, NULL_REF, type Ref, words } from "./heap-model.ts";
 
@@ -323,7 +323,7 @@ t.test("[HEAP-REF-3, HEAP-CHECK-1] bytes behind a full table are no slot", async
   const [forge] = [made(heap, 64), made(heap, 0), made(heap, 0)];
   for (const [index, word] of [7, 1, 0, 0xffff].entries())
     run(heap, "store32", [forge!, BigInt(4 * index), BigInt(word)]);
-  t.strictSame([...new Uint32Array(heap.memory!.buffer, 64 + 16 * 4, 4)], [7, 1, 0, 0xffff]);
+  t.strictSame([...new Uint32Array(heap.memory!.buffer, HEADER_BYTES + 16 * 4, 4)], [7, 1, 0, 0xffff]);
   t.strictSame(run(heap, "len", [{ slot: 4, generation: 7 }]), { trap: "HeapRefStale" });
   t.strictSame(run(heap, "load8_u", [{ slot: 4, generation: 7 }, 0n]), { trap: "HeapRefStale" });
 });
@@ -420,11 +420,12 @@ t.test("[HEAP-LAYOUT-1, HEAP-LAYOUT-2] table and bytes in the memory", async (t)
   heap.memoryRef(3, { bytes: new Uint8Array(100) });
   destroy(heap, refs[0]!);
   destroy(heap, refs[2]!);
-  const region = 64 * Math.ceil((64 + 16 * 6) / 64);
-  t.equal(region, 192);
+  t.equal(HEADER_BYTES, 8192);
+  const region = 64 * Math.ceil((8192 + 16 * 6) / 64);
+  t.equal(region, 8320);
   const memory = new DataView(heap.memory!.buffer);
-  const entry = (slot: number) => [0, 4, 8, 12].map((field) => memory.getUint32(64 + 16 * slot + field, true));
-  t.strictSame(new Uint8Array(heap.memory!.buffer, 0, 80), new Uint8Array(80), "the header and slot 0");
+  const entry = (slot: number) => [0, 4, 8, 12].map((field) => memory.getUint32(8192 + 16 * slot + field, true));
+  t.strictSame(new Uint8Array(heap.memory!.buffer, 8192, 16), new Uint8Array(16), "slot 0");
   t.strictSame([1, 2, 3, 4, 5].map(entry), [
     [2, 0, 0, 0],
     [1, 1, 0, 0],
@@ -438,14 +439,14 @@ t.test("[HEAP-LAYOUT-1, HEAP-LAYOUT-2] table and bytes in the memory", async (t)
 
   const retiring = new Heap({ heapObjects: 5, heapBytes: 1000 }, [], { generationBits: 1 });
   destroy(retiring, made(retiring, 20));
-  t.strictSame(new Uint8Array(retiring.memory!.buffer, 80, 16), new Uint8Array(16), "a retired slot");
+  t.strictSame(new Uint8Array(retiring.memory!.buffer, 8192 + 16, 16), new Uint8Array(16), "a retired slot");
 });
 
 t.test("[HEAP-PLACE-1, HEAP-PLACE-4] placement by hand: lowest gap, coalescing, zero bytes", async (t) => {
   const heap = new Heap({ heapObjects: 64, heapBytes: 4096 });
   const view = () => new DataView(heap.memory!.buffer);
-  const region = 64 + 64 * 17;
-  const placeOf = ({ slot }: Ref) => view().getUint32(64 + 16 * slot + 8, true) - region;
+  const region = HEADER_BYTES + 16 * 68;
+  const placeOf = ({ slot }: Ref) => view().getUint32(HEADER_BYTES + 16 * slot + 8, true) - region;
   const [a, b, c, d] = [16, 1, 48, 32].map((length) => made(heap, length, 0xff)) as [Ref, Ref, Ref, Ref];
   t.strictSame([a, b, c, d].map(placeOf), [0, 16, 32, 80]);
   destroy(heap, a);
@@ -647,7 +648,7 @@ t.test("[HEAP-PLACE-3] Robson's attack passes 2 × peak, and stays below the sta
   // In step i keep what covers an address that is f modulo 2^i, free the rest, and fill up with objects of 2^i granules.
   const peak = 1 << 12;
   const steps = 8;
-  const region = 4 * Math.ceil((64 + 16 * (peak + 1)) / 64);
+  const region = 4 * Math.ceil((HEADER_BYTES + 16 * (peak + 1)) / 64);
   const heap = new Heap({ heapObjects: peak, heapBytes: 2 ** 24 });
   let alive: { readonly ref: Ref; readonly start: number; readonly size: number }[] = [];
   let offset = 0;
@@ -663,7 +664,7 @@ t.test("[HEAP-PLACE-3] Robson's attack passes 2 × peak, and stays below the sta
     }
     while (heap.liveBytes / 16 + size <= peak) {
       const ref = made(heap, size * 16);
-      const start = new DataView(heap.memory!.buffer).getUint32(64 + 16 * ref.slot + 8, true) / 16 - region;
+      const start = new DataView(heap.memory!.buffer).getUint32(HEADER_BYTES + 16 * ref.slot + 8, true) / 16 - region;
       alive.push({ ref, start, size });
     }
     heap.check();
@@ -732,7 +733,7 @@ t.test("[HEAP-LIMIT-2] the memory grows seldom, and a host without memory change
     buffer = heap.memory!.buffer;
   }
   t.ok(growths > 3 && growths < 12, `${growths} growths`);
-  t.ok(buffer.byteLength <= 65_536 * Math.ceil((64 + 16 * 100_001 + 2 ** 26 + 64) / 65_536));
+  t.ok(buffer.byteLength <= 65_536 * Math.ceil((HEADER_BYTES + 16 * 100_001 + 2 ** 26 + 64) / 65_536));
   t.strictSame(
     heap.window(first.slot, first.generation, 0, 100),
     new Uint8Array(100).fill(5),
@@ -762,7 +763,7 @@ t.test("[HEAP-LIMIT-2] the memory grows seldom, and a host without memory change
     t.equal(poor.newBytes(1), 1);
 
     const tight = new Heap({ heapObjects: 10, heapBytes: 2 ** 24 });
-    const object = made(tight, 60_000, 9);
+    const object = made(tight, 50_000, 9);
     const before = tight.save();
     given.prototype.grow = (delta) => {
       refused.push(delta);
@@ -783,7 +784,7 @@ t.test("[HEAP-LIMIT-2] the memory grows seldom, and a host without memory change
     t.not(made(tight, 1_000_000).slot, 0);
     t.not(made(tight, 65_536).slot, 0);
     tight.check();
-    t.ok(tight.window(object.slot, object.generation, 0, 60_000).every((byte) => byte === 9));
+    t.ok(tight.window(object.slot, object.generation, 0, 50_000).every((byte) => byte === 9));
   } finally {
     WebAssembly.Memory = given;
     given.prototype.grow = grow;
