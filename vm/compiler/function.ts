@@ -1,0 +1,1130 @@
+/**
+ * Rewrites one function body for the compiled engine (spec VM-COMPILE). The guest's instructions stay as they are; added are
+ *
+ * - fuel, an i64 in a local that travels through calls as an extra parameter and result. Charges are kept back (`#pending`)
+ *   along straight code and taken off where ways with different charges meet, where fuel is tested, and at calls. A test
+ *   leaves through a cold arm that ends in `unreachable`: a call there would cost a quarter of a loop's speed.
+ * - depth, an i32 parameter that callers keep their own copy of.
+ * - canonical NaNs where their bits can be observed (spec VM-NAN-1). A float that arithmetic made is *dirty*: if it is a
+ *   NaN, its bits are still to be set. Whether a local holds dirty floats is one fact for the whole body.
+ *
+ * Where the guest's code is dead, nothing is written.
+ */
+
+import { OPCODE_BY_INDEX } from "../bytecode/opcodes.ts";
+import { Instruction, Reader, readInstruction } from "../bytecode/reader.ts";
+import type { FunctionType, ModuleStructure } from "../bytecode/structure.ts";
+import { ValueCode } from "../bytecode/structure.ts";
+import type { Writer } from "../bytecode/writer.ts";
+import { BYTES_CALLS } from "../bytes.ts";
+import { type CallFuel, functionTypeOf } from "../declaration.ts";
+import { BYTES_SHIFT } from "../fuel.ts";
+import { ENTRY_BYTES, HEADER_BYTES } from "../heap.ts";
+import type { TranslationInput } from "../reference/translate.ts";
+import { TrapCode } from "../trap.ts";
+import { type BlockScan, Fact } from "./blocks.ts";
+import type { ImportLink, Linkage } from "./rewrite.ts";
+
+/** Opcodes that are written here by name. */
+export const Op = {
+  unreachable: 0x00,
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  br: 0x0c,
+  brIf: 0x0d,
+  return: 0x0f,
+  call: 0x10,
+  callIndirect: 0x11,
+  drop: 0x1a,
+  select: 0x1b,
+  localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
+  globalGet: 0x23,
+  globalSet: 0x24,
+  i32Load: 0x28,
+  i64Load: 0x29,
+  f32Load: 0x2a,
+  f64Load: 0x2b,
+  i32Const: 0x41,
+  i64Const: 0x42,
+  f32Const: 0x43,
+  f64Const: 0x44,
+  i32LtS: 0x48,
+  i32GtU: 0x4b,
+  i64LtS: 0x53,
+  f32Ne: 0x5c,
+  f64Ne: 0x62,
+  i32Sub: 0x6b,
+  i32Shl: 0x74,
+  i32ShrU: 0x76,
+  i64Add: 0x7c,
+  i64Sub: 0x7d,
+  i64Mul: 0x7e,
+  i64Or: 0x84,
+  i64Shl: 0x86,
+  i64ShrU: 0x88,
+  i32Wrap: 0xa7,
+  i64ExtendU: 0xad,
+  i32ReinterpretF32: 0xbc,
+  i64ReinterpretF64: 0xbd,
+  f32ReinterpretI32: 0xbe,
+  f64ReinterpretI64: 0xbf,
+} as const;
+export const VOID = 0x40;
+const { i32, i64, f32, f64, funcref, externref } = ValueCode;
+
+/** What the code of a module refers to, by index in the rewritten module. */
+export interface CodeContext {
+  readonly input: TranslationInput;
+  readonly structure: ModuleStructure;
+  readonly linkage: Linkage;
+  readonly scan: BlockScan;
+  /** Type of each function, by the guest's index. */
+  readonly functionTypes: readonly FunctionType[];
+  /** Rewritten index of each guest function for direct calls (of host functions: the import), and as a funcref. */
+  readonly callIndex: Int32Array;
+  readonly refIndex: Int32Array;
+  /** Of each row of the table of `bytes`, where it is imported. */
+  readonly bytesIndex: Int32Array;
+  /** Helper functions, -1 where nothing can need them. */
+  readonly grow: number;
+  readonly dropData: number;
+  readonly dropElements: number;
+  readonly resultFuncref: number;
+  readonly resultExternref: number;
+  /** Memory index of the heap. */
+  readonly heap: number;
+  /** Engine's globals, and by the guest's index its own. */
+  readonly fuel: number;
+  readonly depth: number;
+  readonly instance: number;
+  readonly caller: number;
+  readonly globalIndex: Int32Array;
+  /** Code of each guest global's type. */
+  readonly globalCodes: Uint8Array;
+  /** Code of each table's element type. */
+  readonly tableCodes: Uint8Array;
+  /** Index of a type in the rewritten module. */
+  type(params: readonly number[], results: readonly number[]): number;
+}
+
+/** How a float stands towards the canonical NaN. */
+const EXACT = 0;
+const DIRTY = 1;
+/** No NaN: fits both. */
+const CLEAN = 2;
+
+const KINDS = OPCODE_BY_INDEX.length;
+const LETTERS: { readonly [letter: string]: number } = { i: i32, I: i64, f: f32, F: f64 };
+/** Number of operands and the result's code, or 0, of instructions with a signature; 255 operands: a rule of its own. */
+const OPERANDS = Uint8Array.from(OPCODE_BY_INDEX, (opcode) => opcode?.params?.length ?? 255);
+const RESULT = Uint8Array.from(OPCODE_BY_INDEX, (opcode) => LETTERS[opcode?.results ?? ""] ?? 0);
+const TRAPS = Uint8Array.from(OPCODE_BY_INDEX, (opcode) => (opcode?.mayTrap ? 1 : 0));
+/** What state a float result has. */
+const RESULT_STATE = Uint8Array.from({ length: KINDS }, (_, index) => {
+  const isArithmetic =
+    (index >= 0x8d && index <= 0x97) || (index >= 0x9b && index <= 0xa5) || index === 0xb6 || index === 0xbb;
+  if (isArithmetic) return DIRTY;
+  return (index >= 0xb2 && index <= 0xb5) || (index >= 0xb7 && index <= 0xba) ? CLEAN : EXACT;
+});
+/** How many of the top operands show the bits of their NaNs: stores, reinterpretations, abs, neg, copysign. */
+const OBSERVES = (() => {
+  const counts = new Uint8Array(KINDS);
+  for (const index of [0x38, 0x39, 0xbc, 0xbd, 0x8b, 0x8c, 0x99, 0x9a]) counts[index] = 1;
+  for (const index of [0x98, 0xa6]) counts[index] = 2;
+  return counts;
+})();
+
+interface Construct {
+  opcode: number;
+  readonly facts: number;
+  readonly height: number;
+  readonly params: readonly number[];
+  readonly results: readonly number[];
+  /** Nesting in the rewritten code. */
+  readonly level: number;
+  /** Charges that are kept back on every way to the label; undefined until the first. */
+  agreed: number | undefined;
+  /** `if`: charges kept back where its condition is 0. */
+  readonly entry: number;
+  targeted: boolean;
+}
+
+const NO_CODES: readonly number[] = [];
+
+/** Numbers of temporary locals above those for operands: for one value, and for arguments that cross as words. */
+const SCRATCH = 5000;
+const WORDS = 10_000;
+
+/** Rewrites functions one after the other. */
+export class FunctionRewriter {
+  readonly #context: CodeContext;
+  readonly #out: Writer;
+  readonly #reader: Reader;
+  readonly #instruction = new Instruction();
+  /** Triples: place in the output, the guest's offset, trap or 0; when sites are wanted. */
+  sites: number[] | undefined;
+
+  // The function.
+  #params = 0;
+  /** Local of the fuel; that of the depth is the next. */
+  #fuel = 0;
+  #localCodes = new Uint8Array(64);
+  #localCount = 0;
+  /** 1 for locals whose floats are exact. */
+  #exact = new Uint8Array(64);
+  #exactChanged = false;
+  #extraCodes: number[] = [];
+  #temps = new Map<number, number>();
+
+  // The operand stack.
+  #height = 0;
+  #codes: Uint8Array = new Uint8Array(256);
+  #states: Uint8Array = new Uint8Array(256);
+
+  readonly #constructs: Construct[] = [];
+  #level = 0;
+  #pending = 0;
+  #block = 0;
+  #opened = 0;
+  #dead = false;
+  #deadDepth = 0;
+  #offset = 0;
+
+  /** `out` receives the code, without the locals. */
+  constructor(context: CodeContext, out: Writer) {
+    this.#context = context;
+    this.#out = out;
+    this.#reader = new Reader(context.structure.bytes);
+  }
+
+  /** Codes of the locals that were added, in order. */
+  get extraLocals(): readonly number[] {
+    return this.#extraCodes;
+  }
+
+  /** Writes the code of own function `own`. */
+  body(own: number): void {
+    const { structure, scan, functionTypes, input } = this.#context;
+    const body = structure.bodies[own]!;
+    const type = functionTypes[input.importedFunctions + own]!;
+    scan.scan(body, type.results.length);
+    this.#enterLocals(type, body);
+    const start = this.#out.length;
+    const sites = this.sites?.length ?? 0;
+    for (;;) {
+      this.#exactChanged = false;
+      this.#emit(own, type);
+      if (!this.#exactChanged) return;
+      // A local that was taken to hold arithmetic's results holds others too: once more, with that known.
+      this.#out.truncate(start);
+      if (this.sites) this.sites.length = sites;
+    }
+  }
+
+  /** Writes the internal form of imported function `index`, for tables. */
+  adapter(index: number): void {
+    const { linkage, functionTypes } = this.#context;
+    const type = functionTypes[index]!;
+    this.#begin(type.params.length);
+    this.#localCount = type.params.length;
+    const link = linkage.links[index]!;
+    type.params.forEach((code, k) => {
+      this.#get(k);
+      this.#push(ValueCode[code]);
+    });
+    this.#pending = 0;
+    if (link.kind === "bytes") this.#bytes(link.row, true);
+    else this.#host(index, link as ImportLink & { kind: "host" }, type, true);
+    this.#pushFuel();
+    this.#out.byte(Op.end);
+  }
+
+  #begin(params: number): void {
+    this.#params = params;
+    this.#fuel = params;
+    this.#extraCodes = [];
+    this.#temps.clear();
+    this.#height = 0;
+    this.#constructs.length = 0;
+    this.#level = 0;
+    this.#block = 0;
+    this.#opened = 0;
+    this.#dead = false;
+  }
+
+  #enterLocals(
+    type: FunctionType,
+    { locals, localCount }: { locals: readonly { count: number; type: keyof typeof ValueCode }[]; localCount: number },
+  ): void {
+    const count = type.params.length + localCount;
+    if (count > this.#localCodes.length) {
+      this.#localCodes = new Uint8Array(2 * count);
+      this.#exact = new Uint8Array(2 * count);
+    }
+    let at = 0;
+    for (const param of type.params) this.#localCodes[at++] = ValueCode[param];
+    for (const run of locals) this.#localCodes.fill(ValueCode[run.type], at, (at += run.count));
+    for (let k = 0; k < count; k++)
+      this.#exact[k] = k >= type.params.length && (this.#localCodes[k] === f32 || this.#localCodes[k] === f64) ? 0 : 1;
+    this.#localCount = count;
+  }
+
+  #emit(own: number, type: FunctionType): void {
+    const { input, structure, scan } = this.#context;
+    const body = structure.bodies[own]!;
+    const reader = this.#reader;
+    const instruction = this.#instruction;
+    this.#begin(type.params.length);
+    this.#offset = body.code;
+    this.#pending = scan.costs[0]!;
+    this.#block = 1;
+    this.#testFuel(this.#pending);
+    const slots = input.depthSlots[own]!;
+    if (slots > 0) this.#enterFrame(slots);
+    const results = type.results.map((result) => ValueCode[result]);
+    this.#out.byte(Op.block);
+    this.#blockType(NO_CODES, results);
+    this.#open(Op.block, NO_CODES, results);
+    reader.reset(body.code, body.end);
+    while (this.#constructs.length > 0) {
+      readInstruction(reader, instruction);
+      this.#offset = instruction.offset;
+      if (this.#dead) this.#skip(instruction.index);
+      else this.#rewrite(instruction.index);
+    }
+    if (!this.#dead) this.#pushFuel();
+    this.#out.byte(Op.end);
+  }
+
+  #enterFrame(slots: number): void {
+    const out = this.#out;
+    const depth = this.#fuel + 1;
+    this.#get(depth);
+    this.#i32(slots);
+    out.byte(Op.i32Sub);
+    out.byte(Op.localTee);
+    out.u32(depth);
+    this.#i32(0);
+    out.byte(Op.i32LtS);
+    out.byte(Op.if);
+    out.byte(VOID);
+    this.#site(TrapCode.StackExhausted);
+    out.byte(Op.unreachable);
+    out.byte(Op.end);
+  }
+
+  #skip(index: number): void {
+    if (index === Op.block || index === Op.loop || index === Op.if) this.#deadDepth++;
+    else if (index === Op.end) {
+      if (this.#deadDepth > 0) this.#deadDepth--;
+      else this.#end();
+    } else if (index === Op.else && this.#deadDepth === 0) this.#else();
+  }
+
+  // ---- small emissions
+
+  #site(trap: number): void {
+    this.sites?.push(this.#out.length, this.#offset, trap);
+  }
+
+  #get(local: number): void {
+    this.#out.byte(Op.localGet);
+    this.#out.u32(local);
+  }
+
+  #set(local: number): void {
+    this.#out.byte(Op.localSet);
+    this.#out.u32(local);
+  }
+
+  #i32(value: number): void {
+    this.#out.byte(Op.i32Const);
+    this.#out.s32(value);
+  }
+
+  #i64(value: number): void {
+    this.#out.byte(Op.i64Const);
+    this.#out.s64(value | 0, Math.floor(value / 0x1_0000_0000));
+  }
+
+  #memarg(align: number, offset: number, memory: number): void {
+    if (memory === 0) this.#out.u32(align);
+    else {
+      this.#out.u32(align | 0x40);
+      this.#out.u32(memory);
+    }
+    this.#out.u32(offset);
+  }
+
+  /** Index of a guest's local in the rewritten function: fuel and depth follow the parameters. */
+  #local(index: number): number {
+    return index < this.#params ? index : index + 2;
+  }
+
+  /** Temporary local `number` of a type. */
+  #temp(code: number, number = 0): number {
+    const key = number * 256 + code;
+    const known = this.#temps.get(key);
+    if (known !== undefined) return known;
+    const made = this.#localCount + 2 + this.#extraCodes.length;
+    this.#extraCodes.push(code);
+    this.#temps.set(key, made);
+    return made;
+  }
+
+  #blockType(params: readonly number[], results: readonly number[]): void {
+    if (params.length === 0 && results.length <= 1) this.#out.byte(results[0] ?? VOID);
+    else this.#out.blockType(this.#context.type(params, results));
+  }
+
+  // ---- the operand stack
+
+  #push(code: number, state = EXACT): void {
+    if (this.#height === this.#codes.length) {
+      this.#codes = grown(this.#codes);
+      this.#states = grown(this.#states);
+    }
+    this.#codes[this.#height] = code;
+    this.#states[this.#height++] = state;
+  }
+
+  #pushAll(codes: readonly number[]): void {
+    for (const code of codes) this.#push(code);
+  }
+
+  /** Makes the NaNs among the top `count` operands canonical. */
+  #canonicalise(count: number): void {
+    const top = this.#height - 1;
+    let lowest = this.#height;
+    for (let at = top; at > top - count; at--) if (this.#states[at] === DIRTY) lowest = at;
+    if (lowest > top) return;
+    for (let at = top; at >= lowest; at--) this.#set(this.#temp(this.#codes[at]!, at - lowest));
+    for (let at = lowest; at <= top; at++) {
+      const temp = this.#temp(this.#codes[at]!, at - lowest);
+      if (this.#states[at] === DIRTY) this.#canonicaliseLocal(temp, this.#codes[at]!);
+      this.#get(temp);
+      this.#states[at] = EXACT;
+    }
+  }
+
+  #canonicaliseLocal(local: number, code: number): void {
+    const out = this.#out;
+    this.#get(local);
+    this.#get(local);
+    out.byte(code === f64 ? Op.f64Ne : Op.f32Ne);
+    out.byte(Op.if);
+    out.byte(VOID);
+    if (code === f64) {
+      out.byte(Op.f64Const);
+      out.word(0);
+      out.word(0x7ff8_0000);
+    } else {
+      out.byte(Op.f32Const);
+      out.word(0x7fc0_0000);
+    }
+    this.#set(local);
+    out.byte(Op.end);
+  }
+
+  // ---- fuel
+
+  /** Leaves with OutOfFuel when the fuel is below `least`; `least` has been charged but not taken off. */
+  #testFuel(least: number): void {
+    const out = this.#out;
+    const fuel = this.#fuel;
+    this.#get(fuel);
+    this.#i64(least);
+    out.byte(Op.i64LtS);
+    out.byte(Op.if);
+    out.byte(VOID);
+    this.#pushFuelLess(least);
+    out.byte(Op.globalSet);
+    out.u32(this.#context.fuel);
+    this.#site(TrapCode.OutOfFuel);
+    out.byte(Op.unreachable);
+    out.byte(Op.end);
+  }
+
+  #pushFuelLess(charge: number): void {
+    this.#get(this.#fuel);
+    if (charge === 0) return;
+    this.#i64(charge);
+    this.#out.byte(Op.i64Sub);
+  }
+
+  /** Pushes the fuel with nothing kept back. */
+  #pushFuel(): void {
+    this.#pushFuelLess(this.#pending);
+  }
+
+  /** Takes charges off until `pending` are kept back. */
+  #settle(pending: number): void {
+    if (this.#pending === pending) return;
+    this.#pushFuelLess(this.#pending - pending);
+    this.#set(this.#fuel);
+    this.#pending = pending;
+  }
+
+  /** Charges the i64 on the stack, and tests. */
+  #chargeTop(): void {
+    const temp = this.#temp(i64, SCRATCH);
+    this.#set(temp);
+    this.#pushFuel();
+    this.#get(temp);
+    this.#out.byte(Op.i64Sub);
+    this.#set(this.#fuel);
+    this.#pending = 0;
+    this.#testFuel(0);
+  }
+
+  #nextCost(): number {
+    return this.#context.scan.costs[this.#block++]!;
+  }
+
+  // ---- constructs
+
+  #open(opcode: number, params: readonly number[], results: readonly number[], entry = 0): Construct {
+    const facts = this.#context.scan.facts[this.#opened++]!;
+    const construct: Construct = {
+      opcode,
+      facts,
+      height: this.#height - params.length,
+      params,
+      results,
+      level: ++this.#level,
+      agreed: (facts & Fact.table) !== 0 ? 0 : undefined,
+      entry,
+      targeted: false,
+    };
+    this.#constructs.push(construct);
+    return construct;
+  }
+
+  /** A way to the label that carries `count` values; they are on top of the stack, under `above` operands. */
+  #edge(construct: Construct, above = 0): void {
+    const values = construct.opcode === Op.loop ? construct.params : construct.results;
+    this.#canonicalise(values.length + above);
+    construct.targeted = true;
+    if (construct.agreed === undefined) construct.agreed = this.#pending;
+    else this.#settle(construct.agreed);
+  }
+
+  #label(depth: number): Construct {
+    return this.#constructs[this.#constructs.length - 1 - depth]!;
+  }
+
+  #branchTo(construct: Construct): void {
+    this.#out.u32(this.#level - construct.level);
+  }
+
+  #die(): void {
+    this.#dead = true;
+    this.#deadDepth = 0;
+  }
+
+  #signature(type: number): [params: readonly number[], results: readonly number[]] {
+    if (type < 0) return [NO_CODES, type === -64 ? NO_CODES : [type & 0x7f]];
+    const { params, results } = this.#context.structure.types[type]!;
+    return [params.map((value) => ValueCode[value]), results.map((value) => ValueCode[value])];
+  }
+
+  #loop(params: readonly number[], results: readonly number[]): void {
+    this.#canonicalise(params.length);
+    const cost = this.#nextCost();
+    const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
+    // The first block is charged on the ways in, so that the test is one comparison with 0.
+    this.#settle(isTable ? 0 : -cost);
+    this.#out.byte(Op.loop);
+    this.#blockType(params, results);
+    const construct = this.#open(Op.loop, params, results);
+    construct.agreed = isTable ? 0 : -cost;
+    this.#testFuel(isTable ? cost : 0);
+    this.#pending = isTable ? cost : 0;
+  }
+
+  #else(): void {
+    const construct = this.#constructs[this.#constructs.length - 1]!;
+    if (!this.#dead) this.#edge(construct);
+    this.#out.byte(Op.else);
+    construct.opcode = Op.else;
+    this.#dead = false;
+    this.#height = construct.height;
+    this.#pushAll(construct.params);
+    this.#pending = construct.entry + this.#nextCost();
+  }
+
+  #end(): void {
+    const construct = this.#constructs.pop()!;
+    const { opcode } = construct;
+    const falls = !this.#dead;
+    if (opcode === Op.loop) {
+      this.#out.byte(Op.end);
+      this.#level--;
+      if (!falls) this.#out.byte(Op.unreachable);
+      return;
+    }
+    if (falls) this.#edge(construct);
+    if (opcode === Op.if) {
+      construct.agreed ??= construct.entry;
+      construct.targeted = true;
+      if (construct.agreed !== construct.entry) {
+        this.#out.byte(Op.else);
+        this.#pending = construct.entry;
+        this.#settle(construct.agreed);
+      }
+    }
+    this.#out.byte(Op.end);
+    this.#level--;
+    if (!construct.targeted) {
+      this.#out.byte(Op.unreachable);
+      return;
+    }
+    this.#dead = false;
+    this.#height = construct.height;
+    this.#pushAll(construct.results);
+    this.#pending = construct.agreed!;
+    if (this.#constructs.length > 0) this.#pending += this.#nextCost();
+  }
+
+  // ---- instructions
+
+  #rewrite(index: number): void {
+    const operands = OPERANDS[index]!;
+    if (operands === 255) {
+      this.#special(index);
+      return;
+    }
+    const observes = OBSERVES[index]!;
+    if (observes > 0) this.#canonicalise(observes);
+    if (index >= 0x28 && index <= 0x3e) {
+      this.#site(0);
+      this.#out.byte(index);
+      this.#out.u32(this.#instruction.imm0);
+      this.#out.u32(this.#instruction.imm1);
+    } else if (index >= Op.i32Const && index <= Op.f64Const) {
+      this.#out.copy(this.#context.structure.bytes, this.#instruction.offset, this.#reader.position);
+      this.#push(RESULT[index]!, this.#isNan(index) ? EXACT : CLEAN);
+      return;
+    } else if (index >= 256 || index === 0x3f || index === 0x40) {
+      this.#prefixed(index);
+      return;
+    } else {
+      if (TRAPS[index] === 1) this.#site(0);
+      this.#out.byte(index);
+    }
+    this.#height -= operands;
+    const result = RESULT[index]!;
+    if (result !== 0) this.#push(result, RESULT_STATE[index]!);
+  }
+
+  #isNan(index: number): boolean {
+    const { low, high } = this.#instruction;
+    if (index === Op.f32Const) return (low & 0x7fff_ffff) > 0x7f80_0000;
+    if (index !== Op.f64Const) return false;
+    const top = high & 0x7fff_ffff;
+    return top > 0x7ff0_0000 || (top === 0x7ff0_0000 && low !== 0);
+  }
+
+  #special(index: number): void {
+    const out = this.#out;
+    const instruction = this.#instruction;
+    const { imm0, imm1 } = instruction;
+    switch (index) {
+      case 0x00:
+        this.#site(TrapCode.Unreachable);
+        out.byte(index);
+        this.#die();
+        return;
+      case Op.block: {
+        const [params, results] = this.#signature(imm0);
+        this.#canonicalise(params.length);
+        out.byte(index);
+        this.#blockType(params, results);
+        this.#open(index, params, results);
+        return;
+      }
+      case Op.loop:
+        this.#loop(...this.#signature(imm0));
+        return;
+      case Op.if: {
+        const [params, results] = this.#signature(imm0);
+        this.#canonicalise(params.length + 1);
+        this.#height--;
+        // Without an else, both ways meet as they were before it: only the way through the arm takes charges off.
+        const hasElse = (this.#context.scan.facts[this.#opened]! & Fact.else) !== 0;
+        out.byte(index);
+        this.#blockType(params, results);
+        const construct = this.#open(index, params, results, this.#pending);
+        if (!hasElse) construct.agreed ??= this.#pending;
+        this.#pending += this.#nextCost();
+        return;
+      }
+      case Op.else:
+        this.#else();
+        return;
+      case Op.end:
+        this.#end();
+        return;
+      case Op.br:
+        this.#branch(imm0);
+        return;
+      case Op.brIf: {
+        const construct = this.#label(imm0);
+        this.#edge(construct, 1);
+        out.byte(index);
+        this.#branchTo(construct);
+        this.#height--;
+        this.#pending += this.#nextCost();
+        return;
+      }
+      case 0x0e: {
+        const { labels, labelCount } = instruction;
+        const fallback = this.#label(imm0);
+        // All labels of a table have agreed to keep nothing back.
+        this.#edge(fallback, 1);
+        out.byte(index);
+        out.u32(labelCount);
+        for (let k = 0; k < labelCount; k++) {
+          const construct = this.#label(labels[k]!);
+          construct.targeted = true;
+          this.#branchTo(construct);
+        }
+        this.#branchTo(fallback);
+        this.#die();
+        return;
+      }
+      case Op.return:
+        this.#branch(this.#constructs.length - 1);
+        return;
+      case Op.call:
+        this.#call(imm0);
+        return;
+      case Op.callIndirect:
+        this.#callIndirect(imm0, imm1);
+        return;
+      case Op.drop:
+        out.byte(index);
+        this.#height--;
+        return;
+      case Op.select:
+      case 0x1c:
+        this.#select(index, imm0);
+        return;
+      case Op.localGet:
+        this.#get(this.#local(imm0));
+        this.#push(this.#localCodes[imm0]!, this.#exact[imm0] === 1 ? EXACT : DIRTY);
+        return;
+      case Op.localSet:
+      case Op.localTee: {
+        const top = this.#height - 1;
+        this.#store(imm0);
+        out.byte(index);
+        out.u32(this.#local(imm0));
+        if (index === Op.localSet) this.#height = top;
+        return;
+      }
+      case Op.globalGet: {
+        const code = this.#context.globalCodes[imm0]!;
+        out.byte(index);
+        out.u32(this.#context.globalIndex[imm0]!);
+        if (code === f32) out.byte(Op.f32ReinterpretI32);
+        else if (code === f64) out.byte(Op.f64ReinterpretI64);
+        this.#push(code);
+        return;
+      }
+      case Op.globalSet: {
+        const code = this.#context.globalCodes[imm0]!;
+        this.#canonicalise(1);
+        if (code === f32) out.byte(Op.i32ReinterpretF32);
+        else if (code === f64) out.byte(Op.i64ReinterpretF64);
+        out.byte(index);
+        out.u32(this.#context.globalIndex[imm0]!);
+        this.#height--;
+        return;
+      }
+      case 0x25: // table.get
+        this.#site(0);
+        out.byte(index);
+        out.u32(imm0);
+        this.#codes[this.#height - 1] = this.#context.tableCodes[imm0]!;
+        return;
+      case 0x26: // table.set
+        this.#site(0);
+        out.byte(index);
+        out.u32(imm0);
+        this.#height -= 2;
+        return;
+      case 0xd0: // ref.null
+        out.byte(index);
+        out.byte(imm0);
+        this.#push(imm0);
+        return;
+      case 0xd1: // ref.is_null
+        out.byte(index);
+        this.#codes[this.#height - 1] = i32;
+        return;
+      case 0xd2: // ref.func
+        out.byte(index);
+        out.u32(this.#context.refIndex[imm0]!);
+        this.#push(funcref);
+        return;
+      default:
+        this.#prefixed(index);
+    }
+  }
+
+  /** Memory and table instructions beside loads and stores; the bulk ones charge by their last operand first. */
+  #prefixed(index: number): void {
+    const out = this.#out;
+    const { imm0, imm1 } = this.#instruction;
+    const { dropData, dropElements, grow } = this.#context;
+    if (OPCODE_BY_INDEX[index]!.bulk !== undefined) this.#chargeBulk(index);
+    const written = (operands: number, result: number, ...immediates: number[]): void => {
+      this.#site(0);
+      out.byte(0xfc);
+      out.u32(index - 256);
+      for (const immediate of immediates) out.u32(immediate);
+      this.#height -= operands;
+      if (result !== 0) this.#push(result);
+    };
+    switch (index) {
+      case 0x3f: // memory.size
+        out.byte(index);
+        out.byte(0);
+        this.#push(i32);
+        return;
+      case 0x40: // memory.grow
+        out.byte(Op.call);
+        out.u32(grow);
+        return;
+      case 256 + 0x08: // memory.init
+        written(3, 0, imm0, 0);
+        return;
+      case 256 + 0x09: // data.drop
+        written(0, 0, imm0);
+        this.#i32(imm0);
+        out.byte(Op.call);
+        out.u32(dropData);
+        return;
+      case 256 + 0x0a: // memory.copy
+        written(3, 0, 0, 0);
+        return;
+      case 256 + 0x0b: // memory.fill
+        written(3, 0, 0);
+        return;
+      case 256 + 0x0c: // table.init
+      case 256 + 0x0e: // table.copy
+        written(3, 0, imm0, imm1);
+        return;
+      case 256 + 0x0d: // elem.drop
+        written(0, 0, imm0);
+        this.#i32(imm0);
+        out.byte(Op.call);
+        out.u32(dropElements);
+        return;
+      case 256 + 0x0f: // table.grow
+        written(2, i32, imm0);
+        return;
+      case 256 + 0x10: // table.size
+        written(0, i32, imm0);
+        return;
+      case 256 + 0x11: // table.fill
+        written(3, 0, imm0);
+        return;
+      default: // trunc_sat
+        out.byte(0xfc);
+        out.u32(index - 256);
+        this.#codes[this.#height - 1] = RESULT[index]!;
+        this.#states[this.#height - 1] = EXACT;
+    }
+  }
+
+  /** Charges and tests for the amount on top of the stack (spec VM-FUEL-5), which stays there. */
+  #chargeBulk(index: number): void {
+    const out = this.#out;
+    const amount = this.#temp(i32, SCRATCH);
+    this.#set(amount);
+    if (index === 0x40) {
+      // More pages than a memory can have cost nothing.
+      this.#i32(0);
+      this.#get(amount);
+      this.#get(amount);
+      this.#i32(65_536);
+      out.byte(Op.i32GtU);
+      out.byte(Op.select);
+      this.#i32(10);
+      out.byte(Op.i32Shl);
+    } else {
+      this.#get(amount);
+      this.#i32(OPCODE_BY_INDEX[index]!.bulk === "bytes" ? BYTES_SHIFT : 3);
+      out.byte(Op.i32ShrU);
+    }
+    out.byte(Op.i64ExtendU);
+    this.#chargeTop();
+    this.#get(amount);
+  }
+
+  /** Before a float goes to a local. */
+  #store(local: number): void {
+    const top = this.#height - 1;
+    const code = this.#localCodes[local]!;
+    if (code !== f32 && code !== f64) return;
+    if (this.#exact[local] === 1) {
+      this.#canonicalise(1);
+      return;
+    }
+    if (this.#states[top] === EXACT) {
+      this.#exact[local] = 1;
+      this.#exactChanged = true;
+    } else this.#states[top] = DIRTY;
+  }
+
+  #select(index: number, code: number): void {
+    const out = this.#out;
+    const [first, second] = [this.#states[this.#height - 3]!, this.#states[this.#height - 2]!];
+    if (first !== second && first !== CLEAN && second !== CLEAN) this.#canonicalise(3);
+    out.byte(index);
+    if (index === 0x1c) {
+      out.u32(1);
+      out.byte(code);
+    }
+    this.#height -= 2;
+    if (first === CLEAN) this.#states[this.#height - 1] = second;
+    else if (second === CLEAN) this.#states[this.#height - 1] = first;
+    else if (first !== second) this.#states[this.#height - 1] = EXACT;
+  }
+
+  #branch(depth: number): void {
+    const construct = this.#label(depth);
+    this.#edge(construct);
+    this.#out.byte(Op.br);
+    this.#branchTo(construct);
+    this.#die();
+  }
+
+  // ---- calls
+
+  #call(callee: number): void {
+    const { input, linkage, functionTypes, callIndex } = this.#context;
+    const type = functionTypes[callee]!;
+    if (callee < input.importedFunctions) {
+      const link = linkage.links[callee]!;
+      if (link.kind === "bytes") {
+        this.#bytes(link.row, false);
+        return;
+      }
+      if (link.kind === "host") {
+        this.#host(callee, link, type, false);
+        return;
+      }
+      this.#announce();
+    }
+    this.#canonicalise(type.params.length);
+    this.#pushFuel();
+    this.#get(this.#fuel + 1);
+    this.#site(0);
+    this.#out.byte(Op.call);
+    this.#out.u32(callIndex[callee]!);
+    this.#afterCall(type);
+  }
+
+  #callIndirect(type: number, table: number): void {
+    const { structure } = this.#context;
+    const signature = structure.types[type]!;
+    const out = this.#out;
+    const element = this.#temp(i32, SCRATCH);
+    this.#announce();
+    this.#set(element);
+    this.#height--;
+    this.#canonicalise(signature.params.length);
+    this.#pushFuel();
+    this.#get(this.#fuel + 1);
+    this.#get(element);
+    this.#site(0);
+    out.byte(Op.callIndirect);
+    const [params, results] = internalType(signature);
+    out.u32(this.#context.type(params, results));
+    out.u32(table);
+    this.#afterCall(signature);
+  }
+
+  #afterCall({ params, results }: FunctionType): void {
+    this.#set(this.#fuel);
+    this.#pending = 0;
+    this.#height -= params.length;
+    for (const result of results) this.#push(ValueCode[result]);
+  }
+
+  /** Where other instances can be called: says whose call it is. */
+  #announce(): void {
+    const { linkage, instance, caller } = this.#context;
+    if (!linkage.shares) return;
+    this.#out.byte(Op.globalGet);
+    this.#out.u32(instance);
+    this.#out.byte(Op.globalSet);
+    this.#out.u32(caller);
+  }
+
+  /** Calls a host function: charge, test, publish the fuel, call, take the results (spec VM-FUEL-8, VM-HOST-1). */
+  #host(index: number, { fuel }: { fuel: CallFuel }, type: FunctionType, isAdapter: boolean): void {
+    const out = this.#out;
+    const { callIndex, fuel: global } = this.#context;
+    const { base, perByte, lengthArgument } =
+      typeof fuel === "number" ? { base: fuel, perByte: 0, lengthArgument: 0 } : fuel;
+    const codes = type.params.map((param) => ValueCode[param]);
+    const temps = this.#takeWords(codes, perByte === 0 ? codes.length : lengthArgument);
+    if (perByte > 0) {
+      this.#pending += base;
+      this.#get(temps[lengthArgument]!);
+      out.byte(Op.i64ExtendU);
+      this.#i64(perByte * 1024);
+      out.byte(Op.i64Mul);
+      this.#i64(10);
+      out.byte(Op.i64ShrU);
+      this.#chargeTop();
+    } else {
+      this.#settle(-base);
+      this.#pending = 0;
+      this.#testFuel(0);
+    }
+    this.#get(this.#fuel);
+    out.byte(Op.globalSet);
+    out.u32(global);
+    if (!isAdapter) this.#announce();
+    this.#pushWords(codes, temps);
+    this.#site(0);
+    out.byte(Op.call);
+    out.u32(callIndex[index]!);
+    out.byte(Op.globalGet);
+    out.u32(global);
+    this.#set(this.#fuel);
+    this.#height -= codes.length;
+    if (type.results.length === 1 && type.results[0] !== "i64") {
+      const code = ValueCode[type.results[0]!];
+      // A NaN of JavaScript has no bits of its own (spec VM-NAN-2).
+      this.#push(code, code === f32 || code === f64 ? DIRTY : EXACT);
+    } else for (const [k, result] of type.results.entries()) this.#result(ValueCode[result], k);
+  }
+
+  /** Result `k` of a call that left its results in the result block. */
+  #result(code: number, k: number): void {
+    const out = this.#out;
+    const { heap, resultFuncref, resultExternref } = this.#context;
+    this.#i32(code === funcref || code === externref ? k : 0);
+    if (code === funcref || code === externref) {
+      out.byte(Op.call);
+      out.u32(code === funcref ? resultFuncref : resultExternref);
+    } else {
+      out.byte(code === i32 ? Op.i32Load : code === i64 ? Op.i64Load : code === f32 ? Op.f32Load : Op.f64Load);
+      this.#memarg(2, 8 * k, heap);
+    }
+    this.#push(code);
+  }
+
+  /**
+   * Puts the arguments from the first i64 or `length` on into locals, since they cross as words; -1 for those that stay
+   * on the stack.
+   */
+  #takeWords(codes: readonly number[], length: number): number[] {
+    const wide = codes.indexOf(i64);
+    const first = Math.min(length, wide < 0 ? codes.length : wide);
+    const temps = codes.map((code, k) => (k < first ? -1 : this.#temp(code, WORDS + k)));
+    for (let k = codes.length - 1; k >= first; k--) this.#set(temps[k]!);
+    return temps;
+  }
+
+  #pushWords(codes: readonly number[], temps: readonly number[]): void {
+    const out = this.#out;
+    codes.forEach((code, k) => {
+      const temp = temps[k]!;
+      if (temp < 0) return;
+      this.#get(temp);
+      if (code !== i64) return;
+      out.byte(Op.i32Wrap);
+      this.#get(temp);
+      this.#i64(32);
+      out.byte(Op.i64ShrU);
+      out.byte(Op.i32Wrap);
+    });
+  }
+
+  /** A call of module `bytes`; through a table its price is charged here, else it is part of the block. */
+  #bytes(row: number, isAdapter: boolean): void {
+    const call = BYTES_CALLS[row]!;
+    const { params, results } = functionTypeOf(call);
+    const out = this.#out;
+    // A float that is stored shows its bits, and crosses as them.
+    this.#canonicalise(params.length);
+    if (params.at(-1) === "f32") out.byte(Op.i32ReinterpretF32);
+    else if (params.at(-1) === "f64") out.byte(Op.i64ReinterpretF64);
+    const codes = params.map((param) => bitsCode(ValueCode[param]));
+    const { fuel } = call;
+    const length = typeof fuel === "number" ? codes.length : fuel.lengthArgument;
+    const temps = this.#takeWords(codes, length);
+    if (isAdapter) this.#pending += typeof fuel === "number" ? fuel : fuel.base;
+    if (typeof fuel !== "number") {
+      this.#get(temps[length]!);
+      this.#i32(BYTES_SHIFT);
+      out.byte(Op.i32ShrU);
+      out.byte(Op.i64ExtendU);
+      this.#chargeTop();
+    } else if (isAdapter) {
+      this.#settle(0);
+      this.#testFuel(0);
+    }
+    this.#pushWords(codes, temps);
+    this.#site(0);
+    out.byte(Op.call);
+    out.u32(this.#context.bytesIndex[row]!);
+    this.#height -= codes.length;
+    const result = results[0];
+    if (result === undefined) return;
+    if (call.results[0]!.name === "ref") this.#refOfSlot();
+    else if (result === "i32") this.#push(i32);
+    else this.#result(ValueCode[result], 0);
+  }
+
+  /** The slot on the stack becomes the ref with the slot's generation; slot 0 has the generation 0. */
+  #refOfSlot(): void {
+    const out = this.#out;
+    const slot = this.#temp(i32, SCRATCH);
+    out.byte(Op.localTee);
+    out.u32(slot);
+    out.byte(Op.i64ExtendU);
+    this.#get(slot);
+    this.#i32(Math.log2(ENTRY_BYTES));
+    out.byte(Op.i32Shl);
+    out.byte(Op.i32Load);
+    this.#memarg(2, HEADER_BYTES, this.#context.heap);
+    out.byte(Op.i64ExtendU);
+    this.#i64(32);
+    out.byte(Op.i64Shl);
+    out.byte(Op.i64Or);
+    this.#push(i64);
+  }
+}
+
+/** Codes of a function's parameters and results with fuel and depth. */
+export function internalType({ params, results }: FunctionType): [params: number[], results: number[]] {
+  return [
+    [...params.map((param) => ValueCode[param]), i64, i32],
+    [...results.map((result) => ValueCode[result]), i64],
+  ];
+}
+
+/** The type that holds the bits of a value. */
+export function bitsCode(code: number): number {
+  if (code === f32) return i32;
+  return code === f64 ? i64 : code;
+}
+
+function grown(items: Uint8Array): Uint8Array {
+  const larger = new Uint8Array(items.length * 2);
+  larger.set(items);
+  return larger;
+}

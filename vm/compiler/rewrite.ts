@@ -1,0 +1,688 @@
+/**
+ * Rewrites a module for the compiled engine (spec VM-COMPILE): the guest's code with fuel, depth and canonical NaNs, as a
+ * module that V8 compiles. What it imports and exports is what `vm/compiled` links:
+ *
+ * Imports, all of module `a`. `i{k}` imported function k; `b{row}` a call of module `bytes`; `grow dropData dropElements
+ * rf rx` helpers; `memory`, `heap`; `t{k}` every table; `g{k}` imported global k with the bits of a float as an integer;
+ * `fuel mark depth instance caller` of the engine.
+ *
+ * Exports. `x{k}` calls own function k from JavaScript; `p` a table of all functions that a funcref can name; `g{k}` own
+ * globals; `e{k}` copies an active element segment to an offset; `dd{k}` drops a passive data segment, `de{k}` an element segment.
+ *
+ * A function inside has the guest's parameters, fuel (i64) and depth (i32), and the guest's results and fuel.
+ */
+import { Instruction, Reader, readInstruction } from "../bytecode/reader.ts";
+import type { ConstantExpression, FunctionType, ModuleStructure, ValueType } from "../bytecode/structure.ts";
+import { SectionId, ValueCode } from "../bytecode/structure.ts";
+import { Writer } from "../bytecode/writer.ts";
+import { BYTES_CALLS } from "../bytes.ts";
+import { type CallFuel, functionTypeOf } from "../declaration.ts";
+import type { TranslationInput } from "../reference/translate.ts";
+import { TrapCode } from "../trap.ts";
+import { BlockScan } from "./blocks.ts";
+import { bitsCode, type CodeContext, FunctionRewriter, internalType, Op } from "./function.ts";
+
+/** How an imported function is linked, as far as code depends on it. */
+export type ImportLink =
+  | { readonly kind: "host"; readonly fuel: CallFuel; readonly mayFree: boolean }
+  /** A function of another instance of the store, or a call of `bytes` that one exports. */
+  | { readonly kind: "guest"; readonly mayFree: boolean }
+  | { readonly kind: "bytes"; readonly row: number };
+
+/** What of an instance's imports the code depends on. */
+export interface Linkage {
+  /** Of each imported function. */
+  readonly links: readonly ImportLink[];
+  /** True when a function may be called by another instance, or call one. */
+  readonly shares: boolean;
+  /** True when a HeapRef may be a window over a memory. */
+  readonly windows: boolean;
+}
+
+export interface RewriteInput {
+  readonly translation: TranslationInput;
+  /** Per function index: 1 if a funcref may name it. */
+  readonly declared: Uint8Array;
+}
+
+/** What a function of the rewritten module is. */
+export type Origin =
+  /** Code of a guest's function. */
+  | { readonly kind: "guest"; readonly function: number }
+  /** Calls a guest's function from JavaScript: a frame that only shows when fuel has run out on the way back. */
+  | { readonly kind: "wrapper"; readonly function: number }
+  | { readonly kind: "skip" };
+
+/** A place in the guest's code. */
+export interface Site {
+  /** In the guest's module. */
+  readonly offset: number;
+  /** 0: the host engine tells which. */
+  readonly trap: TrapCode | 0;
+}
+
+const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
+const { i32, i64, funcref } = ValueCode;
+const FUNCTION = 0;
+const TABLE = 1;
+const MEMORY = 2;
+const GLOBAL = 3;
+
+/** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
+export const COMPILER_VERSION = 1;
+
+export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
+  return new Rewriter(input, linkage).run();
+}
+
+/** What {@link rewrite} of the same version made of the same module and linkage before: `bytes`. */
+export function reopen(input: RewriteInput, linkage: Linkage, bytes: Uint8Array): Rewritten {
+  return new Rewriter(input, linkage).reopen(bytes);
+}
+
+export class Rewritten {
+  /** The module, without a name section. */
+  readonly bytes: Uint8Array;
+  /** True when it imports the heap's memory. */
+  readonly usesHeap: boolean;
+  /** Function indices in the table `p`, in order. */
+  readonly declared: readonly number[];
+  readonly #rewriter: Rewriter;
+  readonly #sites = new Map<number, readonly { readonly offset: number; readonly site: Site }[]>();
+
+  constructor(rewriter: Rewriter, bytes: Uint8Array, usesHeap: boolean, declared: readonly number[]) {
+    this.#rewriter = rewriter;
+    this.bytes = bytes;
+    this.usesHeap = usesHeap;
+    this.declared = declared;
+  }
+
+  /** What function `index` of the rewritten module is. */
+  origin(index: number): Origin {
+    return this.#rewriter.origin(index);
+  }
+
+  /** All sites of function `index`, in order of their byte offsets in the rewritten module. */
+  sitesOf(index: number): readonly { readonly offset: number; readonly site: Site }[] {
+    const known = this.#sites.get(index);
+    if (known !== undefined) return known;
+    const sites = this.#rewriter.sites(index);
+    this.#sites.set(index, sites);
+    return sites;
+  }
+
+  /** The last site of function `index` at or before a byte offset in the rewritten module. */
+  site(index: number, offset: number): Site | undefined {
+    return this.sitesOf(index).findLast((entry) => entry.offset <= offset)?.site;
+  }
+}
+
+class Rewriter {
+  readonly #structure: ModuleStructure;
+  readonly #input: TranslationInput;
+  readonly #linkage: Linkage;
+  readonly #declared: readonly number[];
+  readonly #usesHeap: boolean;
+  readonly #functionTypes: readonly FunctionType[];
+  /** Imported functions that a funcref may name and that are no WebAssembly functions; own functions called from JavaScript. */
+  readonly #adapters: readonly number[];
+  readonly #wrapped: readonly number[];
+
+  readonly #types = new Writer();
+  readonly #typeIndices = new Map<string, number>();
+  readonly #imports = new Writer();
+  readonly #importCounts = [0, 0, 0, 0];
+
+  readonly #context: CodeContext;
+  readonly #scratch = new Writer(1 << 12);
+  readonly #functions: FunctionRewriter;
+  /** The functions behind the imports, in order; where the code of each begins in the module. */
+  readonly #bodies: readonly Body[];
+  #starts: Int32Array = new Int32Array(0);
+
+  constructor({ translation, declared }: RewriteInput, linkage: Linkage) {
+    const { structure, importedFunctions } = translation;
+    this.#structure = structure;
+    this.#input = translation;
+    this.#linkage = linkage;
+    this.#declared = [...declared.keys()].filter((index) => declared[index] === 1);
+    const imported = structure.imports.filter(({ type }) => type.kind === "function").map(({ typeIndex }) => typeIndex);
+    this.#functionTypes = [...imported, ...structure.functions].map((type) => structure.types[type]!);
+    this.#adapters = this.#declared.filter(
+      (index) => index < importedFunctions && linkage.links[index]!.kind !== "guest",
+    );
+    const called = structure.exports.filter(({ kind }) => kind === "function").map(({ index }) => index);
+    if (structure.start !== undefined) called.push(structure.start);
+    this.#wrapped = [...new Set(called)].filter((index) => index >= importedFunctions);
+    this.#usesHeap = linkage.links.some(
+      (link, k) => link.kind === "bytes" || (link.kind === "host" && usesBlock(this.#functionTypes[k]!)),
+    );
+    this.#context = this.#link();
+    this.#functions = new FunctionRewriter(this.#context, this.#scratch);
+    this.#bodies = this.#plan();
+  }
+
+  run(): Rewritten {
+    const structure = this.#structure;
+    const code = new Writer(2 * structure.bytes.length + 256);
+    const starts = this.#writeCode(code);
+    const out = new Writer(code.length + this.#types.length + 1024);
+    out.copy(HEADER);
+    section(out, SectionId.type, () => counted(out, this.#typeIndices.size, this.#types));
+    section(out, SectionId.import, () => {
+      counted(
+        out,
+        this.#importCounts.reduce((sum, count) => sum + count),
+        this.#imports,
+      );
+    });
+    section(out, SectionId.function, () => {
+      out.u32(this.#bodies.length);
+      for (const { type } of this.#bodies) out.u32(type);
+    });
+    if (this.#declared.length > 0)
+      section(out, SectionId.table, () => {
+        out.u32(1);
+        out.byte(funcref);
+        out.byte(1);
+        out.u32(this.#declared.length);
+        out.u32(this.#declared.length);
+      });
+    section(out, SectionId.global, () => this.#writeGlobals(out));
+    section(out, SectionId.export, () => this.#writeExports(out));
+    section(out, SectionId.element, () => this.#writeElements(out));
+    if (structure.dataCount !== undefined) section(out, SectionId.dataCount, () => out.u32(structure.data.length));
+    section(out, SectionId.code, () => counted(out, this.#bodies.length, code));
+    // The code is the end of what was written so far.
+    const offset = out.length - code.length;
+    this.#starts = starts.map((start) => start + offset);
+    if (structure.dataCount !== undefined) section(out, SectionId.data, () => this.#writeData(out));
+    return new Rewritten(this, out.written.slice(), this.#usesHeap, this.#declared);
+  }
+
+  origin(index: number): Origin {
+    return this.#bodies[index - this.#importCounts[FUNCTION]!]?.origin ?? { kind: "skip" };
+  }
+
+  reopen(bytes: Uint8Array): Rewritten {
+    this.#starts = codeStarts(bytes);
+    return new Rewritten(this, bytes, this.#usesHeap, this.#declared);
+  }
+
+  /** Writes function `index` once more, for its sites alone: so nothing of them is kept while all goes well. */
+  sites(index: number): { readonly offset: number; readonly site: Site }[] {
+    const own = index - this.#importCounts[FUNCTION]!;
+    const found: { readonly offset: number; readonly site: Site }[] = [];
+    const sites: number[] = [];
+    this.#functions.sites = sites;
+    this.#scratch.clear();
+    this.#bodies[own]?.write(sites);
+    this.#functions.sites = undefined;
+    for (let k = 0; k < sites.length; k += 3)
+      found.push({
+        offset: this.#starts[own]! + sites[k]!,
+        site: { offset: sites[k + 1]!, trap: sites[k + 2] as TrapCode | 0 },
+      });
+    return found;
+  }
+
+  // ---- linking
+
+  #link(): CodeContext {
+    const { structure, importedFunctions } = this.#input;
+    const { links, shares } = this.#linkage;
+    const callIndex = new Int32Array(this.#functionTypes.length).fill(-1);
+    const refIndex = new Int32Array(this.#functionTypes.length).fill(-1);
+    const bytesIndex = new Int32Array(BYTES_CALLS.length).fill(-1);
+    links.forEach((link, k) => {
+      const type = this.#functionTypes[k]!;
+      if (link.kind === "bytes") return;
+      callIndex[k] = this.#importFunction(`i${k}`, ...(link.kind === "guest" ? internalType(type) : wordType(type)));
+      if (link.kind === "guest") refIndex[k] = callIndex[k]!;
+    });
+    for (const link of links) {
+      if (link.kind !== "bytes" || bytesIndex[link.row]! >= 0) continue;
+      const call = BYTES_CALLS[link.row]!;
+      const [params, results] = bytesType(functionTypeOf(call));
+      const isRef = call.results[0]?.name === "ref";
+      bytesIndex[link.row] = this.#importFunction(`b${link.row}`, params, isRef ? [i32] : results);
+    }
+    const hosts = links.flatMap(({ kind }, k) => (kind === "host" ? [this.#functionTypes[k]!] : [])).filter(usesBlock);
+    const optional = (wanted: boolean, name: string, params: readonly number[], results: readonly number[]): number =>
+      wanted ? this.#importFunction(name, params, results) : -1;
+    const hasMemory = this.#importMemory();
+    const returns = (type: ValueType): boolean => hosts.some(({ results }) => results.includes(type));
+    const helpers = {
+      grow: optional(hasMemory, "grow", [i32], [i32]),
+      dropData: optional(structure.dataCount !== undefined, "dropData", [i32], []),
+      dropElements: optional(structure.elements.length > 0, "dropElements", [i32], []),
+      resultFuncref: optional(returns("funcref"), "rf", [i32], [funcref]),
+      resultExternref: optional(returns("externref"), "rx", [i32], [ValueCode.externref]),
+    };
+    const first = this.#importCounts[FUNCTION]!;
+    for (let k = importedFunctions; k < this.#functionTypes.length; k++) {
+      callIndex[k] = first + k - importedFunctions;
+      refIndex[k] = callIndex[k]!;
+    }
+    this.#adapters.forEach((index, k) => {
+      refIndex[index] = first + structure.functions.length + k;
+    });
+    const heap = this.#usesHeap ? this.#importHeap() : -1;
+    const tables = this.#importTables();
+    const globals = this.#importGlobals();
+    const engine = (name: string, code: number, mutable: boolean): number => this.#importGlobal(name, code, mutable);
+    const fuel = engine("fuel", i64, true);
+    const depth = engine("depth", i32, false);
+    const instance = shares ? engine("instance", i32, false) : -1;
+    const caller = shares ? engine("caller", i32, true) : -1;
+    const imported = globals.length;
+    for (const { type } of structure.globals) globals.push(type.value);
+    const own = this.#importCounts[GLOBAL]!;
+    return {
+      input: this.#input,
+      structure,
+      linkage: this.#linkage,
+      scan: new BlockScan(this.#input),
+      functionTypes: this.#functionTypes,
+      callIndex,
+      refIndex,
+      bytesIndex,
+      ...helpers,
+      heap,
+      fuel,
+      depth,
+      instance,
+      caller,
+      globalIndex: Int32Array.from(globals, (_, k) => (k < imported ? k : own + k - imported)),
+      globalCodes: Uint8Array.from(globals, (type) => ValueCode[type]),
+      tableCodes: Uint8Array.from(tables, (type) => ValueCode[type]),
+      type: (params, results) => this.#type(params, results),
+    };
+  }
+
+  #type(params: readonly number[], results: readonly number[]): number {
+    const key = `${params}>${results}`;
+    const known = this.#typeIndices.get(key);
+    if (known !== undefined) return known;
+    const index = this.#typeIndices.size;
+    this.#typeIndices.set(key, index);
+    this.#types.byte(0x60);
+    for (const codes of [params, results]) {
+      this.#types.u32(codes.length);
+      for (const code of codes) this.#types.byte(code);
+    }
+    return index;
+  }
+
+  #import(name: string, kind: number): number {
+    this.#imports.name("a");
+    this.#imports.name(name);
+    this.#imports.byte(kind);
+    return this.#importCounts[kind]!++;
+  }
+
+  #importFunction(name: string, params: readonly number[], results: readonly number[]): number {
+    const type = this.#type(params, results);
+    const index = this.#import(name, FUNCTION);
+    this.#imports.u32(type);
+    return index;
+  }
+
+  #importGlobal(name: string, code: number, mutable: boolean): number {
+    const index = this.#import(name, GLOBAL);
+    this.#imports.byte(code);
+    this.#imports.byte(mutable ? 1 : 0);
+    return index;
+  }
+
+  #importMemory(): boolean {
+    const { memories, imports } = this.#structure;
+    const imported = imports.flatMap(({ type }) => (type.kind === "memory" ? [type.type] : []));
+    const memory = [...imported, ...memories][0];
+    if (memory === undefined) return false;
+    this.#import("memory", MEMORY);
+    this.#imports.byte(0);
+    this.#imports.u32(memory.minimum);
+    return true;
+  }
+
+  #importHeap(): number {
+    const index = this.#import("heap", MEMORY);
+    this.#imports.byte(0);
+    this.#imports.u32(1);
+    return index;
+  }
+
+  /** Element type of each. */
+  #importTables(): ValueType[] {
+    const { imports } = this.#structure;
+    const imported = imports.flatMap(({ type }) => (type.kind === "table" ? [type.type] : []));
+    const tables = [...imported, ...this.#structure.tables];
+    tables.forEach(({ element, minimum }, k) => {
+      this.#import(`t${k}`, TABLE);
+      this.#imports.byte(ValueCode[element]);
+      this.#imports.byte(0);
+      this.#imports.u32(minimum);
+    });
+    return tables.map(({ element }) => element);
+  }
+
+  /** Type of each imported one. */
+  #importGlobals(): ValueType[] {
+    const imported = this.#structure.imports.flatMap(({ type }) => (type.kind === "global" ? [type.type] : []));
+    imported.forEach(({ value, mutable }, k) => {
+      this.#importGlobal(`g${k}`, bitsCode(ValueCode[value]), mutable);
+    });
+    return imported.map(({ value }) => value);
+  }
+
+  // ---- functions
+
+  #plan(): Body[] {
+    const { structure, importedFunctions } = this.#input;
+    const internal = (index: number): number => this.#type(...internalType(this.#functionTypes[index]!));
+    const bodies: Body[] = structure.functions.map((_, own) => ({
+      type: internal(importedFunctions + own),
+      origin: { kind: "guest", function: importedFunctions + own },
+      write: () => {
+        this.#functions.body(own);
+        return { runs: structure.bodies[own]!.locals, extra: this.#functions.extraLocals };
+      },
+    }));
+    for (const index of this.#adapters)
+      bodies.push({
+        type: internal(index),
+        origin: { kind: "skip" },
+        write: () => {
+          this.#functions.adapter(index);
+          return { runs: [], extra: this.#functions.extraLocals };
+        },
+      });
+    for (const index of this.#wrapped) bodies.push(this.#wrapper(index));
+    const plain = (params: readonly number[], write: () => void): void => {
+      bodies.push({
+        type: this.#type(params, []),
+        origin: { kind: "skip" },
+        write: () => {
+          write();
+          this.#scratch.byte(Op.end);
+          return { runs: [], extra: [] };
+        },
+      });
+    };
+    for (const { kind, index } of this.#segments())
+      plain(kind === "e" ? [i32] : [], () => this.#writeSegmentCode(kind, index));
+    return bodies;
+  }
+
+  /** Calls own function `index`: floats cross as their bits, fuel through the global. */
+  #wrapper(index: number): Body {
+    const { input, fuel, depth, callIndex } = this.#context;
+    const { params, results } = this.#functionTypes[index]!;
+    const out = this.#scratch;
+    const fuelLocal = params.length;
+    const write = (sites?: number[]) => {
+      const op = (opcode: number, immediate: number): void => {
+        out.byte(opcode);
+        out.u32(immediate);
+      };
+      params.forEach((param, k) => {
+        op(Op.localGet, k);
+        if (param === "f32") out.byte(Op.f32ReinterpretI32);
+        else if (param === "f64") out.byte(Op.f64ReinterpretI64);
+      });
+      op(Op.globalGet, fuel);
+      op(Op.globalGet, depth);
+      op(Op.call, callIndex[index]!);
+      op(Op.localTee, fuelLocal);
+      op(Op.globalSet, fuel);
+      op(Op.localGet, fuelLocal);
+      out.byte(Op.i64Const);
+      out.byte(0);
+      out.byte(Op.i64LtS);
+      out.byte(Op.if);
+      out.byte(0x40);
+      const body = this.#structure.bodies[index - input.importedFunctions]!;
+      sites?.push(out.length, body.end - 1, TrapCode.OutOfFuel);
+      out.byte(Op.unreachable);
+      out.byte(Op.end);
+      for (let k = results.length; k-- > 0; ) op(Op.localSet, fuelLocal + 1 + k);
+      results.forEach((result, k) => {
+        op(Op.localGet, fuelLocal + 1 + k);
+        if (result === "f32") out.byte(Op.i32ReinterpretF32);
+        else if (result === "f64") out.byte(Op.i64ReinterpretF64);
+      });
+      out.byte(Op.end);
+      return { runs: [], extra: [i64, ...results.map((result) => ValueCode[result])] };
+    };
+    const bits = (types: readonly ValueType[]): number[] => types.map((type) => bitsCode(ValueCode[type]));
+    return { type: this.#type(bits(params), bits(results)), origin: { kind: "wrapper", function: index }, write };
+  }
+
+  /** The functions for segments, in order. */
+  #segments(): readonly { readonly kind: "e" | "de" | "dd"; readonly index: number }[] {
+    const { elements, data, dataCount } = this.#structure;
+    return [
+      ...elements.flatMap(({ mode }, index) => (mode === "active" ? [{ kind: "e" as const, index }] : [])),
+      ...elements.flatMap(({ mode }, index) => (mode !== "declarative" ? [{ kind: "de" as const, index }] : [])),
+      ...data.flatMap(({ mode }, index) =>
+        mode === "passive" && dataCount !== undefined ? [{ kind: "dd" as const, index }] : [],
+      ),
+    ];
+  }
+
+  #writeSegmentCode(kind: "e" | "de" | "dd", index: number): void {
+    const out = this.#scratch;
+    const prefixed = (...words: number[]): void => {
+      out.byte(0xfc);
+      for (const word of words) out.u32(word);
+    };
+    if (kind === "e") {
+      const { items, table } = this.#structure.elements[index]!;
+      out.byte(Op.localGet);
+      out.u32(0);
+      for (const constant of [0, items.length]) {
+        out.byte(Op.i32Const);
+        out.s32(constant);
+      }
+      prefixed(0x0c, index, table);
+    }
+    prefixed(kind === "dd" ? 0x09 : 0x0d, index);
+  }
+
+  /** Writes all bodies; where the code of each begins in `code`. */
+  #writeCode(code: Writer): Int32Array {
+    const starts = new Int32Array(this.#bodies.length);
+    const scratch = this.#scratch;
+    this.#bodies.forEach(({ write }, k) => {
+      scratch.clear();
+      const { runs, extra } = write();
+      const sized = code.beginSized();
+      const own = runsOf(extra);
+      code.u32(runs.length + own.length);
+      for (const { count, type } of runs) {
+        code.u32(count);
+        code.byte(ValueCode[type]);
+      }
+      for (const { count, code: type } of own) {
+        code.u32(count);
+        code.byte(type);
+      }
+      code.copy(scratch.written);
+      code.endSized(sized);
+      starts[k] = code.length - scratch.length;
+    });
+    return starts;
+  }
+
+  // ---- the other sections
+
+  #writeGlobals(out: Writer): void {
+    out.u32(this.#structure.globals.length);
+    for (const { type, init } of this.#structure.globals) {
+      out.byte(bitsCode(ValueCode[type.value]));
+      out.byte(1);
+      this.#writeConstant(out, init);
+    }
+  }
+
+  #writeConstant(out: Writer, { start, end }: ConstantExpression): void {
+    const reader = new Reader(this.#structure.bytes, start, end);
+    const instruction = new Instruction();
+    while (reader.position < end) {
+      readInstruction(reader, instruction);
+      const { index, imm0, low, high, offset } = instruction;
+      if (index === Op.globalGet) {
+        out.byte(index);
+        out.u32(this.#context.globalIndex[imm0]!);
+      } else if (index === Op.f32Const) {
+        out.byte(Op.i32Const);
+        out.s32(low);
+      } else if (index === Op.f64Const) {
+        out.byte(Op.i64Const);
+        out.s64(low, high);
+      } else if (index === 0xd2) {
+        out.byte(index);
+        out.u32(this.#context.refIndex[imm0]!);
+      } else out.copy(this.#structure.bytes, offset, reader.position);
+    }
+  }
+
+  #writeExports(out: Writer): void {
+    const first = this.#importCounts[FUNCTION]!;
+    const { functions } = this.#structure;
+    const exports: (readonly [name: string, kind: number, index: number])[] = [];
+    const wrappers = first + functions.length + this.#adapters.length;
+    const segments = wrappers + this.#wrapped.length;
+    for (const [k, index] of this.#wrapped.entries()) exports.push([`x${index}`, FUNCTION, wrappers + k]);
+    for (const [k, { kind, index }] of this.#segments().entries())
+      exports.push([`${kind}${index}`, FUNCTION, segments + k]);
+    if (this.#declared.length > 0) exports.push(["p", TABLE, this.#importCounts[TABLE]!]);
+    const { globalIndex } = this.#context;
+    const imported = globalIndex.length - this.#structure.globals.length;
+    for (let k = imported; k < globalIndex.length; k++) exports.push([`g${k}`, GLOBAL, globalIndex[k]!]);
+    out.u32(exports.length);
+    for (const [name, kind, index] of exports) {
+      out.name(name);
+      out.byte(kind);
+      out.u32(index);
+    }
+  }
+
+  /** The guest's segments, passive all, and the contents of the table `p`. */
+  #writeElements(out: Writer): void {
+    const { elements } = this.#structure;
+    const { refIndex } = this.#context;
+    out.u32(elements.length + (this.#declared.length > 0 ? 1 : 0));
+    for (const { mode, element, items } of elements) {
+      out.u32(5);
+      out.byte(ValueCode[element]);
+      if (mode === "declarative") {
+        out.u32(0);
+        continue;
+      }
+      out.u32(items.length);
+      for (const item of items) {
+        if (typeof item === "number") {
+          out.byte(0xd2);
+          out.u32(refIndex[item]!);
+          out.byte(Op.end);
+        } else this.#writeConstant(out, item);
+      }
+    }
+    if (this.#declared.length === 0) return;
+    out.u32(2);
+    out.u32(this.#importCounts[TABLE]!);
+    out.byte(Op.i32Const);
+    out.byte(0);
+    out.byte(Op.end);
+    out.byte(0);
+    out.u32(this.#declared.length);
+    for (const index of this.#declared) out.u32(refIndex[index]!);
+  }
+
+  /** Active segments are copied by the instance, and dropped by then. */
+  #writeData(out: Writer): void {
+    const { data, bytes } = this.#structure;
+    out.u32(data.length);
+    for (const { mode, start, end } of data) {
+      out.byte(1);
+      const length = mode === "passive" ? end - start : 0;
+      out.u32(length);
+      out.copy(bytes, start, start + length);
+    }
+  }
+}
+
+interface Body {
+  readonly type: number;
+  readonly origin: Origin;
+  /** Writes the code; answers the locals. */
+  readonly write: (sites?: number[]) => {
+    readonly runs: readonly { readonly count: number; readonly type: ValueType }[];
+    readonly extra: readonly number[];
+  };
+}
+
+/** True for what does not return its results as one value of JavaScript. */
+function usesBlock({ results }: FunctionType): boolean {
+  return results.length > 1 || results[0] === "i64";
+}
+
+/** Type of a host function's import: an i64 crosses as two i32, results that use the result block as none. */
+function wordType(type: FunctionType): [params: number[], results: number[]] {
+  const params = type.params.flatMap((param) => (param === "i64" ? [i32, i32] : [ValueCode[param]]));
+  return [params, usesBlock(type) ? [] : type.results.map((result) => ValueCode[result])];
+}
+
+/** The same of a call of `bytes`: floats cross as their bits, loaded ones through the result block. */
+function bytesType({ params, results }: FunctionType): [params: number[], results: number[]] {
+  const words = params
+    .map((param) => bitsCode(ValueCode[param]))
+    .flatMap((code) => (code === i64 ? [i32, i32] : [code]));
+  return [words, results[0] === "i32" ? [i32] : []];
+}
+
+function runsOf(codes: readonly number[]): { count: number; readonly code: number }[] {
+  const runs: { count: number; readonly code: number }[] = [];
+  for (const code of codes) {
+    const last = runs.at(-1);
+    if (last?.code === code) last.count++;
+    else runs.push({ count: 1, code });
+  }
+  return runs;
+}
+
+/** Where the code of each body begins in a module, its locals skipped. */
+function codeStarts(bytes: Uint8Array): Int32Array {
+  const reader = new Reader(bytes, HEADER.length);
+  for (;;) {
+    const id = reader.readByte();
+    const size = reader.readU32();
+    if (id === SectionId.code) break;
+    reader.position += size;
+  }
+  return Int32Array.from({ length: reader.readU32() }, () => {
+    const size = reader.readU32();
+    const end = reader.position + size;
+    for (let runs = reader.readU32(); runs > 0; runs--) {
+      reader.readU32();
+      reader.readByte();
+    }
+    const start = reader.position;
+    reader.position = end;
+    return start;
+  });
+}
+
+function section(out: Writer, id: number, write: () => void): void {
+  out.byte(id);
+  const sized = out.beginSized();
+  write();
+  out.endSized(sized);
+}
+
+function counted(out: Writer, count: number, contents: Writer): void {
+  out.u32(count);
+  out.copy(contents.written);
+}
