@@ -11,16 +11,9 @@ export const Fact = {
   table: 1,
   /** An `if` with an `else`. */
   else: 2,
-  /** A loop that is one basic block: nothing begins or ends a block in it but a last `br_if` to itself. */
-  single: 4,
 } as const;
 
 const PRICES = Uint8Array.from(OPCODE_BY_INDEX, (opcode) => opcode?.price ?? 0);
-
-/** Opcodes that end a basic block, or may be in a loop only once it is more than one block. */
-const ENDS_SINGLE = Uint8Array.from({ length: OPCODE_BY_INDEX.length }, (_, index) =>
-  (index <= 0x11 && index !== 0x01 && index !== 0x0b && index !== 0x0d) || OPCODE_BY_INDEX[index]?.bulk ? 1 : 0,
-);
 
 /** Scans bodies one after the other into the same arrays. */
 export class BlockScan {
@@ -58,8 +51,6 @@ export class BlockScan {
     this.#begin(localsFuel(body.localCount));
     let dead = false;
     let deadDepth = 0;
-    // The innermost loop while it may still be a single block, or -1; and the construct depth inside it.
-    let single = -1;
     while (this.#depth > 0) {
       readInstruction(reader, instruction);
       const { index } = instruction;
@@ -74,10 +65,6 @@ export class BlockScan {
         }
         if (index !== 0x0b && index !== 0x05) continue;
       } else this.costs[this.blocks - 1]! += PRICES[index]!;
-      if (single >= 0 && ENDS_SINGLE[index] === 1) {
-        this.facts[single]! &= ~Fact.single;
-        single = -1;
-      }
       switch (index) {
         case 0x00:
           dead = true;
@@ -88,10 +75,6 @@ export class BlockScan {
         case 0x03:
           this.#open(index, this.#params(instruction.imm0));
           this.#begin(0);
-          if (this.#params(instruction.imm0) + this.#results(instruction.imm0) === 0) {
-            single = this.constructs - 1;
-            this.facts[single]! |= Fact.single;
-          }
           break;
         case 0x04:
           this.#open(index, this.#results(instruction.imm0));
@@ -109,11 +92,6 @@ export class BlockScan {
         case 0x0b: {
           const at = --this.#depth;
           const opcode = this.#opcodes[at]!;
-          if (single >= 0 && single === this.#numbers[at]) {
-            // Without a branch back it is no loop; behind a `br_if` that is not the last instruction a block begins.
-            if (this.costs[this.blocks - 1] !== 0 || this.#targeted[at] === 0) this.facts[single]! &= ~Fact.single;
-            single = -1;
-          }
           if (opcode === 0x03 || at === 0) break;
           if (dead && this.#targeted[at] === 0 && opcode !== 0x04) break;
           dead = false;
@@ -126,10 +104,6 @@ export class BlockScan {
           dead = true;
           break;
         case 0x0d:
-          if (single >= 0 && (instruction.imm0 !== 0 || this.#targeted[this.#depth - 1] === 1)) {
-            this.facts[single]! &= ~Fact.single;
-            single = -1;
-          }
           this.#branch(instruction.imm0);
           this.#begin(0);
           break;
