@@ -60,9 +60,11 @@ export class Body {
   readonly #code = new Code();
   readonly #type: FunctionType;
   readonly #locals: ValueType[];
-  /** Locals that statements may set; behind them one i32, then the counters. */
+  /** Locals that statements may set; behind them one i32, then the counters, then those for HeapRefs. */
   readonly #settable: number;
+  readonly #refs: readonly number[];
   #nextCounter: number;
+  readonly #lastCounter: number;
   readonly #stack: ValueType[] = [];
   /** No value below this height is taken as an operand. */
   #floor = 0;
@@ -81,19 +83,25 @@ export class Body {
     this.#locals.push("i32");
     this.#nextCounter = this.#locals.length;
     for (let k = 0; k < COUNTERS; k++) this.#locals.push(k % 2 === 0 ? "i32" : "i64");
+    this.#lastCounter = this.#locals.length;
+    const refs = environment.wild && environment.usesBytes ? 1 + this.#random.below(3) : 0;
+    this.#refs = Array.from({ length: refs }, () => this.#locals.push("i64") - 1);
+    // Large frames: locals that are only read.
+    if (environment.wild && this.#random.chance(0.04))
+      for (let k = this.#random.pick([40, 57, 300, 1500]); k > 0; k--) this.#locals.push(this.#random.pick(NUMBERS));
   }
 
-  /** A function's body. With its index as `endless` it begins by calling itself. */
-  function(seed: number, endless = -1): Code {
+  /** The body of function `index`, if others can call it. With `endless` it begins by calling itself. */
+  function(seed: number, index = -1, endless = false): Code {
     const { results } = this.#type;
     this.#frames.push({ label: results, results, base: 0, dead: false, counter: -1 });
-    if (endless >= 0) {
-      const callee = this.#environment.functions[endless]!;
+    if (endless) {
       this.#op("nop");
-      this.#arguments(callee);
-      this.#op("call", endless);
-      this.#returned(callee);
+      this.#callFunction(index);
     } else this.#spend();
+    for (const local of this.#refs) this.#newRef(local);
+    // As deep as the budget goes, with what follows still to be done at each return.
+    if (!endless && this.#environment.wild && index >= 0 && this.#random.chance(0.06)) this.#callFunction(index);
     if (this.#kept(seed)) {
       this.#statements(seed, 4 + this.#random.below(14));
       if (!this.#frame.dead) this.#storeLocals();
@@ -119,11 +127,18 @@ export class Body {
     }
   }
 
-  /** An entry: sets the budget, calls function `index`, and turns floats and references into integers. */
+  /** An entry: sets the budget, calls function `index`, some of them often, and turns floats and references into integers. */
   entry(index: number): Code {
     const environment = this.#environment;
     const { params, results } = environment.functions[index]!.type;
-    this.#constant("i32", 30 + this.#random.below(60));
+    // The last local counts the calls; see `locals`.
+    const counter = params.length + results.length;
+    const times = this.#random.pick([1, 1, 5, environment.repeats]);
+    if (times > 1) {
+      this.#op("loop");
+      this.#code.each((writer) => writer.byte(0x40));
+    }
+    this.#constant("i32", environment.budget);
     this.#op("global.set", BUDGET);
     const make = environment.calleeIndex("bytes", "new");
     if (make >= 0 && environment.trappy < 0.4) {
@@ -142,6 +157,7 @@ export class Body {
       if (type === "funcref" || type === "externref") this.#null(type);
       else {
         this.#op("local.get", k);
+        if (environment.wild) return;
         if (type === "f32") this.#op("f32.reinterpret_i32");
         else if (type === "f64") this.#op("f64.reinterpret_i64");
       }
@@ -150,10 +166,20 @@ export class Body {
     // A place for each result, behind the parameters; see `locals`.
     for (let k = results.length - 1; k >= 0; k--) {
       const type = results[k]!;
-      if (type === "f32") this.#op("i32.reinterpret_f32");
-      else if (type === "f64") this.#op("i64.reinterpret_f64");
-      else if (type === "funcref" || type === "externref") this.#op("ref.is_null");
+      if (type === "funcref" || type === "externref") this.#op("ref.is_null");
+      else if (type === "f32" && !environment.wild) this.#op("i32.reinterpret_f32");
+      else if (type === "f64" && !environment.wild) this.#op("i64.reinterpret_f64");
       this.#op("local.set", params.length + k);
+    }
+    if (times > 1) {
+      this.#op("local.get", counter);
+      this.#constant("i32", 1);
+      this.#op("i32.add");
+      this.#op("local.tee", counter);
+      this.#constant("i32", times);
+      this.#op("i32.lt_u");
+      this.#op("br_if", 0);
+      this.#op("end");
     }
     results.forEach((_, k) => {
       this.#op("local.get", params.length + k);
@@ -460,8 +486,12 @@ export class Body {
     else if (kind < 73) this.#control();
     else if (kind < 76) this.#nest();
     else if (kind < 84) this.#branch();
-    else if (kind < 90) this.#call();
-    else if (kind < 92) this.#callIndirect();
+    else if (kind < 88) this.#call();
+    else if (kind < 90) {
+      if (!this.#environment.wild) this.#call();
+      else if (random.chance(0.6) && this.#refs.length > 0) this.#heapLoop();
+      else this.#setAndCall();
+    } else if (kind < 92) this.#callIndirect();
     else if (kind < 95) this.#bulkMemory();
     else if (kind < 98) this.#table();
     else if (kind < 99) this.#op("nop");
@@ -629,14 +659,15 @@ export class Body {
 
   #block(kind: "block" | "if" | "loop", params: readonly ValueType[], results: readonly ValueType[]): void {
     const random = this.#random;
-    const looped = kind === "loop" && this.#nextCounter < this.#locals.length && this.#loops < 3;
+    const looped = kind === "loop" && this.#nextCounter < this.#lastCounter && this.#loops < 3;
     this.#need(params, 1);
     if (kind === "if" && params.length === 0) this.#condition();
     else if (kind === "if") this.#above(() => this.#condition());
     let counter = -1;
     if (looped) {
       counter = this.#nextCounter++;
-      const trips = random.below(6);
+      const long = this.#loops === 0 && random.chance(0.6);
+      const trips = random.below(long ? this.#environment.rounds : 6);
       this.#constant(this.#locals[counter]!, this.#locals[counter] === "i32" ? trips : BigInt(trips));
       this.#op("local.set", counter);
     }
@@ -846,6 +877,10 @@ export class Body {
 
   #arguments({ type, module, lengthArgument }: Callee): void {
     const random = this.#random;
+    if (this.#environment.wild && (module === "wild" || module === "fs" || module === "sys")) {
+      this.#hostArguments(type.params);
+      return;
+    }
     if (module !== "bytes" && lengthArgument === undefined) {
       this.#need(type.params, 1);
       return;
@@ -868,8 +903,27 @@ export class Body {
     this.#op("global.set", AMOUNT);
   }
 
-  /** Emits a HeapRef that lives. */
+  /** Mostly HeapRefs and windows that are fit. */
+  #hostArguments(params: readonly ValueType[]): void {
+    const random = this.#random;
+    for (const param of params) {
+      if (param === "i64" && !this.#trappy()) this.#reference();
+      else if (param === "i32" && random.chance(0.8)) this.#constant("i32", random.below(9));
+      else {
+        this.#value(param, 1);
+        continue;
+      }
+      this.#push(param);
+    }
+  }
+
+  /** Emits a HeapRef that lives; in wild code nearly always. */
   #reference(): void {
+    const random = this.#random;
+    if (this.#refs.length > 0 && random.chance(0.7)) {
+      this.#op("local.get", random.pick(this.#refs));
+      return;
+    }
     const ofMemory = this.#environment.calleeIndex("bytes", "of_memory");
     if (ofMemory >= 0 && this.#random.chance(0.3)) this.#op("call", ofMemory);
     else this.#op("global.get", REF);
@@ -879,6 +933,10 @@ export class Body {
     const environment = this.#environment;
     const index = this.#random.below(environment.functions.length);
     const callee = environment.functions[index]!;
+    if (environment.wild && (callee.name === "destroy" || callee.name === "free" || callee.name === "end")) {
+      this.#endRef(index);
+      return;
+    }
     if (callee.module === "bytes" && callee.name === "destroy") {
       if (this.#trappy()) this.#value("i64", 0);
       else {
@@ -895,6 +953,11 @@ export class Body {
       this.#op("global.set", REF);
       return;
     }
+    this.#callFunction(index);
+  }
+
+  #callFunction(index: number): void {
+    const callee = this.#environment.functions[index]!;
     this.#arguments(callee);
     this.#op("call", index);
     this.#returned(callee);
@@ -902,6 +965,7 @@ export class Body {
 
   /** What `bytes` moves keeps its bits here, but not on its way through JavaScript: only arithmetic's NaN will do. */
   #arithmetic(type: "f32" | "f64"): void {
+    if (this.#environment.wild) return;
     this.#constant(type, type === "f32" ? 0 : 0n);
     this.#op(`${type}.add`);
   }
@@ -942,7 +1006,7 @@ export class Body {
       ({ params, results }) => same(params, callee.type.params) && same(results, callee.type.results),
     );
     let table = callTable;
-    if (this.#trappy() && !priced) {
+    if (this.#trappy() && (!priced || environment.wild)) {
       // Other tables have functions of other modules, too.
       table = random.pick(environment.tables.flatMap(({ element }, k) => (element === "funcref" ? [k] : [])));
       this.#value("i32", 1);
@@ -965,6 +1029,135 @@ export class Body {
     }
     this.#op("call_indirect", environment.typeIndex(callee.type), table);
     this.#pop(1);
+    this.#returned(callee);
+  }
+
+  // ---- HeapRefs in locals
+
+  /** Makes `local` a HeapRef: of a new object, of the memory, or of another place. */
+  #newRef(local: number): void {
+    const environment = this.#environment;
+    const random = this.#random;
+    const call = (module: string, name: string): boolean => {
+      const index = environment.calleeIndex(module, name);
+      if (index >= 0) this.#op("call", index);
+      return index >= 0;
+    };
+    const kind = random.below(10);
+    if (kind < 2 && call("bytes", "of_memory")) this.#op("local.set", local);
+    else if (kind === 2) {
+      this.#op("global.get", REF);
+      this.#op("local.set", local);
+    } else if (kind === 3 && environment.trappy > 0 && call("wild", "make")) this.#op("local.set", local);
+    else {
+      const name = kind === 4 && environment.calleeIndex("wild", "allocate") >= 0 ? "allocate" : "new";
+      this.#constant("i32", random.pick([64, 64, 65, 100, 256, 1000, ...(environment.trappy > 0 ? [0, 7, 40] : [])]));
+      call(name === "new" ? "bytes" : "wild", name);
+      this.#op("local.set", local);
+    }
+  }
+
+  /** Ends the HeapRef of a local by function `index`. What it is afterwards: mostly another one. */
+  #endRef(index: number): void {
+    const { functions, trappy } = this.#environment;
+    const { name, type } = functions[index]!;
+    if (this.#refs.length === 0 || (name === "end" && trappy === 0)) return;
+    const local = this.#random.pick(this.#refs);
+    if (!this.#trappy() && name !== "end") {
+      // A new object, which can be ended whatever the local has.
+      this.#constant("i32", 80);
+      this.#op("call", this.#environment.calleeIndex("bytes", "new"));
+      this.#op("local.set", local);
+    }
+    this.#op("local.get", local);
+    this.#op("call", index);
+    this.#push(...type.results);
+    if (!this.#trappy()) this.#newRef(local);
+  }
+
+  /** A loop that works through HeapRefs, with their bounds in reach of a hoisting compiler, and what it must not hoist over. */
+  #heapLoop(): void {
+    const environment = this.#environment;
+    const random = this.#random;
+    if (this.#nextCounter >= this.#lastCounter || this.#loops >= 3 || this.#frame.dead) return;
+    const calls = environment.functions.flatMap(({ module, type }, index) =>
+      module === "bytes" && type.params[0] === "i64" && type.params.length > 1 ? [index] : [],
+    );
+    if (calls.length === 0) return;
+    const counter = this.#nextCounter++;
+    const type = this.#locals[counter] as "i32" | "i64";
+    const trips = 1 + random.below(this.#loops === 0 ? Math.max(40, environment.rounds) : 6);
+    this.#constant(type, type === "i32" ? trips : BigInt(trips));
+    this.#op("local.set", counter);
+    this.#op("loop");
+    this.#code.each((writer) => writer.byte(0x40));
+    this.#frames.push({ label: [], results: [], base: this.#stack.length, dead: false, counter });
+    this.#loops++;
+    if (this.#loops > 1) this.#spend();
+    for (let k = 1 + random.below(4); k > 0; k--) this.#heapStep(random.pick(calls), counter);
+    if (random.chance(0.3)) this.#statements(random.next(), 1 + random.below(2));
+    if (!this.#frame.dead) this.#again();
+    this.#loops--;
+    this.#finish();
+    this.#op("end");
+    this.#stack.length = this.#frames.pop()!.base;
+  }
+
+  /** One call of `bytes` at an offset that goes with the counter. */
+  #heapStep(index: number, counter: number): void {
+    const random = this.#random;
+    const { type, lengthArgument } = this.#environment.functions[index]!;
+    const stride = random.pick([0, 1, 1, 1, 4, 8]);
+    type.params.forEach((param, k) => {
+      if (param === "i64" && (k === 0 || k === 2)) {
+        if (this.#trappy()) this.#constant("i64", random.pick([0n, 1n, 0x1_0000_0001n, 0x2_0000_0001n, -1n]));
+        else this.#op("local.get", random.pick(this.#refs));
+      } else if (k === lengthArgument) this.#constant("i32", random.below(20));
+      else if (param === "i32" && type.params[k - 1] === "i64" && k < 4) {
+        this.#op("local.get", counter);
+        if (this.#locals[counter] === "i64") this.#op("i32.wrap_i64");
+        this.#constant("i32", stride);
+        this.#op("i32.mul");
+        // Within 64 bytes, or a little out of them.
+        this.#constant("i32", this.#trappy() ? 255 : 31);
+        this.#op("i32.and");
+        const offset = random.pick([0, 0, 1, 3, 7]);
+        this.#constant("i32", offset);
+        this.#op("i32.add");
+      } else {
+        this.#value(param, 1);
+        return;
+      }
+      this.#push(param);
+    });
+    this.#op("call", index);
+    this.#pop(type.params.length);
+    this.#push(...type.results);
+    const [result] = type.results;
+    if (result === undefined) return;
+    const locals = this.#localsOf(result, this.#settable);
+    this.#op("local.set", random.pick(locals));
+    this.#pop(1);
+  }
+
+  /** Puts a function in a table that can change, and calls it there. */
+  #setAndCall(): void {
+    const environment = this.#environment;
+    const random = this.#random;
+    const tables = environment.tables.flatMap(({ element }, k) =>
+      element === "funcref" && k !== environment.callTable ? [k] : [],
+    );
+    const table = random.pick(tables);
+    const index = random.below(environment.functions.length);
+    const callee = environment.functions[index]!;
+    if (["destroy", "free", "end"].includes(callee.name)) return;
+    const slot = random.below(environment.tables[table]!.minimum);
+    this.#constant("i32", slot);
+    this.#op("ref.func", index);
+    this.#op("table.set", table);
+    this.#arguments(callee);
+    this.#constant("i32", slot);
+    this.#op("call_indirect", environment.typeIndex(callee.type), table);
     this.#returned(callee);
   }
 

@@ -1,8 +1,10 @@
 /** What the bodies of a generated module may refer to: see `generate.ts`. */
+
+import { SYSCALLS } from "../../syscalls/table.ts";
 import type { FunctionType, RefType, ValueType } from "../../vm/bytecode/structure.ts";
 import { BYTES_CALLS } from "../../vm/bytes.ts";
-import { type CallFuel, functionTypeOf } from "../../vm/declaration.ts";
-import { HOST_MODELS } from "./host-models.ts";
+import { type CallFuel, functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
+import { HOST_MODELS, WILD_HOST } from "./host-models.ts";
 import { Random } from "./random.ts";
 
 export interface GenerateOptions {
@@ -10,17 +12,31 @@ export interface GenerateOptions {
   readonly skip?: ReadonlySet<number>;
   /** Imports `a.*` from this module. */
   readonly link?: Linkable;
+  /**
+   * For comparing our engines with each other: whatever a guest can do, also what plain V8 has no match for. HeapRefs of
+   * all kinds and ages, syscalls, NaNs of all bits through host and heap, long loops, deep stacks, large frames.
+   */
+  readonly wild?: boolean;
 }
 
 /** What a module has for another to import. */
 export interface Linkable {
   /** `f0`, `f1` …, for another module to import. */
   readonly functions: readonly FunctionType[];
+  /** Its imported functions, which it exports as `i0`, `i1` …. */
+  readonly imports: readonly Callee[];
   readonly hasMemory: boolean;
   readonly globals: readonly { readonly type: ValueType; readonly mutable: boolean }[];
 }
 
 export const NUMBERS: readonly ValueType[] = ["i32", "i64", "f32", "f64"];
+/** Rows of the syscall table in both their forms; `sys.exit` would end nearly every guest. */
+const SYSCALL_IMPORTS = SYSCALLS.filter(({ name }) => name !== "exit").flatMap((row) => [
+  { module: row.module, name: row.name, type: functionTypeOf(row), fuel: row.fuel },
+  ...(row.results.length > 1
+    ? [{ module: row.module, name: `${row.name}_p`, type: packedTypeOf(row), fuel: row.fuel }]
+    : []),
+]);
 const BYTES = BYTES_CALLS.map((call) => ({ name: call.name, type: functionTypeOf(call), fuel: call.fuel }));
 /** Types of the calls whose price depends on an argument. */
 export const LENGTH_TYPES = [...HOST_MODELS, ...BYTES].flatMap(({ type, fuel }) =>
@@ -64,14 +80,28 @@ export class Environment {
   readonly externs: boolean;
   /** Probability that an instruction that may trap is left unguarded. */
   readonly trappy: number;
+  readonly wild: boolean;
+  /** True when what is imported is exported, too. */
+  readonly passesOn: boolean;
+  /** Most entries of functions and inner loops of one call; of an outer loop rounds. */
+  readonly budget: number;
+  readonly rounds: number;
+  /** Most calls of a function by its entry. */
+  readonly repeats: number;
 
-  constructor(seed: number, { skip, link }: GenerateOptions) {
+  constructor(seed: number, { skip, link, wild }: GenerateOptions) {
     const random = new Random(seed);
     this.random = random;
     this.skip = skip ?? new Set();
-    this.trappy = random.pick([0, 0, 0, 0.03, 0.03, 0.4]);
-    this.usesBytes = random.chance(0.3);
+    this.wild = wild ?? false;
+    this.passesOn = this.wild && random.chance(0.5);
+    this.trappy = random.pick(this.wild ? [0, 0, 0, 0.005, 0.02, 0.2] : [0, 0, 0, 0.03, 0.03, 0.4]);
+    this.usesBytes = random.chance(this.wild ? 0.65 : 0.3);
     this.externs = random.chance(0.1);
+    const large = random.below(5);
+    this.budget = 30 + random.below(large === 0 ? 600 : 60);
+    this.rounds = [6, 300, 100, 40, 6][large]!;
+    this.repeats = random.pick([1, 10, 20, 40]);
     this.memory = link?.hasMemory && random.chance(0.6) ? "linked" : random.chance(0.92) ? "own" : "none";
     this.dataSizes = [0, 3, 70].slice(0, this.memory === "none" ? 0 : 3);
     this.elementSizes = [4, 2];
@@ -130,6 +160,15 @@ export class Environment {
     for (const { name, type, fuel } of HOST_MODELS)
       if (random.chance(0.25) && (name !== "fail" || this.trappy > 0)) add("env", name, type, fuel);
     if (this.externs) add("env", "object", { params: ["i32"], results: ["externref"] }, 2);
+    if (this.wild) {
+      for (const { name, type, lengthArgument } of link?.imports ?? [])
+        if (random.chance(0.4)) functions.push({ type, module: "a", name, lengthArgument });
+      for (const [name, { type, fuel }] of Object.entries(WILD_HOST))
+        if (random.chance(0.12) && (this.trappy > 0 || (name !== "traps" && name !== "throws")))
+          add("wild", name, type, fuel);
+      const syscalls = random.chance(0.12) ? SYSCALL_IMPORTS.filter(() => random.chance(0.12)) : [];
+      for (const { module, name, type, fuel } of syscalls) add(module, name, type, fuel);
+    }
     if (this.usesBytes)
       for (const { name, type, fuel } of BYTES)
         if (name === "new" || name === "destroy" || random.chance(0.3)) {

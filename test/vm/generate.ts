@@ -4,7 +4,7 @@
  * shrinks by replaying its seed with fewer statements.
  *
  * Every module ends: each loop has a counter, each function that may be entered often a share of one budget. Exported
- * functions `e0`, `e1` … take and give i32 and i64 only, so that a NaN's bits cross any boundary.
+ * functions `e0`, `e1` … take and give i32 and i64 only, so that a NaN's bits cross any boundary; wild ones f32 and f64 too.
  */
 import { type FunctionType, ValueCode, type ValueType } from "../../vm/bytecode/structure.ts";
 import { Writer } from "../../vm/bytecode/writer.ts";
@@ -76,18 +76,19 @@ export function generate(seed: number, options: GenerateOptions = {}): Generated
   const environment = new Environment(seed, options);
   const { functions, globals, tables, imported, random } = environment;
   const defined = functions.slice(imported);
-  const endless = environment.trappy > 0 && random.chance(0.15) ? 0 : -1;
+  const endless = environment.trappy > 0 && random.chance(environment.wild ? 0.06 : 0.15) ? 0 : -1;
   const bodies: { type: FunctionType; code: Code; locals: readonly ValueType[] }[] = defined.map(({ type }, k) => {
     const body = new Body(environment, type, mix(seed, 100 + k));
-    return { type, code: body.function(mix(seed, 200 + k), k === endless ? imported + k : -1), locals: body.declared };
+    return { type, code: body.function(mix(seed, 200 + k), imported + k, k === endless), locals: body.declared };
   });
   const entries: Signature[] = [];
   const asInteger = (type: ValueType): ValueType => (type === "i64" || type === "f64" ? "i64" : "i32");
+  const asNumber = (type: ValueType): ValueType => (type.endsWith("ref") ? "i32" : type);
   defined.forEach(({ type }, k) => {
-    const params = type.params.map(asInteger);
-    const results = type.results.map(asInteger);
+    const params = type.params.map(environment.wild ? asNumber : asInteger);
+    const results = type.results.map(environment.wild ? asNumber : asInteger);
     const body = new Body(environment, { params, results }, mix(seed, 300 + k));
-    bodies.push({ type: { params, results }, code: body.entry(imported + k), locals: results });
+    bodies.push({ type: { params, results }, code: body.entry(imported + k), locals: [...results, "i32"] });
     entries.push({ name: `e${k}`, params, results });
   });
   const start = random.chance(0.2) && environment.trappy === 0 ? bodies.length : -1;
@@ -175,6 +176,11 @@ export function generate(seed: number, options: GenerateOptions = {}): Generated
     const exports: [name: string, kind: number, index: number][] = [
       ...defined.map((_, k): [string, number, number] => [`f${k}`, 0, imported + k]),
       ...entries.map(({ name }, k): [string, number, number] => [name, 0, functions.length + k]),
+      ...(environment.passesOn ? functions.slice(0, imported) : []).map((_, k): [string, number, number] => [
+        `i${k}`,
+        0,
+        k,
+      ]),
       ...tables.flatMap((_, k): [string, number, number][] => [[`t${k}`, 1, k]]),
       ...globals.map((_, k): [string, number, number] => [`g${k}`, 3, k]),
     ];
@@ -258,6 +264,9 @@ export function generate(seed: number, options: GenerateOptions = {}): Generated
     statements: environment.statements,
     externs: environment.externs,
     functions: defined.map(({ type }) => type),
+    imports: environment.passesOn
+      ? functions.slice(0, imported).map((callee, k) => ({ ...callee, name: `i${k}` }))
+      : [],
     hasMemory: environment.memory !== "none",
     globals: globals.map(({ type, mutable }) => ({ type, mutable })),
   };

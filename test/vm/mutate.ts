@@ -28,7 +28,7 @@ export class Random {
 }
 
 /** A module taken apart: sections in order, the code section's bodies as instructions. */
-interface Parts {
+export interface Parts {
   sections: { id: number; contents: Uint8Array }[];
   /** Undefined when the module has no code section. */
   bodies: { locals: Uint8Array; instructions: Uint8Array[] }[];
@@ -43,29 +43,10 @@ export class Base {
     this.structure = decode(bytes, DEFAULT_LIMITS);
   }
 
-  #parts(): Parts {
-    const { bytes, sections, bodies } = this.structure;
-    const reader = new Reader(bytes);
-    const instruction = new Instruction();
-    return {
-      sections: sections.map(({ id, start, end }) => ({ id, contents: bytes.subarray(start, end) })),
-      bodies: bodies.map(({ start, code, end }) => {
-        const instructions: Uint8Array[] = [];
-        reader.reset(code, end);
-        while (reader.position < end) {
-          const from = reader.position;
-          readInstruction(reader, instruction);
-          instructions.push(bytes.subarray(from, reader.position));
-        }
-        return { locals: bytes.subarray(start, code), instructions };
-      }),
-    };
-  }
-
   /** One mutant; `kind` says how it came about. */
   mutant(random: Random): { kind: string; bytes: Uint8Array } {
     const kind = random.pick(KINDS);
-    const parts = this.#parts();
+    const parts = takeApart(this.structure);
     const count = random.next(8) === 0 ? 2 : 1;
     let bytes: Uint8Array | undefined;
     for (let k = 0; k < count; k++) bytes = MUTATIONS[kind](parts, random, bytes ?? this.bytes);
@@ -73,7 +54,25 @@ export class Base {
   }
 }
 
-function assemble({ sections, bodies }: Parts): Uint8Array {
+export function takeApart({ bytes, sections, bodies }: ModuleStructure): Parts {
+  const reader = new Reader(bytes);
+  const instruction = new Instruction();
+  return {
+    sections: sections.map(({ id, start, end }) => ({ id, contents: bytes.subarray(start, end) })),
+    bodies: bodies.map(({ start, code, end }) => {
+      const instructions: Uint8Array[] = [];
+      reader.reset(code, end);
+      while (reader.position < end) {
+        const from = reader.position;
+        readInstruction(reader, instruction);
+        instructions.push(bytes.subarray(from, reader.position));
+      }
+      return { locals: bytes.subarray(start, code), instructions };
+    }),
+  };
+}
+
+export function assemble({ sections, bodies }: Parts): Uint8Array {
   const writer = new Writer();
   writer.copy(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   for (const { id, contents } of sections) {

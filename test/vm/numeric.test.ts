@@ -24,9 +24,9 @@ import {
   truncToI64,
   u64ToF32,
 } from "../../vm/reference/numeric.ts";
-import { trapCodeOf } from "./differential.ts";
 import { MAKES_NAN } from "./generate-body.ts";
 import { F32_EDGES, F64_EDGES, I32_EDGES, I64_EDGES, Random, someBits } from "./random.ts";
+import { trapCodeOf } from "./subject.ts";
 
 const TYPES: { readonly [letter: string]: ValueType } = { i: "i32", I: "i64", f: "f32", F: "f64" };
 const EDGES: { readonly [letter: string]: readonly (number | bigint)[] } = {
