@@ -1,6 +1,6 @@
 /**
- * A process of its own for the syscalls group: `node syscalls.ts FOLDER` measures the cheapest syscall and `fs.read`
- * against their peers, on the file FOLDER/data, and prints JSON. With `--traced` a guest has been traced before.
+ * The syscalls group: what a host call costs, and `fs.read` against its peers. As a program, a process of its own:
+ * `node syscalls.ts ENGINE FOLDER` measures on the file FOLDER/data and prints JSON. With `--traced` a guest has been traced before.
  */
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,21 +8,105 @@ import { WASI } from "node:wasi";
 import { createAbi, directoryFileSystem, type FileSystem, MemoryFileSystem } from "../host/index.ts";
 import { OpenFlag } from "../syscalls/index.ts";
 import { type Instance, Module } from "../vm/index.ts";
-import { binaryOf, READ_SIZES } from "./kernels.ts";
+import { binaryOf } from "./kernels.ts";
+import {
+  atMost,
+  file,
+  type Group,
+  interleaved,
+  isMain,
+  measured,
+  type Options,
+  progress,
+  ratio,
+  table,
+} from "./report.ts";
 
-export interface SyscallTimes {
-  /** Nanoseconds a turn of an otherwise empty loop in the guest. */
+type Engine = "reference" | "compiled";
+
+/** Nanoseconds of a turn of an otherwise empty loop in the guest, and of a read. */
+interface Times {
+  /** A JavaScript function imported by a module on plain V8. */
+  readonly rawImport: number;
   readonly emptyImport: number;
   readonly cheapest: number;
-  /** By size in bytes: nanoseconds a read. */
+  /** By size in bytes. */
   readonly reads: { readonly [size: string]: ReadTimes };
 }
-export interface ReadTimes {
+interface ReadTimes {
   readonly readSync: number;
   readonly wasi: number;
   readonly directory: number;
   readonly memory: number;
 }
+
+/** How many bytes a read asks for. */
+const READ_SIZES = [4096, 1_048_576] as const;
+/** Length of the file that is read from end to end. */
+const READ_BYTES = 64 * 1024 * 1024;
+
+export async function syscallsGroup({ rounds, folder }: Options): Promise<Group> {
+  file(folder, "data", new Uint8Array(READ_BYTES).fill(7));
+  const runs: { readonly [form in "compiled" | "traced" | "reference"]: Times[] } = {
+    compiled: [],
+    traced: [],
+    reference: [],
+  };
+  for (let round = 0; round < rounds; round++) {
+    progress(`syscalls: round ${round + 1} of ${rounds}`);
+    runs.compiled.push(await measured<Times>("syscalls.ts", ["compiled", folder]));
+    runs.traced.push(await measured<Times>("syscalls.ts", ["compiled", folder, "--traced"]));
+    runs.reference.push(await measured<Times>("syscalls.ts", ["reference", folder]));
+  }
+  const best = (form: keyof typeof runs, time: (run: Times) => number): number => Math.min(...runs[form].map(time));
+  const rows = READ_SIZES.flatMap((size) => {
+    const of = (run: Times) => run.reads[size]!;
+    const readSyncTime = best("compiled", (run) => of(run).readSync);
+    const wasi = best("compiled", (run) => of(run).wasi);
+    return (["directory", "memory"] as const).map((fs) => {
+      const compiled = best("compiled", (run) => of(run)[fs]);
+      return [
+        `\`fs.read\` of ${size === 4096 ? "4 KiB" : "1 MiB"}, \`${fs}\``,
+        show(compiled),
+        show(best("reference", (run) => of(run)[fs])),
+        show(readSyncTime),
+        ratio(compiled / readSyncTime),
+        show(wasi),
+        ratio(compiled / wasi),
+      ];
+    });
+  });
+  const raw = best("compiled", (run) => run.rawImport);
+  const empty = best("compiled", (run) => run.emptyImport);
+  const cheapest = best("compiled", (run) => run.cheapest);
+  const small = (run: Times) => run.reads[4096]!.memory;
+  return {
+    title: "Host calls and syscalls",
+    text: `A turn of an otherwise empty loop in the guest; the first row on V8 without us. Fastest of ${rounds} processes.
+
+${table(
+  ["what", "a turn:"],
+  [
+    ["empty JavaScript import, V8", show(raw)],
+    ["empty host function of the embedder, compiled engine", show(empty)],
+    ["`sys.abi_version`, the cheapest syscall, compiled engine", show(cheapest)],
+    ["the same, tracing off, where another guest was traced before", show(best("traced", (run) => run.cheapest))],
+    ["empty host function, reference engine", show(best("reference", (run) => run.emptyImport))],
+    ["`sys.abi_version`, reference engine", show(best("reference", (run) => run.cheapest))],
+  ],
+)}
+Files are read from end to end, ${READ_BYTES / 2 ** 20} MiB; node:wasi's guest runs on V8. ÷: compiled engine over the peer. Where another guest was traced before, \`fs.read\` of 4 KiB, \`memory\`, takes ${show(best("traced", small))} (without: ${show(best("compiled", small))}).
+
+${table(["what", "compiled:", "reference:", "`fs.readSync`:", "÷:", "node:wasi `fd_read`:", "÷:"], rows)}`,
+    targets: [atMost("cheapest syscall over an empty import", 10, cheapest - raw, (value) => `${value.toFixed(1)} ns`)],
+  };
+}
+
+function show(nanoseconds: number): string {
+  return `${nanoseconds.toFixed(nanoseconds < 100 ? 1 : 0)} ns`;
+}
+
+// -------------------------------------------------------------------------------------------- one process
 
 const CALLS = 1_000_000;
 const TURNS = 5;
@@ -91,9 +175,9 @@ function nanoseconds(count: number, run: () => void): number {
   return (Math.min(...times) * 1e6) / count;
 }
 
-function reader(fs: FileSystem, observe?: () => void): Instance {
+function reader(engine: Engine, fs: FileSystem, observe?: () => void): Instance {
   const abi = createAbi({ mounts: [{ guest: "/", fs }], ...(observe && { observe }) });
-  const instance = Module.decode(binaryOf(READER)).instantiate({ ...abi });
+  const instance = Module.decode(binaryOf(READER)).instantiate({ ...abi, engine });
   if (instance.invoke("open")[0] !== 0) throw new Error("the guest cannot open its file");
   return instance;
 }
@@ -102,11 +186,11 @@ function checked(bytes: unknown, expected: number): void {
   if (Number(bytes) !== expected) throw new Error(`${bytes} bytes were read, not ${expected}`);
 }
 
-function readTimes(folder: string, size: number, memory: MemoryFileSystem): ReadTimes {
+function readTimes(engine: Engine, folder: string, size: number, memory: MemoryFileSystem): ReadTimes {
   const length = statSync(join(folder, "data")).size;
   const count = length / size;
   const guest = (fs: FileSystem): number => {
-    const instance = reader(fs);
+    const instance = reader(engine, fs);
     return nanoseconds(count, () => checked(instance.invoke("pass", [size, count])[0], length));
   };
   const wasi = new WASI({ version: "preview1", preopens: { "/": folder } });
@@ -131,23 +215,37 @@ function readTimes(folder: string, size: number, memory: MemoryFileSystem): Read
   };
 }
 
-function measure(folder: string): SyscallTimes {
+function measure(engine: Engine, folder: string): Times {
   const empty = { type: { params: [], results: ["i32"] }, fuel: 1, mayFree: false, call: () => 1 } as const;
   const { imports, kinds } = createAbi();
-  const caller = Module.decode(binaryOf(CALLER)).instantiate({ imports: { ...imports, host: { empty } }, kinds });
-  const calls = (name: string): number => nanoseconds(CALLS, () => caller.invoke(name, [CALLS]));
+  const caller = Module.decode(binaryOf(CALLER)).instantiate({
+    engine,
+    imports: { ...imports, host: { empty } },
+    kinds,
+  });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binaryOf(CALLER)), {
+    host: { empty: () => 1 },
+    sys: { abi_version: () => 1 },
+  });
+  const times = interleaved(10, [
+    () => exports.empty(CALLS),
+    () => caller.invoke("empty", [CALLS]),
+    () => caller.invoke("cheapest", [CALLS]),
+  ]);
+  const [rawImport, emptyImport, cheapest] = times.map((ms) => (ms * 1e6) / CALLS) as [number, number, number];
   const memory = new MemoryFileSystem({ data: new Uint8Array(statSync(join(folder, "data")).size).fill(7) });
-  const reads = Object.fromEntries(READ_SIZES.map((size) => [size, readTimes(folder, size, memory)]));
-  return { emptyImport: calls("empty"), cheapest: calls("cheapest"), reads };
+  const reads = Object.fromEntries(READ_SIZES.map((size) => [size, readTimes(engine, folder, size, memory)]));
+  return { rawImport, emptyImport, cheapest, reads };
 }
 
-if (import.meta.main) {
-  const [folder, traced] = process.argv.slice(2);
+if (isMain(import.meta.url)) {
+  const [engine, folder, traced] = process.argv.slice(2);
+  if (engine !== "compiled" && engine !== "reference") throw new Error("name an engine");
   if (folder === undefined) throw new Error("name a folder");
   if (traced === "--traced") {
     let events = 0;
-    reader(directoryFileSystem(folder), () => events++).invoke("pass", [4096, 1000]);
+    reader(engine, directoryFileSystem(folder), () => events++).invoke("pass", [4096, 1000]);
     if (events !== 1001) throw new Error(`${events} calls were traced`);
   }
-  console.log(JSON.stringify(measure(folder)));
+  console.log(JSON.stringify(measure(engine, folder)));
 }
