@@ -17,64 +17,18 @@ import type { FunctionType, ModuleStructure } from "../bytecode/structure.ts";
 import { ValueCode } from "../bytecode/structure.ts";
 import type { Writer } from "../bytecode/writer.ts";
 import { BYTES_CALLS } from "../bytes.ts";
-import { type CallFuel, functionTypeOf } from "../declaration.ts";
+import { type CallFuel, functionTypeOf, valueTypeOfParameter } from "../declaration.ts";
 import { BYTES_SHIFT } from "../fuel.ts";
 import { ENTRY_BYTES, HEADER_BYTES } from "../heap.ts";
 import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { type BlockScan, Fact } from "./blocks.ts";
+import { type BodyScan, BYTES_USES, BYTES_WIDTHS, BytesUse } from "./body.ts";
+import { HeapCode, type LookedUp, WIDTHS } from "./heap-access.ts";
+import { type HeapChanges, type HeapPlan, planHeap } from "./heap-regions.ts";
+import { Op, VOID } from "./op.ts";
 import type { ImportLink, Linkage } from "./rewrite.ts";
 
-/** Opcodes that are written here by name. */
-export const Op = {
-  unreachable: 0x00,
-  block: 0x02,
-  loop: 0x03,
-  if: 0x04,
-  else: 0x05,
-  end: 0x0b,
-  br: 0x0c,
-  brIf: 0x0d,
-  return: 0x0f,
-  call: 0x10,
-  callIndirect: 0x11,
-  drop: 0x1a,
-  select: 0x1b,
-  localGet: 0x20,
-  localSet: 0x21,
-  localTee: 0x22,
-  globalGet: 0x23,
-  globalSet: 0x24,
-  i32Load: 0x28,
-  i64Load: 0x29,
-  f32Load: 0x2a,
-  f64Load: 0x2b,
-  i32Const: 0x41,
-  i64Const: 0x42,
-  f32Const: 0x43,
-  f64Const: 0x44,
-  i32LtS: 0x48,
-  i32GtU: 0x4b,
-  i64LtS: 0x53,
-  f32Ne: 0x5c,
-  f64Ne: 0x62,
-  i32Sub: 0x6b,
-  i32Shl: 0x74,
-  i32ShrU: 0x76,
-  i64Add: 0x7c,
-  i64Sub: 0x7d,
-  i64Mul: 0x7e,
-  i64Or: 0x84,
-  i64Shl: 0x86,
-  i64ShrU: 0x88,
-  i32Wrap: 0xa7,
-  i64ExtendU: 0xad,
-  i32ReinterpretF32: 0xbc,
-  i64ReinterpretF64: 0xbd,
-  f32ReinterpretI32: 0xbe,
-  f64ReinterpretI64: 0xbf,
-} as const;
-export const VOID = 0x40;
 const { i32, i64, f32, f64, funcref, externref } = ValueCode;
 
 /** What the code of a module refers to, by index in the rewritten module. */
@@ -98,6 +52,8 @@ export interface CodeContext {
   readonly resultExternref: number;
   /** Memory index of the heap. */
   readonly heap: number;
+  /** What is needed to access its objects from the code; undefined: all calls of `bytes` stay calls. */
+  readonly objects: ObjectContext | undefined;
   /** Engine's globals, and by the guest's index its own. */
   readonly fuel: number;
   readonly depth: number;
@@ -110,6 +66,14 @@ export interface CodeContext {
   readonly tableCodes: Uint8Array;
   /** Index of a type in the rewritten module. */
   type(params: readonly number[], results: readonly number[]): number;
+}
+
+/** For functions that access objects of the heap. */
+export interface ObjectContext {
+  readonly changes: HeapChanges;
+  readonly scan: BodyScan;
+  /** Global with the highest slot. */
+  readonly slots: number;
 }
 
 /** How a float stands towards the canonical NaN. */
@@ -159,6 +123,12 @@ const NO_CODES: readonly number[] = [];
 /** Numbers of temporary locals above those for operands: for one value, and for arguments that cross as words. */
 const SCRATCH = 5000;
 const WORDS = 10_000;
+/** The same for a lookup's entry and length, and from here on 8 for each ref: base, limits by width. */
+const LOOKUP = 20_000;
+const REFS = 20_002;
+const REF_LOCALS = 8;
+/** Refs that are looked up for one access alone come behind those that are kept. */
+const PASSING = 32;
 
 /** Rewrites functions one after the other. */
 export class FunctionRewriter {
@@ -195,11 +165,16 @@ export class FunctionRewriter {
   #deadDepth = 0;
   #offset = 0;
 
+  // The heap's objects.
+  readonly #heap: HeapCode | undefined;
+  #plan: HeapPlan | undefined;
+
   /** `out` receives the code, without the locals. */
   constructor(context: CodeContext, out: Writer) {
     this.#context = context;
     this.#out = out;
     this.#reader = new Reader(context.structure.bytes);
+    if (context.objects !== undefined) this.#heap = new HeapCode(out, context.heap, context.objects.slots);
   }
 
   /** Codes of the locals that were added, in order. */
@@ -213,6 +188,7 @@ export class FunctionRewriter {
     const body = structure.bodies[own]!;
     const type = functionTypes[input.importedFunctions + own]!;
     scan.scan(body, type.results.length);
+    this.#plan = this.#planHeap(own);
     this.#enterLocals(type, body);
     const start = this.#out.length;
     const sites = this.sites?.length ?? 0;
@@ -295,7 +271,8 @@ export class FunctionRewriter {
       readInstruction(reader, instruction);
       this.#offset = instruction.offset;
       if (this.#dead) this.#skip(instruction.index);
-      else this.#rewrite(instruction.index);
+      else if (this.#plan === undefined) this.#rewrite(instruction.index);
+      else this.#rewriteWithLookups(this.#plan, instruction.index);
     }
     if (!this.#dead) this.#pushFuel();
     this.#out.byte(Op.end);
@@ -1014,16 +991,20 @@ export class FunctionRewriter {
   /** Result `k` of a call that left its results in the result block. */
   #result(code: number, k: number): void {
     const out = this.#out;
-    const { heap, resultFuncref, resultExternref } = this.#context;
-    this.#i32(code === funcref || code === externref ? k : 0);
+    const { resultFuncref, resultExternref } = this.#context;
     if (code === funcref || code === externref) {
+      this.#i32(k);
       out.byte(Op.call);
       out.u32(code === funcref ? resultFuncref : resultExternref);
-    } else {
-      out.byte(code === i32 ? Op.i32Load : code === i64 ? Op.i64Load : code === f32 ? Op.f32Load : Op.f64Load);
-      this.#memarg(2, 8 * k, heap);
-    }
+    } else this.#loadResult(code, k);
     this.#push(code);
+  }
+
+  /** Pushes cell `k` of the result block. */
+  #loadResult(code: number, k: number): void {
+    this.#i32(0);
+    this.#out.byte(code === i32 ? Op.i32Load : code === i64 ? Op.i64Load : code === f32 ? Op.f32Load : Op.f64Load);
+    this.#memarg(2, 8 * k, this.#context.heap);
   }
 
   /**
@@ -1055,6 +1036,10 @@ export class FunctionRewriter {
 
   /** A call of module `bytes`; through a table its price is charged here, else it is part of the block. */
   #bytes(row: number, isAdapter: boolean): void {
+    if (!isAdapter && this.#plan !== undefined && this.#heap !== undefined && BYTES_USES[row] === BytesUse.access) {
+      this.#access(this.#plan, this.#heap, row);
+      return;
+    }
     const call = BYTES_CALLS[row]!;
     const { params, results } = functionTypeOf(call);
     const out = this.#out;
@@ -1087,6 +1072,122 @@ export class FunctionRewriter {
     if (call.results[0]!.name === "ref") this.#refOfSlot();
     else if (result === "i32") this.#push(i32);
     else this.#result(ValueCode[result], 0);
+  }
+
+  // ---- objects of the heap
+
+  #planHeap(own: number): HeapPlan | undefined {
+    const { objects, input } = this.#context;
+    if (objects === undefined || objects.changes.accesses[own] === 0) return undefined;
+    objects.scan.scan(input.importedFunctions + own);
+    return planHeap(objects.scan);
+  }
+
+  /** Lookups stand in front of a loop and of an access, and behind what makes them out of date. */
+  #rewriteWithLookups(plan: HeapPlan, index: number): void {
+    const refs = plan.lookups.get(this.#offset);
+    const inFront = index === Op.loop || plan.uses.has(this.#offset);
+    if (refs !== undefined && inFront) this.#lookUpAll(plan, refs);
+    this.#rewrite(index);
+    if (refs !== undefined && !inFront) this.#lookUpAll(plan, refs);
+  }
+
+  /** Looks up the refs of a set. */
+  #lookUpAll(plan: HeapPlan, refs: number): void {
+    for (let place = 0; place < plan.refs.length; place++)
+      if (((refs >>> place) & 1) === 1) this.#lookUp(this.#kept(plan, place));
+  }
+
+  #lookUp(ref: LookedUp): void {
+    this.#heap!.lookUp(ref, this.#temp(i32, LOOKUP), this.#temp(i32, LOOKUP + 1));
+  }
+
+  #kept(plan: HeapPlan, place: number): LookedUp {
+    const { local, widths } = plan.refs[place]!;
+    return this.#lookedUp(this.#local(local), place, widths);
+  }
+
+  #lookedUp(ref: number, place: number, widths: number): LookedUp {
+    const first = REFS + REF_LOCALS * place;
+    const limits = WIDTHS.map((_, k) => (((widths >>> k) & 1) === 1 ? this.#temp(i32, first + 1 + k) : undefined));
+    return { ref, base: this.#temp(i32, first), limits };
+  }
+
+  /**
+   * An access through refs without a call. What a check does not allow goes to the call, which throws; but where a ref may
+   * be a window over a memory it may go well.
+   */
+  #access(plan: HeapPlan, heap: HeapCode, row: number): void {
+    const out = this.#out;
+    const { params, results, fuel } = BYTES_CALLS[row]!;
+    const codes = functionTypeOf(BYTES_CALLS[row]!).params.map((param) => ValueCode[param]);
+    this.#canonicalise(codes.length);
+    const places = plan.uses.get(this.#offset)!;
+    const refs: LookedUp[] = [];
+    const locals = codes.map((code, k) => {
+      const temp = WORDS + k;
+      if (typeof params[k]!.type !== "object") return this.#temp(code, temp);
+      const place = places[refs.length]!;
+      const widths = 1 << WIDTHS.indexOf(BYTES_WIDTHS[row]!);
+      const passing = PASSING + refs.length;
+      refs.push(place >= 0 ? this.#kept(plan, place) : this.#lookedUp(this.#temp(code, temp), passing, widths));
+      return refs[refs.length - 1]!.ref;
+    });
+    for (let k = codes.length - 1; k >= 0; k--) {
+      if (locals[k]! < this.#localCount + 2) out.byte(Op.drop);
+      else this.#set(locals[k]!);
+    }
+    this.#height -= codes.length;
+    if (typeof fuel !== "number") {
+      this.#get(locals[fuel.lengthArgument]!);
+      this.#i32(BYTES_SHIFT);
+      out.byte(Op.i32ShrU);
+      out.byte(Op.i64ExtendU);
+      this.#chargeTop();
+    }
+    for (const [k, place] of places.entries()) if (place < 0) this.#lookUp(refs[k]!);
+    const result = results[0] === undefined ? undefined : ValueCode[valueTypeOfParameter(results[0].type)];
+    if (this.#context.linkage.windows) {
+      heap.check(row, refs, locals, true);
+      out.byte(Op.if);
+      out.byte(result ?? VOID);
+      heap.access(row, refs, locals);
+      out.byte(Op.else);
+      this.#callBytes(row, codes, locals);
+      if (result !== undefined && result !== i32) this.#loadResult(result, 0);
+      out.byte(Op.end);
+    } else {
+      heap.check(row, refs, locals, false);
+      out.byte(Op.if);
+      out.byte(VOID);
+      this.#callBytes(row, codes, locals);
+      out.byte(Op.unreachable);
+      out.byte(Op.end);
+      heap.access(row, refs, locals);
+    }
+    if (result !== undefined) this.#push(result);
+  }
+
+  /** Calls row `row` of `bytes` with arguments in locals; floats cross as their bits. */
+  #callBytes(row: number, codes: readonly number[], locals: readonly number[]): void {
+    const out = this.#out;
+    codes.forEach((code, k) => {
+      const local = locals[k]!;
+      if (code === i64) this.#pushWords([code], [local]);
+      else if (code === f64) {
+        const bits = this.#temp(i64, SCRATCH);
+        this.#get(local);
+        out.byte(Op.i64ReinterpretF64);
+        this.#set(bits);
+        this.#pushWords([i64], [bits]);
+      } else {
+        this.#get(local);
+        if (code === f32) out.byte(Op.i32ReinterpretF32);
+      }
+    });
+    this.#site(0);
+    out.byte(Op.call);
+    out.u32(this.#context.bytesIndex[row]!);
   }
 
   /** The slot on the stack becomes the ref with the slot's generation; slot 0 has the generation 0. */

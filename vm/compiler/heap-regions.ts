@@ -10,10 +10,12 @@ import { Instruction, Reader, readInstruction } from "../bytecode/reader.ts";
 import type { TranslationInput } from "../reference/translate.ts";
 import { type BodyScan, BYTES_USES, BytesUse, Event } from "./body.ts";
 
-/** Per function index: 1 if a call of it may make or free a heap object; and whether one through a table may. */
 export interface HeapChanges {
+  /** Per function index: 1 if a call of it may make or free a heap object; and whether one through a table may. */
   readonly functions: Uint8Array;
   readonly indirect: boolean;
+  /** Per own function: 1 if it has an access. */
+  readonly accesses: Uint8Array;
 }
 
 /**
@@ -25,6 +27,7 @@ export function heapChanges(input: TranslationInput, declared: Uint8Array, share
   const { structure, importedFunctions, bytesRows } = input;
   const count = input.paramCounts.length;
   const functions = new Uint8Array(count);
+  const accesses = new Uint8Array(structure.bodies.length);
   // The callers of each function, and at `count` those of some function in a table.
   const callers: number[][] = [];
   for (let index = 0; index <= count; index++) callers.push([]);
@@ -37,7 +40,9 @@ export function heapChanges(input: TranslationInput, declared: Uint8Array, share
     while (reader.position < end) {
       readInstruction(reader, instruction);
       if (instruction.index !== 0x10 && instruction.index !== 0x11) continue;
-      const from = callers[instruction.index === 0x10 ? instruction.imm0 : count]!;
+      const callee = instruction.index === 0x10 ? instruction.imm0 : count;
+      if (callee < importedFunctions && BYTES_USES[bytesRows[callee]!] === BytesUse.access) accesses[own] = 1;
+      const from = callers[callee]!;
       // Calls of one caller stand together.
       if (from[from.length - 1] !== caller) from.push(caller);
     }
@@ -63,7 +68,7 @@ export function heapChanges(input: TranslationInput, declared: Uint8Array, share
     for (const caller of callers[index]!) mark(caller);
     if (declared[index] === 1) markIndirect();
   }
-  return { functions, indirect };
+  return { functions, indirect, accesses };
 }
 
 /** A ref that is kept looked up: the local it is in, and the widths ({@link widthBit}) it is accessed with. */
@@ -75,17 +80,22 @@ export interface PlannedRef {
 /** The plan for one function. Sets of refs have bit k for `refs[k]`. */
 export interface HeapPlan {
   readonly refs: readonly PlannedRef[];
-  /** For each ref of each access in order, dead code apart: its place in `refs`, or -1: it must be looked up for itself. */
-  readonly uses: readonly number[];
+  /** By the offset of an access, dead code apart: of each of its refs the place in `refs`, or -1: look it up for itself. */
+  readonly uses: ReadonlyMap<number, readonly number[]>;
   /**
-   * Offset of an instruction, and the refs to look up there: in front of a `loop` and of an access, behind any other, which
-   * writes a ref's local or may change the table. In order.
+   * By the offset of an instruction: the refs to look up there, in front of a `loop` and of an access, behind any other,
+   * which writes a ref's local or may change the table.
    */
-  readonly lookups: readonly { readonly offset: number; readonly refs: number }[];
+  readonly lookups: ReadonlyMap<number, number>;
 }
 
 /** Refs of a function that are kept; accesses through others look up each time. */
 const MOST_REFS = 31;
+/**
+ * Locals for what was looked up, beside one for each local of the function: a frame's depth slots leave room for them on
+ * the host's stack.
+ */
+const SPARE_LOCALS = 8;
 /** Loops that change the table or a ref at no more places than this keep their refs looked up, and look up again there. */
 const MOST_CHANGES = 4;
 
@@ -115,12 +125,15 @@ class Planner {
   readonly #refs: { local: number; widths: number }[] = [];
   /** Bit of each local that is a ref, else 0. */
   readonly #bits: Int32Array;
-  readonly #uses: number[] = [];
-  readonly #lookups: { offset: number; refs: number }[] = [];
+  readonly #uses = new Map<number, number[]>();
+  readonly #lookups = new Map<number, number>();
+  /** Locals that may still be added. */
+  #room: number;
 
   constructor(scan: BodyScan) {
     this.#scan = scan;
     this.#bits = new Int32Array(scan.locals);
+    this.#room = SPARE_LOCALS + scan.locals;
   }
 
   plan(): HeapPlan {
@@ -130,23 +143,32 @@ class Planner {
   }
 
   #findRefs(): void {
-    const { events, length } = this.#scan;
+    const { events, offsets, length } = this.#scan;
     for (let at = 0; at < length; at++) {
       if ((events[at]! & 15) !== Event.use) continue;
       const payload = events[at]! >> 4;
-      const local = (payload >> 5) - 1;
-      if (local < 0 || (this.#bits[local] === 0 && this.#refs.length === MOST_REFS)) {
-        this.#uses.push(-1);
-        continue;
-      }
-      if (this.#bits[local] === 0) {
-        this.#bits[local] = 1 << this.#refs.length;
-        this.#refs.push({ local, widths: 0 });
-      }
-      const place = 31 - Math.clz32(this.#bits[local]!);
-      this.#refs[place]!.widths |= payload & 31;
-      this.#uses.push(place);
+      const place = this.#keep((payload >> 5) - 1, payload & 31);
+      const others = this.#uses.get(offsets[at]!);
+      if (others === undefined) this.#uses.set(offsets[at]!, [place]);
+      else others.push(place);
     }
+  }
+
+  /** Place of the ref in a local, which is then kept for that width too; -1 if there is no room, or no local. */
+  #keep(local: number, width: number): number {
+    if (local < 0) return -1;
+    let place = 31 - Math.clz32(this.#bits[local]!);
+    const isNew = place < 0;
+    if (!isNew && (this.#refs[place]!.widths & width) !== 0) return place;
+    this.#room -= isNew ? 2 : 1;
+    if (this.#room < 0 || (isNew && this.#refs.length === MOST_REFS)) return -1;
+    if (isNew) {
+      place = this.#refs.length;
+      this.#bits[local] = 1 << place;
+      this.#refs.push({ local, widths: 0 });
+    }
+    this.#refs[place]!.widths |= width;
+    return place;
   }
 
   #effects(): LoopEffects[] {
@@ -247,10 +269,7 @@ class Planner {
   }
 
   #lookUp(offset: number, refs: number): number {
-    if (refs === 0) return 0;
-    const last = this.#lookups[this.#lookups.length - 1];
-    if (last?.offset === offset) last.refs |= refs;
-    else this.#lookups.push({ offset, refs });
+    if (refs !== 0) this.#lookups.set(offset, (this.#lookups.get(offset) ?? 0) | refs);
     return refs;
   }
 

@@ -4,7 +4,7 @@
  *
  * Imports, all of module `a`. `i{k}` imported function k; `b{row}` a call of module `bytes`; `grow dropData dropElements
  * rf rx` helpers; `memory`, `heap`; `t{k}` every table; `g{k}` imported global k with the bits of a float as an integer;
- * `fuel mark depth instance caller` of the engine.
+ * `fuel mark depth slots instance caller` of the engine.
  *
  * Exports. `x{k}` calls own function k from JavaScript; `p` a table of all functions that a funcref can name; `g{k}` own
  * globals; `e{k}` copies an active element segment to an offset; `dd{k}` drops a passive data segment, `de{k}` an element segment.
@@ -20,7 +20,10 @@ import { type CallFuel, functionTypeOf } from "../declaration.ts";
 import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { BlockScan } from "./blocks.ts";
-import { bitsCode, type CodeContext, FunctionRewriter, internalType, Op } from "./function.ts";
+import { BodyScan, BYTES_USES, BytesUse } from "./body.ts";
+import { bitsCode, type CodeContext, FunctionRewriter, internalType, type ObjectContext } from "./function.ts";
+import { heapChanges } from "./heap-regions.ts";
+import { Op } from "./op.ts";
 
 /** How an imported function is linked, as far as code depends on it. */
 export type ImportLink =
@@ -69,15 +72,26 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 1;
+export const COMPILER_VERSION = 2;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
 }
 
-/** What {@link rewrite} of the same version made of the same module and linkage before: `bytes`. */
-export function reopen(input: RewriteInput, linkage: Linkage, bytes: Uint8Array): Rewritten {
-  return new Rewriter(input, linkage).reopen(bytes);
+/** All sites of a rewritten function, in order of their byte offsets in the rewritten module. */
+export type Sites = readonly { readonly offset: number; readonly site: Site }[];
+
+/**
+ * What {@link rewrite} of the same version made of the same module and linkage before: `bytes`. Where its functions were
+ * changed since, their numbers apart, `sitesOf` tells the sites.
+ */
+export function reopen(
+  input: RewriteInput,
+  linkage: Linkage,
+  bytes: Uint8Array,
+  sitesOf?: (index: number) => Sites,
+): Rewritten {
+  return new Rewriter(input, linkage).reopen(bytes, sitesOf);
 }
 
 export class Rewritten {
@@ -88,10 +102,18 @@ export class Rewritten {
   /** Function indices in the table `p`, in order. */
   readonly declared: readonly number[];
   readonly #rewriter: Rewriter;
-  readonly #sites = new Map<number, readonly { readonly offset: number; readonly site: Site }[]>();
+  readonly #sitesOf: (index: number) => Sites;
+  readonly #sites = new Map<number, Sites>();
 
-  constructor(rewriter: Rewriter, bytes: Uint8Array, usesHeap: boolean, declared: readonly number[]) {
+  constructor(
+    rewriter: Rewriter,
+    bytes: Uint8Array,
+    usesHeap: boolean,
+    declared: readonly number[],
+    sitesOf: (index: number) => Sites,
+  ) {
     this.#rewriter = rewriter;
+    this.#sitesOf = sitesOf;
     this.bytes = bytes;
     this.usesHeap = usesHeap;
     this.declared = declared;
@@ -103,10 +125,10 @@ export class Rewritten {
   }
 
   /** All sites of function `index`, in order of their byte offsets in the rewritten module. */
-  sitesOf(index: number): readonly { readonly offset: number; readonly site: Site }[] {
+  sitesOf(index: number): Sites {
     const known = this.#sites.get(index);
     if (known !== undefined) return known;
-    const sites = this.#rewriter.sites(index);
+    const sites = this.#sitesOf(index);
     this.#sites.set(index, sites);
     return sites;
   }
@@ -197,20 +219,24 @@ class Rewriter {
     const offset = out.length - code.length;
     this.#starts = starts.map((start) => start + offset);
     if (structure.dataCount !== undefined) section(out, SectionId.data, () => this.#writeData(out));
-    return new Rewritten(this, out.written.slice(), this.#usesHeap, this.#declared);
+    return this.#rewritten(out.written.slice(), (index) => this.sites(index));
+  }
+
+  #rewritten(bytes: Uint8Array, sitesOf: (index: number) => Sites): Rewritten {
+    return new Rewritten(this, bytes, this.#usesHeap, this.#declared, sitesOf);
   }
 
   origin(index: number): Origin {
     return this.#bodies[index - this.#importCounts[FUNCTION]!]?.origin ?? { kind: "skip" };
   }
 
-  reopen(bytes: Uint8Array): Rewritten {
-    this.#starts = codeStarts(bytes);
-    return new Rewritten(this, bytes, this.#usesHeap, this.#declared);
+  reopen(bytes: Uint8Array, sitesOf?: (index: number) => Sites): Rewritten {
+    if (sitesOf === undefined) this.#starts = codeStarts(bytes);
+    return this.#rewritten(bytes, sitesOf ?? ((index) => this.sites(index)));
   }
 
   /** Writes function `index` once more, for its sites alone: so nothing of them is kept while all goes well. */
-  sites(index: number): { readonly offset: number; readonly site: Site }[] {
+  sites(index: number): Sites {
     const own = index - this.#importCounts[FUNCTION]!;
     const found: { readonly offset: number; readonly site: Site }[] = [];
     const sites: number[] = [];
@@ -275,6 +301,8 @@ class Rewriter {
     const depth = engine("depth", i32, false);
     const instance = shares ? engine("instance", i32, false) : -1;
     const caller = shares ? engine("caller", i32, true) : -1;
+    const isAccess = (link: ImportLink): boolean => link.kind === "bytes" && BYTES_USES[link.row] === BytesUse.access;
+    const objects = links.some(isAccess) ? this.#objects(engine("slots", i32, false)) : undefined;
     const imported = globals.length;
     for (const { type } of structure.globals) globals.push(type.value);
     const own = this.#importCounts[GLOBAL]!;
@@ -289,6 +317,7 @@ class Rewriter {
       bytesIndex,
       ...helpers,
       heap,
+      objects,
       fuel,
       depth,
       instance,
@@ -298,6 +327,13 @@ class Rewriter {
       tableCodes: Uint8Array.from(tables, (type) => ValueCode[type]),
       type: (params, results) => this.#type(params, results),
     };
+  }
+
+  #objects(slots: number): ObjectContext {
+    const declared = new Uint8Array(this.#functionTypes.length);
+    for (const index of this.#declared) declared[index] = 1;
+    const changes = heapChanges(this.#input, declared, this.#linkage.shares);
+    return { changes, scan: new BodyScan(this.#input, changes.functions, changes.indirect), slots };
   }
 
   #type(params: readonly number[], results: readonly number[]): number {
