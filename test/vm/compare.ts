@@ -17,6 +17,7 @@ import {
 } from "../../vm/index.ts";
 import type { Random } from "./random.ts";
 import {
+  type Bounds,
   type Call,
   Difference,
   describe,
@@ -36,13 +37,6 @@ import {
 } from "./subject.ts";
 
 export type Engine = NonNullable<StoreOptions["engine"]>;
-
-/** What one run may use. */
-export interface Bounds {
-  readonly fuel: bigint;
-  /** In slots. */
-  readonly depth: number;
-}
 
 /** What a run shows: a line for each call that was made, and the state at the end. */
 export interface Observed {
@@ -87,8 +81,11 @@ export function newCompareTally(): CompareTally {
   };
 }
 
-/** Fuel for what is not meant to run out of it: it bounds the time of a comparison. */
-const PLENTY = 20_000n;
+/** Bounds for what is not meant to reach them; the fuel bounds the time of a comparison. */
+export const PLENTY: Bounds = { fuel: 20_000n, depth: DEFAULT_LIMITS.depth };
+
+/** Depths, in slots, at which many modules run out of stack. */
+export const DEPTHS: readonly number[] = [20, 60, 100, 300, 1000];
 
 const HEAP_LIMITS = { heapObjects: 200, heapBytes: 1 << 20 };
 
@@ -146,7 +143,6 @@ export function compare(
   tally: CompareTally,
   engines: readonly [Engine, Engine],
 ): void {
-  const plenty = { fuel: PLENTY, depth: DEFAULT_LIMITS.depth };
   const both = (bounds: Bounds, hook?: (position: Position) => void): Observed => {
     const expected = observe(subject, plan, engines[0], bounds, hook);
     const actual = observe(subject, plan, engines[1], bounds);
@@ -157,7 +153,7 @@ export function compare(
     return expected;
   };
   const counter = new Counter(subject, tally.opcodes);
-  const whole = both(plenty, (position) => counter.step(position));
+  const whole = both(PLENTY, (position) => counter.step(position));
   tally.subjects++;
   for (const module of new Set(subject.parts.map((part) => part.module))) {
     const known = tally.modules.size;
@@ -165,8 +161,8 @@ export function compare(
     if (tally.modules.size > known && counter.stepsOf(module) >= 1000) tally.long++;
   }
   if (subject.parts.every(({ canonical }) => canonical !== undefined)) plain(subject, plan, whole, tally);
-  for (const fuel of fuels(whole.fuel, random)) both({ ...plenty, fuel });
-  if (random.chance(0.4)) both({ ...plenty, depth: random.pick([20, 60, 100, 300, 1000]) });
+  for (const fuel of fuels(whole.fuel, random)) both({ ...PLENTY, fuel });
+  if (random.chance(0.4)) both({ ...PLENTY, depth: random.pick(DEPTHS) });
 }
 
 /** Amounts that run out: anywhere, at the end of a call, and just before it. */
@@ -180,9 +176,11 @@ function fuels(used: readonly bigint[], random: Random): bigint[] {
   return [anywhere(), random.chance(0.4) ? anywhere() : random.chance(0.5) && end > 0n ? end - 1n : end];
 }
 
-function differ(name: string, { fuel, depth }: Bounds, expected: Observed, actual: Observed): void {
+/** Throws a {@link Difference} when two runs within the same bounds do not show the same. */
+export function differ(name: string, bounds: Bounds, expected: Observed, actual: Observed): void {
   const fail = (what: string, got: unknown, wanted: unknown): never => {
-    throw new Difference(`${name}, fuel ${fuel}, depth ${depth}: ${what}: got ${got}, expected ${wanted}`);
+    const { fuel, depth } = bounds;
+    throw new Difference(`${name}, fuel ${fuel}, depth ${depth}: ${what}: got ${got}, expected ${wanted}`, bounds);
   };
   const lines = Math.max(expected.calls.length, actual.calls.length);
   for (let k = 0; k < lines; k++) {

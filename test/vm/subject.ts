@@ -58,8 +58,22 @@ export interface Call {
   readonly args: readonly (number | bigint)[];
 }
 
+/** What one run may use. */
+export interface Bounds {
+  readonly fuel: bigint;
+  /** In slots. */
+  readonly depth: number;
+}
+
 /** What went wrong; the message begins with the subject's name. */
-export class Difference extends Error {}
+export class Difference extends Error {
+  /** Of the run that differs, where only some runs may. */
+  readonly bounds: Bounds | undefined;
+  constructor(message: string, bounds?: Bounds) {
+    super(message);
+    this.bounds = bounds;
+  }
+}
 
 /** The modules of a seed; every fourth seed has two, and in wild ones some a third, which is one of them once more. */
 export function modulesOf(seed: number, skip: ReadonlySet<number> = new Set(), wild = false): Generated[] {

@@ -1,0 +1,159 @@
+/**
+ * Seeds of the fuzzer: generated modules, and those that binaryen makes of random bytes. A failure is shrunk and written
+ * as text that begins with how to run it, for `test/fixtures/fuzz`.
+ */
+import { Module } from "../../vm/index.ts";
+import {
+  type CompareTally,
+  compare,
+  DEPTHS,
+  differ,
+  type Engine,
+  newCompareTally,
+  observe,
+  PLENTY,
+} from "./compare.ts";
+import { mix, Random } from "./random.ts";
+import { shrinkModules } from "./shrink.ts";
+import {
+  type Bounds,
+  type Call,
+  Difference,
+  modulesOf,
+  planOf,
+  type Subject,
+  subjectOf,
+  subjectOfBytes,
+  textOf,
+} from "./subject.ts";
+
+/** The engine that defines what is right, and the other. */
+export const ENGINES: readonly [Engine, Engine] = ["reference", "reference"];
+
+/** A subject and the calls that are made of it. */
+interface Case {
+  readonly subject: Subject;
+  readonly plan: readonly Call[];
+  readonly random: Random;
+}
+
+function caseOf(subject: Subject, seed: number): Case {
+  const random = new Random(mix(seed, 0x99));
+  return { subject, plan: planOf(subject, random, 1), random };
+}
+
+/** Two of three seeds are wild; the others are compared with plain V8, too. */
+export function generatedCase(seed: number): Case {
+  const wild = seed % 3 !== 0;
+  const modules = modulesOf(mix(seed, 0x77) >>> 2, new Set(), wild);
+  return caseOf(subjectOf(`seed ${seed}`, modules, wild), seed);
+}
+
+/** A case of modules in the binary format, which plain V8 is not asked about. */
+export function binaryCase(name: string, binaries: readonly Uint8Array[], seed: number): Case {
+  return caseOf(subjectOfBytes(name, binaries, false), seed);
+}
+
+/** Runs a case on both engines; the difference that it shows, or undefined. */
+export function fuzz(make: () => Case, tally: CompareTally): Difference | undefined {
+  try {
+    const { subject, plan, random } = make();
+    compare(subject, plan, random, tally, ENGINES);
+    return undefined;
+  } catch (error) {
+    return error instanceof Difference ? error : new Difference((error as Error).stack ?? String(error));
+  }
+}
+
+/** What is written at the head of a saved failure. */
+interface Saved {
+  readonly calls: readonly (readonly [part: number, name: string, args: readonly string[]])[];
+  /** Of the run that differed. */
+  readonly fuel: string;
+  readonly depth: number;
+}
+
+export const SAVED = ";;; ";
+
+/** The texts of a case that fails, smaller: its modules in order, the first with the head. */
+export function shrunk(make: () => Case, found: Difference): string[] {
+  const { subject, plan } = make();
+  const { bounds } = found;
+  const modules = subject.parts.map(({ module }) => module.structure.bytes);
+  const fails = (binaries: readonly Uint8Array[], calls: readonly Call[]): Bounds | undefined =>
+    bounds && failingBounds(partsOf(subject, binaries), calls, bounds);
+  if (!fails(modules, plan)) return [`;; does not fail again: ${found.message}`, ...textOf(modules)];
+  let calls = plan;
+  for (let k = plan.length - 1; k >= 0; k--) {
+    const fewer = calls.filter((call) => call !== plan[k]);
+    if (fails(modules, fewer)) calls = fewer;
+  }
+  const small = shrinkModules(modules, (binaries) => fails(binaries, calls) !== undefined);
+  const { fuel, depth } = fails(small, calls)!;
+  const saved: Saved = {
+    calls: calls.map(({ part, entry, args }) => [part, entry.name, args.map(String)]),
+    fuel: String(fuel),
+    depth,
+  };
+  const [first, ...others] = textOf(small);
+  return [`${SAVED}${JSON.stringify(saved)}\n${first}`, ...others];
+}
+
+/** The subject with other binaries in place of its own; equal ones are one module, as they were. */
+function partsOf(subject: Subject, binaries: readonly Uint8Array[]): Subject {
+  const decoded = new Map<Uint8Array, Module>();
+  for (const bytes of binaries) if (!decoded.has(bytes)) decoded.set(bytes, Module.decode(bytes));
+  const parts = subject.parts.map(({ entries }, k) => ({
+    module: decoded.get(binaries[k]!)!,
+    canonical: undefined,
+    entries,
+  }));
+  return { ...subject, parts };
+}
+
+/** Bounds of the kind that a difference had in which there still is one. */
+function failingBounds(subject: Subject, plan: readonly Call[], { fuel, depth }: Bounds): Bounds | undefined {
+  const tried: Bounds[] = [{ fuel, depth }];
+  if (depth !== PLENTY.depth) tried.push(...DEPTHS.map((depth) => ({ ...PLENTY, depth })));
+  if (fuel !== PLENTY.fuel) {
+    const total = observe(subject, plan, ENGINES[0], PLENTY).fuel.at(-1)!;
+    const step = total / 100n + 1n;
+    for (let amount = 0n; amount <= total; amount += step) tried.push({ ...PLENTY, fuel: amount });
+  }
+  return tried.find((bounds) => differenceWithin(subject, plan, bounds) !== undefined);
+}
+
+function differenceWithin(subject: Subject, plan: readonly Call[], bounds: Bounds): Difference | undefined {
+  try {
+    const [expected, actual] = ENGINES.map((engine) => observe(subject, plan, engine, bounds)) as [
+      ReturnType<typeof observe>,
+      ReturnType<typeof observe>,
+    ];
+    differ(subject.name, bounds, expected, actual);
+    return undefined;
+  } catch (error) {
+    return error instanceof Difference ? error : new Difference((error as Error).stack ?? String(error), bounds);
+  }
+}
+
+/** Runs a saved failure again, as its head says, and with calls and bounds of many seeds: the first difference. */
+export function replay(name: string, head: string, binaries: readonly Uint8Array[], tally = newCompareTally()) {
+  const subject = subjectOfBytes(name, binaries, false);
+  if (head.startsWith(SAVED)) {
+    const saved = JSON.parse(head.slice(SAVED.length)) as Saved;
+    const calls = saved.calls.map(([part, entry, args]) => callOf(subject, part, entry, args));
+    const difference = differenceWithin(subject, calls, { fuel: BigInt(saved.fuel), depth: saved.depth });
+    if (difference) return difference;
+  }
+  for (let seed = 0; seed < 15; seed++) {
+    const difference = fuzz(() => caseOf(subject, seed), tally);
+    if (difference) return difference;
+  }
+  return undefined;
+}
+
+function callOf(subject: Subject, part: number, name: string, args: readonly string[]): Call {
+  const entry = subject.parts[part]!.entries.find((known) => known.name === name)!;
+  const wide = (k: number): boolean => entry.params[k] === "i64" || entry.params[k] === "f64";
+  return { part, entry, args: args.map((text, k) => (wide(k) ? BigInt(text) : Number(text))) };
+}
