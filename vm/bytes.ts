@@ -4,6 +4,7 @@
  *
  * Every check is the heap's; a call that faults has done nothing.
  */
+import type { Import } from "./bytecode/structure.ts";
 import type { CallFuel, Declaration, Parameter, ParameterType } from "./declaration.ts";
 import { BYTES_SHIFT } from "./fuel.ts";
 import { BYTES_KIND, type ByteSource, type Heap } from "./heap.ts";
@@ -181,6 +182,13 @@ export const BYTES_CALLS: readonly BytesCall[] = [
     },
   },
 ];
+
+const ROWS: ReadonlyMap<string, number> = new Map(BYTES_CALLS.map((call, row) => [call.name, row]));
+
+/** Row of the table that an import names, or -1. */
+export function bytesRow(imported: Import): number {
+  return imported.module === "bytes" && imported.type.kind === "function" ? (ROWS.get(imported.name) ?? -1) : -1;
+}
 
 /** What most rows share. */
 function row(name: string, doc: string) {

@@ -3,12 +3,13 @@ import type { FunctionType } from "./bytecode/structure.ts";
 import type { BytesCall } from "./bytes.ts";
 import type { CallFuel } from "./declaration.ts";
 import { UsageError } from "./errors.ts";
+import type { InvokeOptions } from "./execution.ts";
 import type { Heap } from "./heap.ts";
 import type { Instance } from "./instance.ts";
 import type { Memory } from "./memory.ts";
 import type { Store } from "./store.ts";
 import type { TrapCode } from "./trap.ts";
-import type { Value, ValueOptions } from "./value.ts";
+import type { Value } from "./value.ts";
 
 /** Where a host function writes results that are not one i32, f32 or f64; `index` counts results from 0. */
 export interface Results {
@@ -28,6 +29,8 @@ export interface Caller {
   readonly results: Results;
   /** Creation number of the calling instance in its store. */
   readonly instance: number;
+  /** Set while the invocation can be aborted by a signal: throws Stopped when it was. Engines call it, but for bound functions. */
+  readonly look?: (() => void) | undefined;
   /** Fuel left after this call was charged, or undefined when it is unlimited. */
   fuelLeft(): bigint | undefined;
   /** Everything charged in the store so far, this call included. */
@@ -51,13 +54,22 @@ export interface HostFunction {
   readonly mayFree: boolean;
   // biome-ignore lint/suspicious/noConfusingVoidType: a function without a result returns nothing
   call(caller: Caller, ...words: number[]): number | void;
+  /**
+   * As `call` with this one caller, for an engine that wants to call without anything in between: a function of exactly
+   * as many parameters as there are words. It begins with `caller.look?.()`, and sets every result that it does not return.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: as above
+  bind?(caller: Caller): (...words: number[]) => number | void;
 }
 
 /** As {@link HostFunction}, with bigint for i64 and results returned: nothing, one value, or an array. */
-export interface BigintFunction extends Omit<HostFunction, "call"> {
+export interface BigintFunction extends Omit<HostFunction, "call" | "bind"> {
   readonly bigint: true;
   call(caller: Caller, ...values: Value[]): Value | readonly Value[] | undefined;
 }
+
+/** What an import of a function is linked to: a function that the store has, the embedder's, or an instruction. */
+export type Linked = FunctionInstance | HostFunction | BytesCall;
 
 /** Ids of function types, the same in the whole process: equal types have equal ids. */
 const TYPE_IDS = new Map<string, number>();
@@ -146,7 +158,7 @@ export class ExportedFunction {
   }
 
   /** As `Instance.invoke`. */
-  invoke(args: readonly Value[] = [], options?: ValueOptions): Value[] {
+  invoke(args: readonly Value[] = [], options?: InvokeOptions): Value[] {
     return this.store.call(this.address, args, options);
   }
 }

@@ -34,6 +34,7 @@ export {
   UsageError,
   ValidationError,
 } from "./errors.ts";
+export type { Engine, InvokeOptions } from "./execution.ts";
 export { FUEL_SCHEDULE } from "./fuel.ts";
 export type { FuelProfile, ProfileRow } from "./fuel-profile.ts";
 export { type BigintFunction, type Caller, ExportedFunction, type HostFunction, type Results } from "./function.ts";
@@ -48,6 +49,7 @@ export {
   type RestorePart,
   restore,
 } from "./instance.ts";
+export type { AbortLike } from "./interruption.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export { Memory, PAGE_BYTES } from "./memory.ts";
 export { Module } from "./module.ts";

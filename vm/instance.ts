@@ -2,9 +2,10 @@
 
 import { Instruction, Reader, readInstruction } from "./bytecode/reader.ts";
 import type { ConstantExpression, ExternKind, ExternType, FunctionType, Import } from "./bytecode/structure.ts";
-import { BYTES_CALLS, type BytesCall } from "./bytes.ts";
+import { BYTES_CALLS, type BytesCall, bytesRow } from "./bytes.ts";
 import { functionTypeOf } from "./declaration.ts";
 import { LinkError, UsageError } from "./errors.ts";
+import type { Engine, InvokeOptions, NativeInstance } from "./execution.ts";
 import { bulkFuel } from "./fuel.ts";
 import {
   type BigintFunction,
@@ -13,6 +14,7 @@ import {
   ExportedFunction,
   FunctionInstance,
   type HostFunction,
+  type Linked,
   typeText,
 } from "./function.ts";
 import { Global } from "./global.ts";
@@ -23,17 +25,18 @@ import type { Module } from "./module.ts";
 import type { Position } from "./reference/activation.ts";
 import { mul64 } from "./reference/numeric.ts";
 import { restoreStore, saveStore, stateDigestOf } from "./snapshot.ts";
-import { checkEngine, type HostState, Store } from "./store.ts";
+import { engineOf, type HostState, Store } from "./store.ts";
 import { Table } from "./table.ts";
 import { TrapCode } from "./trap.ts";
-import { fromCell, isReference, toCell, type Value, type ValueOptions } from "./value.ts";
+import { fromCell, isReference, toCell, type Value } from "./value.ts";
 
 export type ImportValue = HostFunction | BigintFunction | ExportedFunction | Memory | Table | Global;
 export type Imports = { readonly [module: string]: { readonly [name: string]: ImportValue } };
 
 export interface InstantiateOptions {
-  readonly engine?: "reference";
-  /** Joins this store; `fuel`, `limits`, `kinds`, `state` and `profile` are then the store's. */
+  /** See {@link StoreOptions}; with `store` it must be the store's. */
+  readonly engine?: Engine;
+  /** Joins this store; `fuel`, `limits`, `kinds`, `state`, `profile` and `interrupt` are then the store's. */
   readonly store?: Store;
   readonly fuel?: bigint;
   readonly limits?: Partial<Limits>;
@@ -42,15 +45,9 @@ export interface InstantiateOptions {
   readonly imports?: Imports;
   /** See {@link StoreOptions}. */
   readonly profile?: boolean;
+  readonly interrupt?: Int32Array;
   /** Called before anything else; throws, as a rule a LinkError, when the imports are not for such a module. */
   check?(module: Module): void;
-}
-
-const BYTES_ROWS: ReadonlyMap<string, number> = new Map(BYTES_CALLS.map((call, row) => [call.name, row]));
-
-/** Row of the `bytes` table that an import names, or -1. */
-export function bytesRow(imported: Import): number {
-  return imported.module === "bytes" && imported.type.kind === "function" ? (BYTES_ROWS.get(imported.name) ?? -1) : -1;
 }
 
 export class Instance {
@@ -65,9 +62,13 @@ export class Instance {
   memory0: MemoryView = NO_MEMORY;
   /** Of the tables, memories and globals: how many of each are imported. */
   readonly imported = { tables: 0, globals: 0, memory: false };
-  /** Contents of each element segment; dropped ones are empty. */
+  /** What a compiled engine has of it. */
+  readonly native: NativeInstance | undefined;
+  /** The reference engine's contents of each element segment; dropped ones are empty. */
   readonly #elements: Int32Array[] = [];
   readonly #droppedData: Uint8Array;
+  /** 1 for each element segment that is empty or dropped. */
+  readonly #droppedElements: Uint8Array;
   readonly #exports = new Map<string, { readonly kind: ExternKind; readonly index: number }>();
 
   /** Links and allocates; {@link instantiate} runs the segments and the start function. */
@@ -76,11 +77,15 @@ export class Instance {
     this.store = store;
     this.number = store.nextInstance();
     this.#droppedData = new Uint8Array(module.structure.data.length);
-    const linked: (FunctionInstance | HostFunction | BytesCall)[] = [];
+    this.#droppedElements = Uint8Array.from(module.structure.elements, ({ items }) => (items.length === 0 ? 1 : 0));
+    const linked: Linked[] = [];
     for (const imported of module.structure.imports) {
       if (imported.module === "bytes") linked.push(bytesCall(imported));
       else this.#import(imported, imports, linked);
     }
+    this.#allocateStorage();
+    for (const value of [...this.tables, ...this.globals]) value.storage ??= store;
+    this.native = store.execution.instantiate(this, linked);
     this.#allocate(linked);
     for (const { name, kind, index } of module.structure.exports) this.#exports.set(name, { kind, index });
     for (const value of [...this.tables, ...this.globals]) value.storage ??= store;
@@ -95,9 +100,10 @@ export class Instance {
 
   /**
    * Calls an exported function. Throws VM-NO-EXPORT, VM-ARGUMENT, VM-REENTRANT, {@link Trap}, or what a host function
-   * threw. After a trap the instance may be invoked again; a paused execution is given up.
+   * threw. After a trap the instance may be invoked again, but not after OutOfFuel on the compiled engine (VM-DEAD); a
+   * paused execution is given up. `signal` is looked at when the guest calls the host, and only then: Stopped.
    */
-  invoke(name: string, args: readonly Value[] = [], options?: ValueOptions): Value[] {
+  invoke(name: string, args: readonly Value[] = [], options?: InvokeOptions): Value[] {
     return this.store.call(this.#address(name), args, options);
   }
 
@@ -112,7 +118,7 @@ export class Instance {
   }
 
   /** Goes on with the paused execution, with that much fuel more. */
-  resume(fuel: bigint, options?: ValueOptions): Value[] {
+  resume(fuel: bigint, options?: InvokeOptions): Value[] {
     return this.store.resume(fuel, options);
   }
 
@@ -194,7 +200,7 @@ export class Instance {
   // ---- linking
 
   /** Checks an import and takes it in; functions go to `linked`. */
-  #import(imported: Import, imports: Imports, linked: (FunctionInstance | HostFunction | BytesCall)[]): void {
+  #import(imported: Import, imports: Imports, linked: Linked[]): void {
     const { module, name, type } = imported;
     const given = Object.hasOwn(imports, module) ? imports[module] : undefined;
     const value = given && Object.hasOwn(given, name) ? given[name] : undefined;
@@ -233,6 +239,8 @@ export class Instance {
           fail(`the module expects a ${mutable ? "mutable" : "immutable"} ${valueType}`);
         if (isReference(valueType) && value.storage && value.storage !== this.store)
           fail("it belongs to another store");
+        if (mutable && value.storage && value.storage.engine !== this.store.engine)
+          fail("it is of a store on another engine");
         this.globals.push(value);
         this.imported.globals++;
         return;
@@ -257,22 +265,22 @@ export class Instance {
   }
 
   /** Nothing is added to the store before everything that can fail is done, so function addresses depend on modules only. */
-  #allocate(linked: readonly (FunctionInstance | HostFunction | BytesCall)[]): void {
+  #allocate(linked: readonly Linked[]): void {
     const { structure } = this.module;
-    const { store } = this;
-    for (const type of structure.tables) this.tables.push(new Table(type, store.limits));
-    for (const type of structure.memories) this.memory0 = new Memory(type, store.limits.memoryPages);
+    const { store, native } = this;
     for (const body of linked) {
       if (body instanceof FunctionInstance) this.functions.push(body);
       else if ("run" in body) this.#addFunction(functionTypeOf(body), { bytes: body, importer: this });
       else this.#addFunction(body.type, { host: body });
     }
     for (const type of structure.functions) this.#addFunction(structure.types[type]!, { instance: this });
-    for (const { type, init } of structure.globals) {
+    for (const [k, { type, init }] of structure.globals.entries()) {
       const global = new Global(type, undefined, store);
-      this.#evaluate(init, global.words);
+      if (native) global.native = native.globals[k];
+      else this.#evaluate(init, global.words);
       this.globals.push(global);
     }
+    if (native) return;
     const cell = new Int32Array(2);
     for (const { items } of structure.elements) {
       this.#elements.push(
@@ -285,6 +293,13 @@ export class Instance {
     }
   }
 
+  #allocateStorage(): void {
+    const { structure } = this.module;
+    const { limits } = this.store;
+    for (const type of structure.tables) this.tables.push(new Table(type, limits));
+    for (const type of structure.memories) this.memory0 = new Memory(type, limits.memoryPages);
+  }
+
   #addFunction(type: FunctionType, body: ConstructorParameters<typeof FunctionInstance>[3]): void {
     const index = this.functions.length;
     this.functions.push(this.store.addFunction((address) => new FunctionInstance(address, type, index, body)));
@@ -293,26 +308,29 @@ export class Instance {
   /** Fills tables and memory from the active segments, then runs the start function (spec VM-INSTANTIATE-1). */
   initialise(): void {
     const { structure } = this.module;
-    const { activation } = this.store;
+    const { execution } = this.store;
     const cell = new Int32Array(2);
     structure.elements.forEach((segment, k) => {
       if (segment.mode === "active") {
-        const length = this.#elements[k]!.length;
-        activation.charge(1 + bulkFuel("elements", length));
+        const { length } = segment.items;
+        execution.charge(1 + bulkFuel("elements", length));
         this.#evaluate(segment.offset!, cell);
-        if (!this.#tableInit(k, segment.table, cell[0]! >>> 0, 0, length)) activation.fail(TrapCode.TableOutOfBounds);
+        const offset = cell[0]! >>> 0;
+        if (offset + length > this.tables[segment.table]!.length) execution.fail(TrapCode.TableOutOfBounds);
+        if (this.native) this.native.initElements(k, offset);
+        else this.#tableInit(k, segment.table, offset, 0, length);
       }
       if (segment.mode !== "passive") this.dropElements(k);
     });
     structure.data.forEach((segment, k) => {
       if (segment.mode !== "active") return;
       const length = segment.end - segment.start;
-      activation.charge(1 + bulkFuel("bytes", length));
+      execution.charge(1 + bulkFuel("bytes", length));
       this.#evaluate(segment.offset!, cell);
-      if (!this.#memoryInit(k, cell[0]! >>> 0, 0, length)) activation.fail(TrapCode.MemoryOutOfBounds);
+      if (!this.#memoryInit(k, cell[0]! >>> 0, 0, length)) execution.fail(TrapCode.MemoryOutOfBounds);
       this.dropData(k);
     });
-    if (structure.start !== undefined) this.store.start(this.functions[structure.start]!.address);
+    if (structure.start !== undefined) execution.start(this.functions[structure.start]!);
   }
 
   /** Evaluates a constant expression into `cell`. */
@@ -327,7 +345,7 @@ export class Instance {
       const y = at - 2;
       switch (instruction.index) {
         case 0x23:
-          s.set(this.globals[instruction.imm0]!.words, at);
+          s.set(this.globals[instruction.imm0]!.read(), at);
           at += 2;
           break;
         case 0x41:
@@ -386,15 +404,32 @@ export class Instance {
   }
 
   dropElements(index: number): void {
-    this.#elements[index] = new Int32Array(0);
+    this.#droppedElements[index] = 1;
+    if (!this.native) this.#elements[index] = new Int32Array(0);
+  }
+
+  /** Drops a segment, as a restore does. */
+  dropSegment(kind: "data" | "elements", index: number): void {
+    if (kind === "data") {
+      this.dropData(index);
+      this.native?.dropData(index);
+    } else {
+      this.dropElements(index);
+      this.native?.dropElements(index);
+    }
   }
 
   /** 1 for each data segment that was dropped; for element segments, 1 for each that is empty now. */
   get dropped(): { readonly data: Uint8Array; readonly elements: Uint8Array } {
-    return {
-      data: this.#droppedData,
-      elements: Uint8Array.from(this.#elements, (items) => (items.length === 0 ? 1 : 0)),
-    };
+    return { data: this.#droppedData, elements: this.#droppedElements };
+  }
+
+  /** The function that the `call` at a byte offset of the module calls; undefined when another instruction is there. */
+  calleeAt(offset: number): FunctionInstance | undefined {
+    const { bytes } = this.module.structure;
+    const instruction = new Instruction();
+    readInstruction(new Reader(bytes, offset, bytes.length), instruction);
+    return instruction.index === 0x10 ? this.functions[instruction.imm0] : undefined;
   }
 
   /** A bulk instruction on the operands at `s[base]`; 0, or the code of the trap, in which case nothing was done. */
@@ -425,7 +460,7 @@ export class Instance {
         return this.#tableInit(a, b, first, second, amount) ? 0 : TrapCode.TableOutOfBounds;
       case 270: {
         const [to, from] = [this.tables[a]!, this.tables[b]!];
-        if (first + amount > to.length || second + amount > from.length) return TrapCode.TableOutOfBounds;
+        if (first + amount > to.size || second + amount > from.size) return TrapCode.TableOutOfBounds;
         if (to === from) to.elements.copyWithin(first, second, second + amount);
         else to.elements.set(from.elements.subarray(second, second + amount), first);
         return 0;
@@ -488,6 +523,9 @@ export function restore(
 
 export interface RestoreOptions {
   readonly imports?: Imports;
+  /** See {@link StoreOptions}; a snapshot that was taken inside a call needs "reference". */
+  readonly engine?: Engine;
+  readonly interrupt?: Int32Array;
   readonly kinds?: readonly Kind[];
   /** Must be given when the snapshot holds one. */
   readonly state?: HostState;
@@ -497,11 +535,19 @@ export interface RestoreOptions {
 
 /** Instantiates a module (spec VM-INSTANTIATE-1). Throws LinkError, LimitError, Trap, or what a host function threw. */
 export function instantiate(module: Module, options: InstantiateOptions = {}): Instance {
-  checkEngine(options.engine);
   const { store } = options;
-  if (store && (options.fuel !== undefined || options.limits || options.kinds || options.state || options.profile))
-    throw new UsageError("VM-ARGUMENT", "fuel, limits, kinds, state and profile are the store's");
-  store?.checkIdle();
+  if (store) {
+    const { fuel, limits, kinds, state, profile, interrupt } = options;
+    if (fuel !== undefined || limits || kinds || state || profile || interrupt)
+      throw new UsageError("VM-ARGUMENT", "fuel, limits, kinds, state, profile and interrupt are the store's");
+    if (
+      options.engine !== undefined &&
+      engineOf({ engine: options.engine, profile: store.profile !== undefined }) !== store.engine
+    )
+      throw new UsageError("VM-ARGUMENT", `the store has the ${store.engine} engine`);
+    store.checkIdle();
+    store.execution.checkAlive();
+  }
   options.check?.(module);
   const instance = new Instance(module, store ?? new Store(options), options.imports ?? {});
   instance.initialise();

@@ -35,6 +35,11 @@ export class Memory implements MemoryView {
     this.#refresh();
   }
 
+  /** For code that V8 compiles; it grows through {@link grow} only. */
+  get native(): WebAssembly.Memory {
+    return this.#memory;
+  }
+
   get pages(): number {
     return this.bytes.length / PAGE_BYTES;
   }
@@ -55,10 +60,11 @@ export class Memory implements MemoryView {
 }
 
 /** Growth fails by our limits only; a host that refuses within them is an error of the host, not an answer to the guest. */
-function hostMemory<T>(allocate: () => T): T {
+export function hostMemory<T>(allocate: () => T): T {
   try {
     return allocate();
   } catch (cause) {
-    throw new UsageError("VM-HOST-MEMORY", `the host has no room for a memory: ${(cause as Error).message}`);
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UsageError("VM-HOST-MEMORY", `the host has no room: ${cause.message}`);
   }
 }

@@ -1,9 +1,10 @@
 import { decode } from "./bytecode/decode.ts";
 import type { ExternType, FunctionType, ModuleStructure } from "./bytecode/structure.ts";
 import { type ValidationFacts, validate } from "./bytecode/validate.ts";
-import { BYTES_CALLS } from "./bytes.ts";
+import { BYTES_CALLS, bytesRow } from "./bytes.ts";
+import type { RewriteInput, Rewritten } from "./compiler/rewrite.ts";
 import { typeId } from "./function.ts";
-import { bytesRow, type Instance, type InstantiateOptions, instantiate } from "./instance.ts";
+import { type Instance, type InstantiateOptions, instantiate } from "./instance.ts";
 import { type Limits, limitsWith } from "./limits.ts";
 import { Code, type TranslationInput } from "./reference/translate.ts";
 import { hex, sha256 } from "./sha256.ts";
@@ -21,6 +22,7 @@ export class Module {
   #translation: TranslationInput | undefined;
   #names: Map<number, string> | undefined;
   readonly #codes: (Code | undefined)[] = [];
+  readonly #rewritten = new Map<string, Rewritten>();
 
   private constructor(structure: ModuleStructure, facts: ValidationFacts) {
     this.structure = structure;
@@ -116,6 +118,20 @@ export class Module {
     const form = (plain ? 1 : 0) + (profiled ? 2 : 0);
     this.#codes[form] ??= new Code(this.translation.paramCounts.length, plain, profiled);
     return this.#codes[form];
+  }
+
+  /** Code for the compiled engine under a key of `linkageKey`, if it was made or adopted. */
+  codeOf(key: string): Rewritten | undefined {
+    return this.#rewritten.get(key);
+  }
+
+  /** Instances with that linkage will run this code, which must be of this module. */
+  adoptCode(key: string, code: Rewritten): void {
+    this.#rewritten.set(key, code);
+  }
+
+  get rewriteInput(): RewriteInput {
+    return { translation: this.translation, declared: this.#facts.declared };
   }
 
   get translation(): TranslationInput {

@@ -2,7 +2,9 @@
  * A store as bytes, and the digest of its state (spec VM-SNAPSHOT, VM-DIGEST). Both go over the instances in creation
  * order and leave out what an instance imports from another of the store.
  */
+import type { ValueType } from "./bytecode/structure.ts";
 import { UsageError } from "./errors.ts";
+import type { Engine } from "./execution.ts";
 import type { Global } from "./global.ts";
 import { Heap, type Kind } from "./heap.ts";
 import type { Instance } from "./instance.ts";
@@ -206,9 +208,8 @@ function refuseOutside(store: Store): void {
     ].find((value) => !owned.has(value));
     if (outside)
       throw new UsageError("VM-SNAPSHOT", "a memory, table, or mutable or reference global is of outside the store");
-    for (const table of tables)
-      if (table.element === "externref") refuseExterns(table.elements.subarray(0, table.length));
-    for (const global of globals) if (global.type.value === "externref") refuseExterns(global.words);
+    for (const table of tables) if (table.element === "externref") refuseExterns(table.numbers());
+    for (const global of globals) if (global.type.value === "externref") refuseExterns(global.read());
   }
 }
 
@@ -264,16 +265,18 @@ export function stateDigestOf(store: Store): string {
     for (const global of globals) {
       if (!first(global)) continue;
       const { value } = global.type;
-      if (isReference(value)) reference(value, global.words[0]!);
+      const words = global.read();
+      if (isReference(value)) reference(value, words[0]!);
       else {
-        hash.u32(global.words[0]!);
-        hash.u32(value === "i64" || value === "f64" ? global.words[1]! : 0);
+        hash.u32(words[0]!);
+        hash.u32(value === "i64" || value === "f64" ? words[1]! : 0);
       }
     }
     for (const table of tables) {
       if (!first(table)) continue;
-      hash.u32(table.length);
-      for (let k = 0; k < table.length; k++) reference(table.element, table.elements[k]!);
+      const numbers = table.numbers();
+      hash.u32(numbers.length);
+      for (const number of numbers) reference(table.element, number);
     }
     hash.u32(dropped.data.length);
     hash.raw(dropped.data);
@@ -318,13 +321,14 @@ function functionNames(store: Store): (readonly [number, number])[] {
 /** See `Instance.snapshot`. */
 export function saveStore(store: Store): Uint8Array {
   store.checkIdle();
+  store.execution.checkAlive();
   refuseOutside(store);
   if (store.paused && store.hasExterns) throw new UsageError("VM-SNAPSHOT", "a paused execution may hold an externref");
   const writer = new SnapshotWriter();
   writer.raw(Uint8Array.from(MAGIC));
   writer.u32(store.state === undefined ? STATELESS_VERSION : VERSION);
   for (const name of SAVED_LIMITS) writer.f64(store.limits[name]);
-  store.activation.saveFuel(writer);
+  store.execution.saveFuel(writer);
   writer.u32(store.instances.length);
   for (const instance of store.instances) saveInstance(writer, instance);
   if (store.state !== undefined) writer.bytes(store.state.save());
@@ -340,8 +344,8 @@ function saveInstance(writer: SnapshotWriter, instance: Instance): void {
   writer.bytes(instance.dropped.data);
   writer.bytes(instance.dropped.elements);
   if (memory) saveMemory(writer, memory);
-  for (const table of tables) writer.words(table.elements.subarray(0, table.length));
-  for (const global of globals) writer.words(global.words);
+  for (const table of tables) writer.words(table.numbers());
+  for (const global of globals) writer.words(global.read());
 }
 
 /** Pages, then (chunk number, bytes) of each chunk that is not zero. */
@@ -371,6 +375,8 @@ export interface RestoredInstance {
 }
 
 export interface RestoreStoreOptions {
+  readonly engine?: Engine;
+  readonly interrupt?: Int32Array;
   readonly kinds?: readonly Kind[];
   readonly limits?: Partial<Limits>;
   readonly state?: HostState;
@@ -382,24 +388,45 @@ export function restoreStore(
   parts: readonly RestoredInstance[],
   options: RestoreStoreOptions,
 ): Store {
-  const { kinds = [], limits, state } = options;
+  const { kinds = [], limits, state, engine, interrupt } = options;
   const reader = new SnapshotReader(snapshot);
   const saved = reader.limits();
-  const store = new Store({ limits: { ...saved, ...limits }, kinds, ...(state && { state }) });
-  store.activation.restoreFuel(reader);
+  const store = new Store({
+    limits: { ...saved, ...limits },
+    kinds,
+    ...(state && { state }),
+    ...(engine && { engine }),
+    ...(interrupt && { interrupt }),
+  });
+  store.execution.restoreFuel(reader);
   const count = reader.count(DIGEST_BYTES);
   if (count !== parts.length) reader.refuse(`it is of ${count} instances, ${parts.length} modules are given`);
+  const later: (() => void)[] = [];
   for (const part of parts) {
     if (hex(reader.raw(DIGEST_BYTES)) !== part.digest) reader.refuse("it is of another module");
-    restoreInstance(reader, part.link(store));
+    later.push(...restoreInstance(reader, part.link(store), store));
   }
-  checkReferences(reader, store);
+  // References to functions of later instances.
+  for (const restore of later) restore();
   if (reader.version !== STATELESS_VERSION) restoreState(reader, state);
-  store.heap = Heap.restore(reader.bytes(), store.limits, kinds, (number) => {
-    const instance = store.instances[number];
-    return instance ? instance.memory0 : reader.refuse("a window over the memory of no instance");
-  });
-  if (reader.flag()) store.activation.restore(reader, saved.depth);
+  store.heap = Heap.restore(
+    reader.bytes(),
+    store.limits,
+    kinds,
+    (number) => {
+      const instance = store.instances[number];
+      return instance ? instance.memory0 : reader.refuse("a window over the memory of no instance");
+    },
+    store.heap.memory,
+  );
+  if (reader.flag()) {
+    if (store.engine !== "reference")
+      throw new UsageError(
+        "VM-SNAPSHOT-MIDCALL",
+        "the snapshot was taken inside a call: only the reference engine goes on with it",
+      );
+    store.activation.restore(reader, saved.depth);
+  }
   reader.end();
   return store;
 }
@@ -410,11 +437,24 @@ function restoreState(reader: SnapshotReader, state: HostState | undefined): voi
     reader.refuse(state === undefined ? "no host is given for its state" : "the host cannot use its state");
 }
 
-function restoreInstance(reader: SnapshotReader, instance: Instance): void {
+/** Restores what an instance defines; answers what is to be done when all functions are there. */
+function restoreInstance(reader: SnapshotReader, instance: Instance, store: Store): (() => void)[] {
+  const later: (() => void)[] = [];
+  /** Numbers of references, which are checked now or later. */
+  const references = (type: ValueType, numbers: Int32Array, set: () => void): void => {
+    const restore = (): void => {
+      const most = type === "externref" ? 0 : store.functions.length;
+      if (isReference(type) && numbers.some((number) => number < 0 || number > most))
+        reader.refuse("a reference to what is not there");
+      set();
+    };
+    if (type === "funcref" && numbers.some((number) => number > store.functions.length)) later.push(restore);
+    else restore();
+  };
   const { memory, tables, globals } = own(instance);
   for (const [kind, drop] of [
-    ["data", (k: number) => instance.dropData(k)],
-    ["elements", (k: number) => instance.dropElements(k)],
+    ["data", (k: number) => instance.dropSegment("data", k)],
+    ["elements", (k: number) => instance.dropSegment("elements", k)],
   ] as const) {
     const flags = reader.bytes();
     if (flags.length !== instance.dropped[kind].length) reader.refuse("segments that the module does not have");
@@ -428,13 +468,14 @@ function restoreInstance(reader: SnapshotReader, instance: Instance): void {
     const elements = reader.words();
     if (elements.length < table.length || table.grow(elements.length - table.length, 0) < 0)
       reader.refuse("a table of a size that the module or the limits do not allow");
-    table.elements.set(elements);
+    references(table.element, elements, () => table.load(elements));
   }
   for (const global of globals) {
     const words = reader.words();
-    if (words.length !== global.words.length) reader.refuse("a global that is not two words");
-    global.words.set(words);
+    if (words.length !== 2) reader.refuse("a global that is not two words");
+    references(global.type.value, words, () => global.write(words));
   }
+  return later;
 }
 
 function restoreMemory(reader: SnapshotReader, memory: Memory): void {
@@ -445,21 +486,5 @@ function restoreMemory(reader: SnapshotReader, memory: Memory): void {
     const at = reader.u32() * CHUNK_BYTES;
     if (at >= memory.bytes.length) reader.refuse("bytes behind the end of a memory");
     memory.bytes.set(reader.raw(CHUNK_BYTES), at);
-  }
-}
-
-/** Function references were only numbers so far. */
-function checkReferences(reader: SnapshotReader, store: Store): void {
-  for (const instance of store.instances) {
-    const { tables, globals } = own(instance);
-    const cells = [
-      ...tables.map(({ element, elements }) => [element, elements] as const),
-      ...globals.map(({ type, words }) => [type.value, words] as const),
-    ];
-    for (const [type, words] of cells) {
-      const most = type === "externref" ? 0 : store.functions.length;
-      if (isReference(type) && words.some((word) => word < 0 || word > most))
-        reader.refuse("a reference to what is not there");
-    }
   }
 }

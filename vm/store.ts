@@ -2,14 +2,17 @@
  * A store (core spec 2.0, §4.2.3): everything that instances which link to one another share. One engine, one fuel
  * account, one depth count, one heap, one execution at a time (spec VM-STORE-1).
  */
+import { CompiledExecution } from "./compiled/execution.ts";
+import { capturesStacks } from "./compiled/stack.ts";
 import { UsageError } from "./errors.ts";
+import type { Engine, Execution, InvokeOptions } from "./execution.ts";
 import { FuelProfile } from "./fuel-profile.ts";
 import { ExportedFunction, type FunctionInstance } from "./function.ts";
 import { Heap, type Kind } from "./heap.ts";
 import type { Instance } from "./instance.ts";
+import { Interruption } from "./interruption.ts";
 import { checkLimit, type Limits, limitsWith } from "./limits.ts";
 import { Activation, type Hooks, type Position } from "./reference/activation.ts";
-import { Trap } from "./trap.ts";
 import type { Storage, Value, ValueOptions } from "./value.ts";
 
 /** What the embedder keeps for the guests of a store beside their HeapRefs, for snapshots (spec VM-SNAPSHOT-5). */
@@ -26,8 +29,13 @@ export interface StoreOptions {
   /** Kinds of HeapRef beside `Bytes` that host functions make. */
   readonly kinds?: readonly Kind[];
   readonly state?: HostState;
-  /** The one engine there is so far. */
-  readonly engine?: "reference";
+  /**
+   * "reference" unless given. A store with a `profile`, and a host that is not V8 or lacks what compiled code needs, have
+   * the reference engine all the same (spec VM-ENGINE-1).
+   */
+  readonly engine?: Engine;
+  /** Two words of a SharedArrayBuffer by which another thread stops an invocation (spec VM-STOP-1). */
+  readonly interrupt?: Int32Array;
   /** True: the store keeps a {@link FuelProfile}. Every call then costs some time; fuel and results are the same. */
   readonly profile?: boolean;
 }
@@ -39,14 +47,14 @@ export class Store implements Storage {
   readonly state: HostState | undefined;
   /** Replaced once, when the store is restored. */
   heap: Heap;
-  readonly engine = "reference";
+  readonly engine: Engine;
   /** In creation order; an instance's number is its place. */
   readonly instances: Instance[] = [];
   /** By address; a funcref is 1 + address. */
   readonly functions: FunctionInstance[] = [];
-  /** Called while the store executes; setting them takes effect at the next invocation. */
-  hooks: Hooks | undefined;
-  readonly activation: Activation;
+  readonly execution: Execution;
+  readonly interruption: Interruption | undefined;
+  #hooks: Hooks | undefined;
   readonly profile: FuelProfile | undefined;
   readonly #exported = new Map<number, ExportedFunction>();
   readonly #externs: unknown[] = [];
@@ -54,27 +62,45 @@ export class Store implements Storage {
 
   constructor(options: StoreOptions = {}) {
     this.limits = limitsWith(options.limits);
-    checkEngine(options.engine);
+    this.engine = engineOf(options);
+    this.interruption = options.interrupt && new Interruption(checkInterrupt(options.interrupt));
     if (options.fuel !== undefined) checkFuel(options.fuel);
     this.heap = new Heap(this.limits, options.kinds);
     this.state = options.state;
     this.profile = options.profile ? new FuelProfile(this) : undefined;
-    this.activation = new Activation(this, options.fuel);
+    this.execution =
+      this.engine === "compiled" ? new CompiledExecution(this, options.fuel) : new Activation(this, options.fuel);
+  }
+
+  /** The reference engine's execution, which can pause; throws VM-ENGINE on the compiled one (spec VM-ENGINE-2). */
+  get activation(): Activation {
+    if (this.execution instanceof Activation) return this.execution;
+    throw new UsageError("VM-ENGINE", "only the reference engine steps, pauses, resumes and calls hooks");
+  }
+
+  /** Called while the store executes; setting them takes effect at the next invocation. Throws VM-ENGINE. */
+  get hooks(): Hooks | undefined {
+    return this.#hooks;
+  }
+
+  set hooks(hooks: Hooks | undefined) {
+    if (hooks !== undefined) this.activation;
+    this.#hooks = hooks;
   }
 
   /** Everything charged so far (spec VM-FUEL-7). */
   get fuelUsed(): bigint {
-    return this.activation.fuelUsed;
+    return this.execution.fuelUsed;
   }
 
   /** Fuel left, or undefined when it is unlimited. Negative after OutOfFuel: the debt. */
   get fuelLeft(): bigint | undefined {
-    return this.activation.fuelLeft;
+    return this.execution.fuelLeft;
   }
 
   /** True while an execution waits for `resume`, `step` or `finish`. */
   get paused(): boolean {
-    return this.activation.state === "paused";
+    return this.execution.state === "paused";
   }
 
   /** The next instruction of a paused execution. */
@@ -83,60 +109,48 @@ export class Store implements Storage {
   }
 
   /** Runs a function to its end. Throws Trap, or what a host function threw. A paused execution is given up. */
-  call(address: number, args: readonly Value[], options?: ValueOptions): Value[] {
+  call(address: number, args: readonly Value[], options?: InvokeOptions): Value[] {
     this.checkIdle();
-    this.activation.begin(this.functions[address]!, args);
-    this.activation.finish();
-    return this.activation.results(options);
-  }
-
-  /** Runs a start function; it cannot be resumed, since there is no instance yet. */
-  start(address: number): void {
-    try {
-      this.call(address, []);
-    } catch (error) {
-      if (error instanceof Trap && this.paused) throw this.activation.abandon(error);
-      throw error;
-    }
+    return this.execution.call(this.functions[address]!, args, options);
   }
 
   /** Starts a function and pauses it before its first instruction, for `step`. */
   begin(address: number, args: readonly Value[]): void {
     this.checkIdle();
     const entry = this.functions[address]!;
+    const { activation } = this;
     if (!entry.instance) throw new UsageError("VM-ARGUMENT", "a host function cannot be stepped");
-    this.activation.begin(entry, args);
-    this.activation.step(0);
+    activation.begin(entry, args);
+    activation.step(0);
   }
 
   /** Runs `count` instructions of a paused execution; false when it has ended, and `results` has the values. */
   step(count = 1): boolean {
-    this.#checkPaused();
+    const activation = this.#pausedActivation();
     if (!Number.isSafeInteger(count) || count < 1)
       throw new UsageError("VM-ARGUMENT", `a count of instructions is a positive integer, not ${count}`);
-    return this.activation.step(count);
+    return activation.step(count);
   }
 
   /** Adds fuel and goes on with a paused execution to its end. Charges nothing twice. */
-  resume(fuel: bigint, options?: ValueOptions): Value[] {
-    this.#checkPaused();
+  resume(fuel: bigint, options?: InvokeOptions): Value[] {
+    const activation = this.#pausedActivation();
     checkFuel(fuel);
-    this.activation.resume(fuel);
-    this.activation.finish();
-    return this.activation.results(options);
+    activation.resume(fuel);
+    return activation.finish(options);
   }
 
   /** Values of the execution that ended last. */
   results(options?: ValueOptions): Value[] {
-    if (!this.activation.ended)
-      throw new UsageError("VM-ARGUMENT", "the last execution has no results: it has not ended");
-    return this.activation.results(options);
+    const { activation } = this;
+    if (!activation.ended) throw new UsageError("VM-ARGUMENT", "the last execution has no results: it has not ended");
+    return activation.results(options);
   }
 
   /** Adds fuel without running. */
   addFuel(fuel: bigint): void {
     checkFuel(fuel);
-    this.activation.addFuel(fuel);
+    this.execution.addFuel(fuel);
   }
 
   /** Releases what the host holds for HeapRefs that are alive (HEAP-KIND-2). The store is not to be used any more. */
@@ -146,13 +160,15 @@ export class Store implements Storage {
   }
 
   checkIdle(): void {
-    if (this.activation.state === "running")
+    if (this.execution.state === "running")
       throw new UsageError("VM-REENTRANT", "a host function must not use the store that is calling it");
   }
 
-  #checkPaused(): void {
+  #pausedActivation(): Activation {
     this.checkIdle();
+    const { activation } = this;
     if (!this.paused) throw new UsageError("VM-NOT-PAUSED", "there is no paused execution");
+    return activation;
   }
 
   // ---- what instances register
@@ -212,7 +228,32 @@ function checkFuel(fuel: bigint): void {
     throw new UsageError("VM-ARGUMENT", `fuel is a bigint from 0 to 2^63 - 1, not ${fuel}`);
 }
 
-export function checkEngine(engine: string | undefined): void {
-  if (engine !== undefined && engine !== "reference")
-    throw new UsageError("VM-ARGUMENT", `there is no engine named ${engine}; "reference" is one`);
+function checkEngine(engine: string | undefined): void {
+  if (engine !== undefined && engine !== "reference" && engine !== "compiled")
+    throw new UsageError("VM-ARGUMENT", `there is no engine named ${engine}: there are "reference" and "compiled"`);
+}
+
+/** The engine that a store with those options has. */
+export function engineOf({ engine, profile }: StoreOptions): Engine {
+  checkEngine(engine);
+  return engine === "compiled" && !profile && canCompile() ? "compiled" : "reference";
+}
+
+/** A module with two memories and a tail call. */
+const PROBE = Uint8Array.of(
+  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00],
+  ...[0x05, 0x05, 0x02, 0x00, 0x00, 0x00, 0x00, 0x0a, 0x06, 0x01, 0x04, 0x00, 0x12, 0x00, 0x0b],
+);
+let compiles: boolean | undefined;
+
+/** True when the host is V8 (whose stacks name trap sites) and knows what compiled code needs. */
+function canCompile(): boolean {
+  compiles ??= capturesStacks() && typeof WebAssembly === "object" && WebAssembly.validate(PROBE);
+  return compiles;
+}
+
+function checkInterrupt(words: Int32Array): Int32Array {
+  if (!(words instanceof Int32Array) || words.length < 2)
+    throw new UsageError("VM-ARGUMENT", "interrupt is an Int32Array of two words");
+  return words;
 }

@@ -1,5 +1,6 @@
 import type { RefType, TableType } from "./bytecode/structure.ts";
 import { UsageError } from "./errors.ts";
+import type { NativeElements } from "./execution.ts";
 import { checkLimit, DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { fromCell, type Storage, toCell, type Value } from "./value.ts";
 
@@ -10,9 +11,13 @@ import { fromCell, type Storage, toCell, type Value } from "./value.ts";
 export class Table {
   readonly element: RefType;
   readonly maximum: number | undefined;
-  readonly #ceiling: number;
+  /** Most elements that it can have. */
+  readonly ceiling: number;
+  /** The reference engine's elements, of which `size` are in use. */
   elements: Int32Array;
-  length: number;
+  size: number;
+  /** Where a compiled engine holds the elements. */
+  native: NativeElements | undefined;
   /** The store that its elements belong to: the one given, else the first that links it (spec VM-STORE-2). */
   storage: Storage | undefined;
 
@@ -21,22 +26,53 @@ export class Table {
     checkLimit(limits, "tableElements", type.minimum);
     this.element = type.element;
     this.maximum = type.maximum;
-    this.#ceiling = Math.min(type.maximum ?? 0xffffffff, limits.tableElements);
+    this.ceiling = Math.min(type.maximum ?? 0xffffffff, limits.tableElements);
     this.elements = new Int32Array(type.minimum);
-    this.length = type.minimum;
+    this.size = type.minimum;
     this.storage = storage;
+  }
+
+  get length(): number {
+    return this.native ? this.native.length : this.size;
   }
 
   /** Throws VM-ARGUMENT when there is no such element. */
   get(index: number): Value {
-    return fromCell(this.storage, this.element, this.elements, this.#checked(index));
+    const at = this.#checked(index);
+    return fromCell(this.storage, this.element, Int32Array.of(this.native?.get(at) ?? this.elements[at]!, 0), 0);
   }
 
   /** Throws VM-ARGUMENT when there is no such element, or the value is not one of the table's type. */
   set(index: number, value: Value): void {
     const cell = new Int32Array(2);
     toCell(this.storage, this.element, value, cell, 0);
-    this.elements[this.#checked(index)] = cell[0]!;
+    const at = this.#checked(index);
+    if (this.native) this.native.set(at, cell[0]!);
+    else this.elements[at] = cell[0]!;
+  }
+
+  /** All elements, as numbers. */
+  numbers(): Int32Array {
+    const { native } = this;
+    return native
+      ? Int32Array.from({ length: native.length }, (_, k) => native.get(k))
+      : this.elements.slice(0, this.size);
+  }
+
+  /** Sets the first elements. */
+  load(numbers: Int32Array): void {
+    const { native } = this;
+    if (native) for (const [k, element] of numbers.entries()) native.set(k, element);
+    else this.elements.set(numbers);
+  }
+
+  /** From now on an engine holds the elements. */
+  adopt(native: NativeElements): void {
+    const numbers = this.numbers();
+    this.native = native;
+    this.load(numbers);
+    this.elements = new Int32Array(0);
+    this.size = 0;
   }
 
   #checked(index: number): number {
@@ -47,14 +83,15 @@ export class Table {
   /** Adds `delta` elements; the old length, or -1 and no change when it is negative or over the ceiling. */
   grow(delta: number, element: number): number {
     const old = this.length;
-    if (!(delta >= 0 && delta <= this.#ceiling - old)) return -1;
+    if (!(delta >= 0 && delta <= this.ceiling - old)) return -1;
+    if (this.native) return this.native.grow(delta, element);
     const length = old + delta;
     if (length > this.elements.length) {
-      const grown = new Int32Array(Math.min(this.#ceiling, Math.max(length, this.elements.length * 2)));
+      const grown = new Int32Array(Math.min(this.ceiling, Math.max(length, this.elements.length * 2)));
       grown.set(this.elements);
       this.elements = grown;
     }
-    this.length = length;
+    this.size = length;
     this.elements.fill(element, old, length);
     return old;
   }

@@ -115,5 +115,9 @@ export class Fault {
   constructor(code: TrapCode, detail?: string) {
     this.code = code;
     this.detail = detail;
+    captureStack?.(this);
   }
 }
+
+/** V8's: the compiled engine finds the guest's frames in it. */
+const captureStack = (Error as { captureStackTrace?: (holder: object) => void }).captureStackTrace;

@@ -5,3 +5,12 @@ export const FIRST_STACK_CELLS = 4096;
 
 /** Most fuel that the reference engine's loop holds at once, in its int32 counter. */
 export const FUEL_SLICE: bigint = 1n << 29n;
+
+/** The same while an embedder may ask for a stop: looked at when a slice is used up, after some tens of ms. */
+export const INTERRUPTED_FUEL_SLICE: bigint = 1n << 24n;
+
+/** Fuel after which compiled code looks around at its next loop: a millisecond or so. */
+export const LOOK_FUEL: bigint = 1n << 20n;
+
+/** Frames of the engine's own that may stand between those of a backtrace. */
+export const SPARE_FRAMES = 64;

@@ -21,6 +21,7 @@ export interface ValueOptions {
 
 /** What turns references into numbers and back: a store. */
 export interface Storage {
+  readonly engine: "reference" | "compiled";
   functionAddress(value: ExportedFunction): number;
   exportedFunction(address: number): ExportedFunction;
   externNumber(value: unknown): number;

@@ -5,17 +5,19 @@
 
 import type { FunctionType } from "../bytecode/structure.ts";
 import type { BytesCall } from "../bytes.ts";
-import { UsageError } from "../errors.ts";
+import { Stopped, UsageError } from "../errors.ts";
+import type { Execution, InvokeOptions } from "../execution.ts";
 import { BYTES_SHIFT } from "../fuel.ts";
 import type { FuelProfile } from "../fuel-profile.ts";
 import type { Caller, FunctionInstance, HostFunction, Results } from "../function.ts";
 import type { Heap } from "../heap.ts";
 import type { Instance } from "../instance.ts";
+import type { AbortLike } from "../interruption.ts";
 import { Memory } from "../memory.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot.ts";
 import type { Store } from "../store.ts";
 import { BACKTRACE_FRAMES, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
-import { FIRST_STACK_CELLS, FUEL_SLICE } from "../tuning.ts";
+import { FIRST_STACK_CELLS, FUEL_SLICE, INTERRUPTED_FUEL_SLICE } from "../tuning.ts";
 import { fromCell, toCell, type Value } from "../value.ts";
 import { run, Stop } from "./interpreter.ts";
 import { NAN32, NAN64_HIGH } from "./numeric.ts";
@@ -42,7 +44,7 @@ const AT_PROBE = 2;
 /** Cells beyond the depth limit: arguments of the entry, uncounted leaves, and the header of the frame that traps. */
 const SPARE_CELLS = 4096;
 
-export class Activation {
+export class Activation implements Execution {
   readonly store: Store;
   readonly #profile: FuelProfile | undefined;
   state: "idle" | "running" | "paused" = "idle";
@@ -82,11 +84,15 @@ export class Activation {
   #publishedReserve = 0n;
   readonly #caller: HostCaller;
   readonly #argumentWords: number[] = [];
+  readonly #slice: bigint;
+  /** Of the invocation: looked at before each host call. */
+  #signal: AbortLike | undefined;
 
   constructor(store: Store, fuel: bigint | undefined) {
     this.store = store;
     this.#profile = store.profile;
     this.#caller = new HostCaller(this);
+    this.#slice = store.interruption ? INTERRUPTED_FUEL_SLICE : FUEL_SLICE;
     this.unlimited = fuel === undefined;
     this.granted = fuel ?? 1n << 62n;
     this.reserve = this.granted;
@@ -111,8 +117,10 @@ export class Activation {
 
   /** Called with a negative slice: a new one, or a negative number when there is no fuel left. */
   refill(fuel: number): number {
+    this.fuel = fuel;
+    this.store.interruption?.check();
     const total = this.reserve + BigInt(fuel);
-    const slice = total < 0n ? -1n : total > FUEL_SLICE ? FUEL_SLICE : total;
+    const slice = total < 0n ? -1n : total > this.#slice ? this.#slice : total;
     this.reserve = total - slice;
     this.fuel = Number(slice);
     return this.fuel;
@@ -137,7 +145,7 @@ export class Activation {
   }
 
   /** Gives up the paused execution; `trap` as one that cannot be resumed. */
-  abandon(trap: Trap): Trap {
+  #abandon(trap: Trap): Trap {
     this.state = "idle";
     this.credit = 0;
     return new Trap(trap.code, undefined, trap.fuel, false, trap.backtrace);
@@ -212,11 +220,36 @@ export class Activation {
     if (entry.instance) this.#enter(entry, entry.instance, 0, RETURN_TO_HOST, 0, 0);
   }
 
-  /** Runs to the end: the results are in the first cells. */
-  finish(): void {
-    if (this.entry.instance) this.#drive();
-    else this.#callDirectly();
+  /** Runs to the end. */
+  finish(options?: InvokeOptions): Value[] {
+    this.#signal = options?.signal;
+    try {
+      this.store.interruption?.check();
+      if (this.entry.instance) this.#drive();
+      else this.#callDirectly();
+    } finally {
+      this.#signal = undefined;
+    }
+    return this.results(options);
   }
+
+  call(entry: FunctionInstance, args: readonly Value[], options?: InvokeOptions): Value[] {
+    this.begin(entry, args);
+    return this.finish(options);
+  }
+
+  start(entry: FunctionInstance): void {
+    try {
+      this.call(entry, []);
+    } catch (error) {
+      if (error instanceof Trap && this.state === "paused") throw this.#abandon(error);
+      throw error;
+    }
+  }
+
+  instantiate(): undefined {}
+
+  checkAlive(): void {}
 
   /** Runs `count` instructions, or with 0 to the first; false when the execution has ended. */
   step(count: number): boolean {
@@ -418,18 +451,30 @@ export class Activation {
     }
     this.#publish();
     this.#profile?.host(target.address, target.price(s, base), this.profiledFuel());
-    const host = target.host!;
     const { params, results } = target.type;
     const count = this.#arguments(params, base);
     const caller = this.#caller;
     caller.enter(this.entry === target ? undefined : this.instance, target.type, base);
     for (let at = base; at < base + 2 * results.length; at++) s[at] = 0;
-    const result = callWords(host, caller, this.#argumentWords, count);
+    const result = this.#interruptible(target.host!, count);
     if (results.length !== 1 || result === undefined) return;
     const single = results[0]!;
     if (single === "i32") s[base] = result;
     else if (single === "f32") caller.results.setF32(0, result);
     else if (single === "f64") caller.results.setF64(0, result);
+  }
+
+  /** Calls on the first `count` words, unless the embedder wants a stop. */
+  #interruptible(host: HostFunction, count: number): ReturnType<HostFunction["call"]> {
+    if (this.#signal?.aborted) throw new Stopped();
+    const { interruption } = this.store;
+    if (!interruption) return callWords(host, this.#caller, this.#argumentWords, count);
+    interruption.enter();
+    try {
+      return callWords(host, this.#caller, this.#argumentWords, count);
+    } finally {
+      interruption.leave();
+    }
   }
 
   /** Reads the arguments into `#argumentWords`; how many words they are. */

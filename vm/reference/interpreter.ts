@@ -298,7 +298,7 @@ export function run(a: Activation): number {
         if (c[pc] === 300) {
           const table = tables[c[pc + 1]!]!;
           const index = s[fp + c[pc + 3]!]! >>> 0;
-          if (index >= table.length) {
+          if (index >= table.size) {
             a.trapCode = TrapCode.TableOutOfBounds;
             stop = Stop.Trap;
             break loop;
@@ -445,7 +445,7 @@ export function run(a: Activation): number {
         // table.get
         const table = tables[c[pc + 3]!]!;
         const index = s[fp + c[pc + 2]!]! >>> 0;
-        if (index >= table.length) {
+        if (index >= table.size) {
           a.trapCode = TrapCode.TableOutOfBounds;
           stop = Stop.Trap;
           break loop;
@@ -458,7 +458,7 @@ export function run(a: Activation): number {
         // table.set
         const table = tables[c[pc + 3]!]!;
         const index = s[fp + c[pc + 1]!]! >>> 0;
-        if (index >= table.length) {
+        if (index >= table.size) {
           a.trapCode = TrapCode.TableOutOfBounds;
           stop = Stop.Trap;
           break loop;
@@ -469,7 +469,7 @@ export function run(a: Activation): number {
       }
       case 272: {
         // table.size
-        setI64(s, fp + c[pc + 1]!, tables[c[pc + 2]!]!.length, 0);
+        setI64(s, fp + c[pc + 1]!, tables[c[pc + 2]!]!.size, 0);
         pc += 3;
         continue;
       }

@@ -1,0 +1,62 @@
+/** Compiled code of a module, which its instances share. */
+
+import { Writer } from "../bytecode/writer.ts";
+import { type Linkage, type Rewritten, rewrite } from "../compiler/rewrite.ts";
+import { hostMemory } from "../memory.ts";
+import type { Module } from "../module.ts";
+import { linkageKey } from "./linkage.ts";
+import { imageName } from "./stack.ts";
+
+export interface Image {
+  /** Unique in the process; frames of its code name it. Number 0 is that of the adapters. */
+  readonly number: number;
+  readonly code: Rewritten;
+  readonly native: WebAssembly.Module;
+  /** Names that it imports, all of module `a`. */
+  readonly imports: readonly string[];
+  /** True when its code may be called by other instances, or call them. */
+  readonly shares: boolean;
+}
+
+/** By ordinal, which is above 0 where instances of one store must be told apart by their frames. */
+const IMAGES = new WeakMap<Rewritten, Image[]>();
+let images = 0;
+
+/** The code of `module` for that linkage, made at its first use. Throws VM-HOST-MEMORY. */
+export function imageOf(module: Module, linkage: Linkage, ordinal: number): Image {
+  const code = codeOf(module, linkage);
+  let made = IMAGES.get(code);
+  if (made === undefined) IMAGES.set(code, (made = []));
+  made[ordinal] ??= compile(code, ++images, linkage.shares);
+  return made[ordinal];
+}
+
+function codeOf(module: Module, linkage: Linkage): Rewritten {
+  const key = linkageKey(linkage);
+  const known = module.codeOf(key);
+  if (known) return known;
+  const made = rewrite(module.rewriteInput, linkage);
+  module.adoptCode(key, made);
+  return made;
+}
+
+function compile(code: Rewritten, number: number, shares: boolean): Image {
+  const native = compileNamed(code.bytes, number);
+  const imports = WebAssembly.Module.imports(native).map(({ name }) => name);
+  return { number, code, native, imports, shares };
+}
+
+/** Compiles a module under the name that its frames show. */
+export function compileNamed(bytes: Uint8Array, number: number): WebAssembly.Module {
+  const writer = new Writer(bytes.length + 64);
+  writer.copy(bytes);
+  writer.byte(0);
+  const section = writer.beginSized();
+  writer.name("name");
+  writer.byte(0);
+  const subsection = writer.beginSized();
+  writer.name(imageName(number));
+  writer.endSized(subsection);
+  writer.endSized(section);
+  return hostMemory(() => new WebAssembly.Module(writer.written));
+}
