@@ -112,6 +112,8 @@ export class Activation implements Execution {
   addFuel(fuel: bigint): void {
     this.granted += fuel;
     this.reserve += fuel;
+    // With more granted the same reserve means something else.
+    this.#usedReserve = undefined;
     this.#publishedReserve += fuel;
   }
 
@@ -158,7 +160,7 @@ export class Activation implements Execution {
   // ---- the profile, whose counts are numbers
 
   /** The reserve for which `#usedBefore` was computed, and the fuel used without that of the slice. */
-  #usedReserve = -1n;
+  #usedReserve: bigint | undefined;
   #usedBefore = 0;
 
   #used(fuel: number): number {
