@@ -23,9 +23,10 @@ import { ENTRY_BYTES, HEADER_BYTES } from "../heap.ts";
 import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { type BlockScan, Fact } from "./blocks.ts";
-import { type BodyScan, BYTES_USES, BYTES_WIDTHS, BytesUse } from "./body.ts";
+import { BodyScan, BYTES_USES, BYTES_WIDTHS, BytesUse } from "./body.ts";
 import { HeapCode, type LookedUp, WIDTHS } from "./heap-access.ts";
 import { type HeapChanges, type HeapPlan, planHeap } from "./heap-regions.ts";
+import { isLive, type LoopLiveness, loopLiveness } from "./liveness.ts";
 import { Op, VOID } from "./op.ts";
 import type { ImportLink, Linkage } from "./rewrite.ts";
 
@@ -113,12 +114,16 @@ interface Construct {
   readonly level: number;
   /** Charges that are kept back on every way to the label; undefined until the first. */
   agreed: number | undefined;
-  /** `if`: charges kept back where its condition is 0. */
+  /** Its number among the function's constructs. */
+  readonly number: number;
+  /** `if`: charges kept back where its condition is 0, and locals dirty there. */
   readonly entry: number;
+  readonly dirty: number[];
   targeted: boolean;
 }
 
 const NO_CODES: readonly number[] = [];
+const NO_LOCALS: number[] = [];
 
 /** Numbers of temporary locals above those for operands: for one value, and for arguments that cross as words. */
 const SCRATCH = 5000;
@@ -138,15 +143,22 @@ export class FunctionRewriter {
   readonly #instruction = new Instruction();
   /** Triples: place in the output, the guest's offset, trap or 0; when sites are wanted. */
   sites: number[] | undefined;
+  /** Places in the output of the branches that are hardly ever taken. */
+  unlikely: number[] = [];
 
   // The function.
+  #index = 0;
   #params = 0;
   /** Local of the fuel; that of the depth is the next. */
   #fuel = 0;
   #localCodes = new Uint8Array(64);
   #localCount = 0;
-  /** 1 for locals whose floats are exact. */
+  /** 1 for locals whose floats are exact wherever ways meet. */
   #exact = new Uint8Array(64);
+  /** Those of them that hold a dirty float now. */
+  #dirty: number[] = [];
+  #liveness: LoopLiveness | undefined;
+  #loopNumbers: Int32Array | undefined;
   #exactChanged = false;
   #extraCodes: number[] = [];
   #temps = new Map<number, number>();
@@ -190,6 +202,8 @@ export class FunctionRewriter {
     scan.scan(body, type.results.length);
     this.#plan = this.#planHeap(own);
     this.#enterLocals(type, body);
+    this.#index = input.importedFunctions + own;
+    this.#loopNumbers = undefined;
     const start = this.#out.length;
     const sites = this.sites?.length ?? 0;
     for (;;) {
@@ -231,6 +245,8 @@ export class FunctionRewriter {
     this.#block = 0;
     this.#opened = 0;
     this.#dead = false;
+    this.#dirty = [];
+    this.unlikely = [];
   }
 
   #enterLocals(
@@ -288,8 +304,7 @@ export class FunctionRewriter {
     out.u32(depth);
     this.#i32(0);
     out.byte(Op.i32LtS);
-    out.byte(Op.if);
-    out.byte(VOID);
+    this.#ifUnlikely();
     this.#site(TrapCode.StackExhausted);
     out.byte(Op.unreachable);
     out.byte(Op.end);
@@ -307,6 +322,13 @@ export class FunctionRewriter {
 
   #site(trap: number): void {
     this.sites?.push(this.#out.length, this.#offset, trap);
+  }
+
+  /** Begins the cold arm of a test: V8 lays it out behind the function, where the hint of the branch is known. */
+  #ifUnlikely(): void {
+    this.unlikely.push(this.#out.length);
+    this.#out.byte(Op.if);
+    this.#out.byte(VOID);
   }
 
   #get(local: number): void {
@@ -389,13 +411,36 @@ export class FunctionRewriter {
     }
   }
 
+  /** On a way to a label: what is read behind it is exact there. */
+  #canonicaliseLocals(construct: Construct): void {
+    if (this.#dirty.length === 0 || construct.number === 0) return;
+    const isLoop = construct.opcode === Op.loop;
+    this.#dirty = this.#dirty.filter((local) => {
+      if (isLoop && !this.#isLive(construct.number, local)) return true;
+      this.#canonicaliseLocal(this.#local(local), this.#localCodes[local]!);
+      return false;
+    });
+  }
+
+  /** False when no way from the loop's start reads the local before it writes it. */
+  #isLive(construct: number, local: number): boolean {
+    if (this.#loopNumbers === undefined) {
+      const { input } = this.#context;
+      const scan = new BodyScan(input, new Uint8Array(this.#context.functionTypes.length), false);
+      scan.scan(this.#index);
+      this.#liveness = loopLiveness(scan);
+      this.#loopNumbers = new Int32Array(this.#context.scan.constructs);
+      for (const [place, loop] of scan.loops.entries()) this.#loopNumbers[loop.construct] = place;
+    }
+    return this.#liveness === undefined || isLive(this.#liveness, this.#loopNumbers[construct]!, local);
+  }
+
   #canonicaliseLocal(local: number, code: number): void {
     const out = this.#out;
     this.#get(local);
     this.#get(local);
     out.byte(code === f64 ? Op.f64Ne : Op.f32Ne);
-    out.byte(Op.if);
-    out.byte(VOID);
+    this.#ifUnlikely();
     if (code === f64) {
       out.byte(Op.f64Const);
       out.word(0);
@@ -417,8 +462,7 @@ export class FunctionRewriter {
     this.#get(fuel);
     this.#i64(least);
     out.byte(Op.i64LtS);
-    out.byte(Op.if);
-    out.byte(VOID);
+    this.#ifUnlikely();
     this.#pushFuelLess(least);
     out.byte(Op.globalSet);
     out.u32(this.#context.fuel);
@@ -466,8 +510,10 @@ export class FunctionRewriter {
   // ---- constructs
 
   #open(opcode: number, params: readonly number[], results: readonly number[], entry = 0): Construct {
-    const facts = this.#context.scan.facts[this.#opened++]!;
+    const facts = this.#context.scan.facts[this.#opened]!;
     const construct: Construct = {
+      number: this.#opened++,
+      dirty: opcode === Op.if ? [...this.#dirty] : NO_LOCALS,
       opcode,
       facts,
       height: this.#height - params.length,
@@ -486,6 +532,7 @@ export class FunctionRewriter {
   #edge(construct: Construct, above = 0): void {
     const values = construct.opcode === Op.loop ? construct.params : construct.results;
     this.#canonicalise(values.length + above);
+    this.#canonicaliseLocals(construct);
     construct.targeted = true;
     if (construct.agreed === undefined) construct.agreed = this.#pending;
     else this.#settle(construct.agreed);
@@ -516,9 +563,11 @@ export class FunctionRewriter {
     const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
     // The first block is charged on the ways in, so that the test is one comparison with 0.
     this.#settle(isTable ? 0 : -cost);
+    const construct = this.#open(Op.loop, params, results);
+    this.#canonicaliseLocals(construct);
+    this.#dirty = [];
     this.#out.byte(Op.loop);
     this.#blockType(params, results);
-    const construct = this.#open(Op.loop, params, results);
     construct.agreed = isTable ? 0 : -cost;
     this.#testFuel(isTable ? cost : 0);
     this.#pending = isTable ? cost : 0;
@@ -530,6 +579,7 @@ export class FunctionRewriter {
     this.#out.byte(Op.else);
     construct.opcode = Op.else;
     this.#dead = false;
+    this.#dirty = construct.dirty;
     this.#height = construct.height;
     this.#pushAll(construct.params);
     this.#pending = construct.entry + this.#nextCost();
@@ -562,6 +612,7 @@ export class FunctionRewriter {
       return;
     }
     this.#dead = false;
+    this.#dirty = [];
     this.#height = construct.height;
     this.#pushAll(construct.results);
     this.#pending = construct.agreed!;
@@ -577,6 +628,10 @@ export class FunctionRewriter {
       return;
     }
     const observes = OBSERVES[index]!;
+    if ((index === 0x38 || index === 0x39) && this.#states[this.#height - 1] === DIRTY) {
+      this.#storeDirty(index);
+      return;
+    }
     if (observes > 0) this.#canonicalise(observes);
     if (index >= 0x28 && index <= 0x3e) {
       this.#site(0);
@@ -597,6 +652,43 @@ export class FunctionRewriter {
     this.#height -= operands;
     const result = RESULT[index]!;
     if (result !== 0) this.#push(result, RESULT_STATE[index]!);
+  }
+
+  /**
+   * Stores a dirty float as an integer, which a NaN is found by: twice its bits, so without the sign, are above those of
+   * the infinities. A comparison of floats costs several times as much.
+   */
+  #storeDirty(index: number): void {
+    const out = this.#out;
+    const isDouble = index === 0x39;
+    const bits = this.#temp(isDouble ? i64 : i32, SCRATCH);
+    out.byte(isDouble ? Op.i64ReinterpretF64 : Op.i32ReinterpretF32);
+    out.byte(Op.localTee);
+    out.u32(bits);
+    this.#get(bits);
+    if (isDouble) {
+      out.byte(Op.i64Add);
+      out.byte(Op.i64Const);
+      out.s64(0, 0xffe0_0000);
+      out.byte(Op.i64GtU);
+    } else {
+      out.byte(Op.i32Add);
+      this.#i32(0xff00_0000);
+      out.byte(Op.i32GtU);
+    }
+    this.#ifUnlikely();
+    if (isDouble) {
+      out.byte(Op.i64Const);
+      out.s64(0, 0x7ff8_0000);
+    } else this.#i32(0x7fc0_0000);
+    this.#set(bits);
+    out.byte(Op.end);
+    this.#get(bits);
+    this.#site(0);
+    out.byte(isDouble ? 0x37 : 0x36);
+    out.u32(this.#instruction.imm0);
+    out.u32(this.#instruction.imm1);
+    this.#height -= 2;
   }
 
   #isNan(index: number): boolean {
@@ -634,9 +726,10 @@ export class FunctionRewriter {
         this.#height--;
         // Without an else, both ways meet as they were before it: only the way through the arm takes charges off.
         const hasElse = (this.#context.scan.facts[this.#opened]! & Fact.else) !== 0;
+        const construct = this.#open(index, params, results, this.#pending);
+        if (!hasElse) this.#canonicaliseLocals(construct);
         out.byte(index);
         this.#blockType(params, results);
-        const construct = this.#open(index, params, results, this.#pending);
         if (!hasElse) construct.agreed ??= this.#pending;
         this.#pending += this.#nextCost();
         return;
@@ -694,7 +787,7 @@ export class FunctionRewriter {
         return;
       case Op.localGet:
         this.#get(this.#local(imm0));
-        this.#push(this.#localCodes[imm0]!, this.#exact[imm0] === 1 ? EXACT : DIRTY);
+        this.#push(this.#localCodes[imm0]!, this.#exact[imm0] === 1 && !this.#dirty.includes(imm0) ? EXACT : DIRTY);
         return;
       case Op.localSet:
       case Op.localTee: {
@@ -852,7 +945,10 @@ export class FunctionRewriter {
     const code = this.#localCodes[local]!;
     if (code !== f32 && code !== f64) return;
     if (this.#exact[local] === 1) {
-      this.#canonicalise(1);
+      const known = this.#dirty.indexOf(local);
+      if (this.#states[top] === DIRTY) {
+        if (known < 0) this.#dirty.push(local);
+      } else if (known >= 0) this.#dirty.splice(known, 1);
       return;
     }
     if (this.#states[top] === EXACT) {

@@ -36,6 +36,7 @@ export const Op = {
   i64Eq: 0x51,
   i64LtS: 0x53,
   i64LtU: 0x54,
+  i64GtU: 0x56,
   i64GeU: 0x5a,
   f32Ne: 0x5c,
   f64Ne: 0x62,

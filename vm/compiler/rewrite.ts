@@ -66,6 +66,8 @@ export interface Site {
 
 const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
 const { i32, i64, funcref } = ValueCode;
+/** The section of branch hints (WebAssembly branch hinting), which hosts without it pass over. */
+const HINTS = "metadata.code.branch_hint";
 const FUNCTION = 0;
 const TABLE = 1;
 const MEMORY = 2;
@@ -158,6 +160,9 @@ class Rewriter {
   readonly #context: CodeContext;
   readonly #scratch = new Writer(1 << 12);
   readonly #functions: FunctionRewriter;
+  /** Contents of the section of branch hints, and the number of its functions. */
+  readonly #hints = new Writer();
+  #hinted = 0;
   /** The functions behind the imports, in order; where the code of each begins in the module. */
   readonly #bodies: readonly Body[];
   #starts: Int32Array = new Int32Array(0);
@@ -214,6 +219,10 @@ class Rewriter {
     section(out, SectionId.export, () => this.#writeExports(out));
     section(out, SectionId.element, () => this.#writeElements(out));
     if (structure.dataCount !== undefined) section(out, SectionId.dataCount, () => out.u32(structure.data.length));
+    section(out, SectionId.custom, () => {
+      out.name(HINTS);
+      counted(out, this.#hinted, this.#hints);
+    });
     section(out, SectionId.code, () => counted(out, this.#bodies.length, code));
     // The code is the end of what was written so far.
     const offset = out.length - code.length;
@@ -422,7 +431,8 @@ class Rewriter {
       origin: { kind: "guest", function: importedFunctions + own },
       write: () => {
         this.#functions.body(own);
-        return { runs: structure.bodies[own]!.locals, extra: this.#functions.extraLocals };
+        const { extraLocals: extra, unlikely } = this.#functions;
+        return { runs: structure.bodies[own]!.locals, extra, unlikely };
       },
     }));
     for (const index of this.#adapters)
@@ -532,7 +542,7 @@ class Rewriter {
     const scratch = this.#scratch;
     this.#bodies.forEach(({ write }, k) => {
       scratch.clear();
-      const { runs, extra } = write();
+      const { runs, extra, unlikely = [] } = write();
       const sized = code.beginSized();
       const own = runsOf(extra);
       code.u32(runs.length + own.length);
@@ -544,11 +554,25 @@ class Rewriter {
         code.u32(count);
         code.byte(type);
       }
+      const header = code.length - sized;
       code.copy(scratch.written);
       code.endSized(sized);
       starts[k] = code.length - scratch.length;
+      if (unlikely.length > 0) this.#hint(this.#importCounts[FUNCTION]! + k, header, unlikely);
     });
     return starts;
+  }
+
+  #hint(index: number, header: number, unlikely: readonly number[]): void {
+    const hints = this.#hints;
+    this.#hinted++;
+    hints.u32(index);
+    hints.u32(unlikely.length);
+    for (const at of unlikely) {
+      hints.u32(header + at);
+      hints.u32(1);
+      hints.byte(0);
+    }
   }
 
   // ---- the other sections
@@ -657,6 +681,7 @@ interface Body {
   readonly write: (sites?: number[]) => {
     readonly runs: readonly { readonly count: number; readonly type: ValueType }[];
     readonly extra: readonly number[];
+    readonly unlikely?: readonly number[];
   };
 }
 
