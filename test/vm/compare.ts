@@ -15,6 +15,7 @@ import {
   Trap,
   TrapCode,
 } from "../../vm/index.ts";
+import { ENGINES, type Engine } from "./engines.ts";
 import type { Random } from "./random.ts";
 import {
   type Bounds,
@@ -37,6 +38,9 @@ import {
 } from "./subject.ts";
 
 export type Engine = NonNullable<StoreOptions["engine"]>;
+
+/** The engine that defines what is right, and the other. */
+export const ENGINES: readonly [Engine, Engine] = ["reference", "compiled"];
 
 /** What a run shows: a line for each call that was made, and the state at the end. */
 export interface Observed {
@@ -136,16 +140,10 @@ function failureText(error: unknown): string {
 }
 
 /** Throws a {@link Difference} at the first thing that does not agree. */
-export function compare(
-  subject: Subject,
-  plan: readonly Call[],
-  random: Random,
-  tally: CompareTally,
-  engines: readonly [Engine, Engine],
-): void {
+export function compare(subject: Subject, plan: readonly Call[], random: Random, tally: CompareTally): void {
   const both = (bounds: Bounds, hook?: (position: Position) => void): Observed => {
-    const expected = observe(subject, plan, engines[0], bounds, hook);
-    const actual = observe(subject, plan, engines[1], bounds);
+    const expected = observe(subject, plan, ENGINES[0], bounds, hook);
+    const actual = observe(subject, plan, ENGINES[1], bounds);
     tally.runs++;
     tally.calls += expected.calls.length - 1;
     differ(subject.name, bounds, expected, actual);

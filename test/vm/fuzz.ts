@@ -3,16 +3,7 @@
  * as text that begins with how to run it, for `test/fixtures/fuzz`.
  */
 import { Module } from "../../vm/index.ts";
-import {
-  type CompareTally,
-  compare,
-  DEPTHS,
-  differ,
-  type Engine,
-  newCompareTally,
-  observe,
-  PLENTY,
-} from "./compare.ts";
+import { type CompareTally, compare, DEPTHS, differ, ENGINES, newCompareTally, observe, PLENTY } from "./compare.ts";
 import { mix, Random } from "./random.ts";
 import { shrinkModules } from "./shrink.ts";
 import {
@@ -26,9 +17,6 @@ import {
   subjectOfBytes,
   textOf,
 } from "./subject.ts";
-
-/** The engine that defines what is right, and the other. */
-export const ENGINES: readonly [Engine, Engine] = ["reference", "reference"];
 
 /** A subject and the calls that are made of it. */
 interface Case {
@@ -58,7 +46,7 @@ export function binaryCase(name: string, binaries: readonly Uint8Array[], seed: 
 export function fuzz(make: () => Case, tally: CompareTally): Difference | undefined {
   try {
     const { subject, plan, random } = make();
-    compare(subject, plan, random, tally, ENGINES);
+    compare(subject, plan, random, tally);
     return undefined;
   } catch (error) {
     return error instanceof Difference ? error : new Difference((error as Error).stack ?? String(error));
