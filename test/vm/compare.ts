@@ -15,7 +15,6 @@ import {
   Trap,
   TrapCode,
 } from "../../vm/index.ts";
-import { ENGINES, type Engine } from "./engines.ts";
 import type { Random } from "./random.ts";
 import {
   type Bounds,
