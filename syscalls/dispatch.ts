@@ -1,21 +1,21 @@
 /**
- * From the rows of `table.ts` and an implementation to the host functions that an instance imports. Every check that a
- * row implies is made here and nowhere else, in the order of spec ABI-ORDER-1: capability, numbers, result pointer,
- * HeapRefs and windows; only then does the implementation run.
+ * From the rows of `table.ts` and an implementation to the host functions that an instance imports. What a row implies is
+ * checked in the order of spec ABI-ORDER-1: capability, numbers, result pointer, HeapRefs and windows; only then does the
+ * implementation run. The checks themselves are those of `checks.ts`.
  */
-import type { ParameterType } from "../vm/declaration.ts";
 import { functionTypeOf, packedTypeOf } from "../vm/declaration.ts";
 import { AshlarError } from "../vm/errors.ts";
 import type { Caller, HostFunction } from "../vm/function.ts";
 import type { Heap, Kind } from "../vm/heap.ts";
 import { BYTES_KIND, STALE_OBJECT } from "../vm/heap.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
+import { checkBlock, checkHostOffset, type Part, partsOf, placeOf, takeNumber, takeRef, takeWindow } from "./checks.ts";
 import { Exit } from "./exit.ts";
 import { type Observer, observed, type Seen } from "./observe.ts";
 import { Panic } from "./panic.ts";
 import { Status, statusName } from "./status.ts";
 import type { Syscall } from "./table.ts";
-import { valueIndices, wideValue, wordIndices, wordsOf } from "./words.ts";
+import { valueIndices, wordIndices, wordsOf } from "./words.ts";
 
 /**
  * The code behind one row. Its arguments are the row's parameters in order: a u32 or i32 as itself; an i64 or u64 as the
@@ -30,26 +30,24 @@ export type SyscallBody = (call: Call, ...values: never[]) => number | undefined
 /** Bodies by module and name: exactly those of the table. */
 export type Implementation = { readonly [module: string]: { readonly [name: string]: SyscallBody } };
 
-/** An object behind a HeapRef that bytes are transferred to or from (spec ABI-TRANSFER-3). */
-export interface TransferHandle {
-  /** True when it has offsets: neither a stream nor a file opened to append. */
-  readonly positional: boolean;
-}
-
 /** What a body gets to know of its call, and where it leaves its results. Integers only. */
 export class Call {
-  caller!: Caller;
+  readonly caller: Caller;
   readonly low: Int32Array;
   readonly high: Int32Array;
 
-  constructor(results: number) {
+  constructor(caller: Caller, results: number) {
+    this.caller = caller;
     this.low = new Int32Array(results);
     this.high = new Int32Array(results);
   }
-  /** Starts a call, or forgets what a failed one had set. */
-  begin(caller: Caller): void {
-    this.caller = caller;
-    for (let k = 0; k < this.low.length; k++) this.setWords(k, 0, 0);
+  /** Forgets what an earlier call has set, or this one before it failed. */
+  clear(): void {
+    const { low, high } = this;
+    for (let k = 0; k < low.length; k++) {
+      low[k] = 0;
+      high[k] = 0;
+    }
   }
   get heap(): Heap {
     return this.caller.heap;
@@ -150,6 +148,28 @@ function makeLazily(own: { [name: string]: HostFunction }, name: string, make: (
   Object.defineProperty(own, name, { get, enumerable: true, configurable: true });
 }
 
+type Bind = NonNullable<HostFunction["bind"]>;
+type Bound = ReturnType<Bind>;
+
+/** One of the two forms of a row: what is the same for all who call it. */
+interface Form {
+  readonly row: Syscall;
+  readonly packed: boolean;
+  readonly parts: readonly Part[];
+  /** Words of a call, without the pointer to a result block. */
+  readonly words: number;
+  readonly body: LooseBody;
+  readonly hasStatus: boolean;
+  /** What {@link run} lets the body answer; undefined where it does not look. */
+  readonly statuses: ReadonlySet<number | undefined> | undefined;
+  /** By result: has it 64 bits? */
+  readonly wide: readonly boolean[];
+  readonly blockBytes: number;
+  /** True when the first result is returned; else all of them are set. */
+  readonly returns: boolean;
+  readonly seen: Seen | undefined;
+}
+
 function hostFunction(
   row: Syscall,
   body: SyscallBody,
@@ -158,11 +178,40 @@ function hostFunction(
   missing: boolean,
   { observe, tape }: DispatchOptions,
 ): HostFunction {
-  const seen: Seen | undefined = observe && { call: undefined, first: undefined };
-  let call = missing ? refuse(row) : wrapper(row, body, kinds, packed, tape, seen);
+  const { fuel, mayFree } = row;
+  const type = packed ? packedTypeOf(row) : functionTypeOf(row);
+  const form = formOf(row, body as LooseBody, kinds, packed, observe !== undefined);
+  const bind = missing ? refuse(row) : tape === undefined ? binder(form) : binder(taped(form, tape));
+  let call = unbound(bind);
   if (tape !== undefined && !missing) call = announced(call, tape);
-  if (observe !== undefined) call = observed(row, packed, call, kinds, seen!, observe);
-  return { type: packed ? packedTypeOf(row) : functionTypeOf(row), fuel: row.fuel, mayFree: row.mayFree, call };
+  if (observe !== undefined) call = observed(row, packed, call, kinds, form.seen!, observe);
+  // A function that is bound goes past those who listen.
+  const isHeard = observe !== undefined || (tape !== undefined && !missing);
+  return { type, fuel, mayFree, call, ...(!isHeard && { bind }) };
+}
+
+function formOf(row: Syscall, body: LooseBody, kinds: readonly Kind[], packed: boolean, isSeen: boolean): Form {
+  const hasStatus = row.results[0]?.name === "status";
+  const wide = row.results.map(({ type }) => wordsOf(type) === 2);
+  return {
+    row,
+    packed,
+    parts: partsOf(row, kinds),
+    words: wordIndices(row.params).at(-1)!,
+    body,
+    hasStatus,
+    statuses: hasStatus ? new Set([Status.OK, ...row.statuses.map((name) => Status[name])]) : undefined,
+    wide,
+    blockBytes: packed ? packedSize(row) : 0,
+    returns: packed || (wide.length === 1 && !wide[0]),
+    seen: isSeen ? { call: undefined, first: undefined } : undefined,
+  };
+}
+
+/** The form with its body on the tape, which hears the statuses as they are answered. */
+function taped(form: Form, tape: Tape): Form {
+  const body = tape.body(form.row, (call, a, b, c, d, e) => run(form, call, a, b, c, d, e));
+  return { ...form, body, statuses: undefined };
 }
 
 function announced(call: HostFunction["call"], tape: Tape): HostFunction["call"] {
@@ -172,233 +221,190 @@ function announced(call: HostFunction["call"], tape: Tape): HostFunction["call"]
   };
 }
 
-function refuse(row: Syscall): HostFunction["call"] {
-  return () => {
+function refuse(row: Syscall): Bind {
+  return () => () => {
     throw new Fault(TrapCode.MissingCapability, `${row.module}.${row.name} needs the grant "${row.capability}"`);
   };
 }
 
-/** How one parameter is found among the words of a call and where it goes among the body's values. */
-interface Step {
-  readonly name: string;
-  /** Index of its (low) word. */
-  readonly word: number;
-  /** Index among the values, or -1 for the offset and length of a window. */
-  readonly value: number;
-  readonly type: ParameterType;
-  readonly maximum: number;
-  readonly exact: boolean;
-  readonly nullable: boolean;
-  /** Word of the window's offset and of its length, or -1. */
-  readonly windowOffset: number;
-  readonly windowLength: number;
-  /** Kinds of HeapRef it takes. */
-  readonly kinds: readonly number[];
-}
-
-function stepsOf(row: Syscall, kinds: readonly Kind[]): Step[] {
-  const words = wordIndices(row.params);
-  const values = valueIndices(row);
-  return row.params.map(({ name, type, maximum, exact = false, nullable = false }, index) => {
-    const window = row.windows.find(({ ref }) => ref === index);
-    return {
-      name,
-      word: words[index]!,
-      value: values[index]!,
-      type,
-      maximum: maximum ?? Number.POSITIVE_INFINITY,
-      exact,
-      nullable,
-      windowOffset: window === undefined ? -1 : words[window.offset]!,
-      windowLength: window === undefined ? -1 : words[window.length]!,
-      kinds: typeof type === "object" ? kindIds(type.ref, kinds) : [],
-    };
-  });
-}
-
-function kindIds(names: string, kinds: readonly Kind[]): number[] {
-  return names.split("|").map((name) => [BYTES_KIND, ...kinds].find((candidate) => candidate.name === name)!.id);
-}
-
-/** The nearest number to an i64 or a u64 in two words. */
-function numberOf(type: ParameterType, low: number, high: number): number {
-  return (type === "u64" ? high >>> 0 : high) * 0x1_0000_0000 + (low >>> 0);
-}
-
-function wrapper(
-  row: Syscall,
-  body: SyscallBody,
-  kinds: readonly Kind[],
-  packed: boolean,
-  tape: Tape | undefined,
-  seen: Seen | undefined,
-): HostFunction["call"] {
-  const steps = stepsOf(row, kinds);
-  const numbers = steps.filter(({ type }) => typeof type !== "object");
-  const refs = steps.filter(({ type }) => typeof type === "object");
-  const transfer = row.transfer && {
-    handle: steps[row.transfer.handle]!.value,
-    offset: steps[row.transfer.offset]!,
-    length: steps[row.transfer.length]!,
-    end: row.transfer.end === true,
-  };
-  const destroyed = row.destroys === undefined ? undefined : steps[row.destroys]!;
-  const hasStatus = row.results[0]?.name === "status";
-  const blockBytes = packed ? packedSize(row) : 0;
-  const blockWord = wordIndices(row.params).at(-1)!;
-  const answer = seen === undefined ? answerOf(row, packed) : noting(seen, answerOf(row, packed));
-  const plain = hasStatus ? guarded(row, body) : (body as LooseBody);
-  const run = tape === undefined ? plain : tape.body(row, plain);
-  const call = new Call(row.results.length);
-
+/** For whoever calls. What was bound last is kept: as a rule there is one caller. */
+function unbound(bind: Bind): HostFunction["call"] {
+  let known: Caller | undefined;
+  let bound: Bound;
   return (caller, ...words) => {
-    const given: unknown[] = [];
-    takeNumbers(numbers, words, given);
-    if (transfer !== undefined) checkHostOffset(words, transfer.offset.word, words[transfer.length.word]! >>> 0);
-    const block = packed ? words[blockWord]! >>> 0 : 0;
-    if (packed) checkBlock(caller, block, blockBytes);
-    const stale = takeRefs(refs, caller.heap, words, given);
+    if (caller !== known) {
+      bound = bind(caller);
+      known = caller;
+    }
+    return bound(...words);
+  };
+}
 
-    call.begin(caller);
-    let first: number | undefined;
-    if (stale) first = destroyed === undefined ? Status.STALE : Status.OK;
-    else if (transfer !== undefined && isMisplaced(given[transfer.handle], given[transfer.offset.value], transfer.end))
-      first = Status.INVALID;
-    else first = run(call, given[0], given[1], given[2], given[3], given[4]);
-    if (destroyed !== undefined) destroy(caller.heap, words, destroyed);
-    if (hasStatus && first !== Status.OK) call.begin(caller);
-    return answer(caller, call, first, block);
+/**
+ * The wrapper of a body. {@link bindAny} does for every row, but its words and values go through arrays, which takes
+ * longer than all checks; so the shapes of frequent calls have wrappers of their own, three times as fast.
+ */
+function binder(form: Form): Bind {
+  const { row, packed, returns, hasStatus, seen } = form;
+  const shape = form.parts.map(({ what, word, offset, length }) => `${what}@${[word, offset, length]}`).join(" ");
+  if (form.words === 0 && returns && !packed && !hasStatus && seen === undefined) return (by) => bindBare(form, by);
+  if (row.destroys === undefined) {
+    if (!packed && ONE_VALUE.includes(shape)) return (by) => bindOne(form, by);
+    if (shape === TRANSFER) return (by) => bindTransfer(form, by);
+  }
+  return (by) => bindAny(form, by);
+}
+
+/** Shapes: what each value is, and its words. */
+const ONE_VALUE: readonly string[] = ["number@0,0,0", "ref@0,0,0", "window@0,2,3"];
+const TRANSFER = "ref@0,0,0 number@2,0,0 window@4,6,7";
+
+/** Nothing to check, one result of 32 bits. */
+function bindBare({ body }: Form, caller: Caller): Bound {
+  const call = new Call(caller, 0);
+  return () => {
+    caller.look?.();
+    return body(call);
+  };
+}
+
+/** One value. */
+function bindOne(form: Form, caller: Caller): Bound {
+  const call = new Call(caller, form.wide.length);
+  const part = form.parts[0]!;
+  return (a, b, c, d) => {
+    caller.look?.();
+    let value: unknown;
+    if (part.what === "number") value = takeNumber(part, a!, b!);
+    else if (part.what === "ref") value = takeRef(part, caller.heap, a!, b!);
+    else value = takeWindow(part, caller.heap, a!, b!, c!, d!);
+    call.clear();
+    return leave(form, call, value === STALE_OBJECT ? Status.STALE : run(form, call, value), 0);
+  };
+}
+
+/** A handle, an offset and a window, as `fs.read`, `fs.write` and `fs.list`. */
+function bindTransfer(form: Form, caller: Caller): Bound {
+  const call = new Call(caller, form.wide.length);
+  const [handlePart, offsetPart, windowPart] = form.parts as [Part, Part, Part];
+  const { packed, blockBytes } = form;
+  const { transfer } = form.row;
+  const toEnd = transfer?.end === true;
+  return (low, high, offsetLow, offsetHigh, bytesLow, bytesHigh, start, length, pointer) => {
+    caller.look?.();
+    const offset = takeNumber(offsetPart, offsetLow!, offsetHigh!);
+    if (transfer !== undefined) checkHostOffset(offsetLow!, offsetHigh!, length!);
+    if (packed) checkBlock(caller, pointer!, blockBytes);
+    const { heap } = caller;
+    const handle = takeRef(handlePart, heap, low!, high!);
+    const window = takeWindow(windowPart, heap, bytesLow!, bytesHigh!, start!, length!);
+    let status: number | undefined = handle === STALE_OBJECT ? Status.STALE : Status.OK;
+    if (transfer !== undefined) status = placeOf(handle, offset, toEnd);
+    call.clear();
+    if (status === Status.OK) status = run(form, call, handle, offset, window);
+    return leave(form, call, status, pointer!);
+  };
+}
+
+/** Any row; its words go through an array. */
+function bindAny(form: Form, caller: Caller): Bound {
+  const { row, parts, packed, blockBytes } = form;
+  const call = new Call(caller, form.wide.length);
+  const words = new Array<number>(form.words + (packed ? 1 : 0)).fill(0);
+  const values = new Array<unknown>(MOST_VALUES).fill(undefined);
+  const { transfer, destroys = -1 } = row;
+  const at = wordIndices(row.params);
+  const of = valueIndices(row);
+  // An array of rest parameters that goes nowhere is never made.
+  return (...given) => {
+    caller.look?.();
+    for (let k = 0; k < words.length; k++) words[k] = given[k]!;
+    for (let k = 0; k < parts.length; k++) {
+      const part = parts[k]!;
+      if (part.what === "number") values[k] = takeNumber(part, words[part.word]!, words[part.word + 1]!);
+    }
+    if (transfer !== undefined)
+      checkHostOffset(words[at[transfer.offset]!]!, words[at[transfer.offset]! + 1]!, words[at[transfer.length]!]!);
+    const pointer = words[form.words]!;
+    if (packed) checkBlock(caller, pointer, blockBytes);
+    const { heap } = caller;
+    let status: number | undefined = Status.OK;
+    for (let k = 0; k < parts.length; k++) {
+      const part = parts[k]!;
+      if (part.what === "number") continue;
+      const low = words[part.word]!;
+      const high = words[part.word + 1]!;
+      if (part.what === "ref") values[k] = takeRef(part, heap, low, high);
+      else values[k] = takeWindow(part, heap, low, high, words[part.offset]!, words[part.length]!);
+      if (values[k] === STALE_OBJECT) status = Status.STALE;
+    }
+    if (transfer !== undefined && status === Status.OK)
+      status = placeOf(values[of[transfer.handle]!], values[of[transfer.offset]!], transfer.end === true);
+    call.clear();
+    if (status === Status.OK) status = run(form, call, values[0], values[1], values[2], values[3], values[4]);
+    else if (destroys >= 0) status = Status.OK;
+    if (destroys >= 0) destroy(heap, words[at[destroys]!]!, words[at[destroys]! + 1]!);
+    return leave(form, call, status, pointer);
   };
 }
 
 /** Most values of a body. They are passed one by one: spreading an array costs more than the checks of a small call. */
 export const MOST_VALUES = 5;
 
-/** Checks the numeric parameters and hands them to `given`. */
-function takeNumbers(steps: readonly Step[], words: readonly number[], given: unknown[]): void {
-  for (let k = 0; k < steps.length; k++) {
-    const { type, word, value, maximum, exact, name } = steps[k]!;
-    let number = words[word]!;
-    if (exact) {
-      given[value] = wideValue(type, number, words[word + 1]!);
-      continue;
-    }
-    if (type === "u32") number >>>= 0;
-    else if (type === "i64" || type === "u64") number = numberOf(type, number, words[word + 1]!);
-    if (number > maximum) throw new Fault(TrapCode.BadArgument, `${name} is ${number}, above ${maximum}`);
-    if (value >= 0) given[value] = number;
+/** Runs the body. Of a row with a status, host errors become OTHER, undeclared statuses a Panic (spec ABI-STATUS-2, ABI-PANIC-1). */
+function run(
+  { body, statuses, row }: Form,
+  call: Call,
+  a?: unknown,
+  b?: unknown,
+  c?: unknown,
+  d?: unknown,
+  e?: unknown,
+): number | undefined {
+  if (statuses === undefined) return body(call, a, b, c, d, e);
+  let status: number | undefined;
+  try {
+    status = body(call, a, b, c, d, e);
+  } catch (error) {
+    if (error instanceof Fault || error instanceof Exit || error instanceof AshlarError) throw error;
+    status = Status.OTHER;
   }
+  if (status === Status.OK || statuses.has(status)) return status;
+  throw new Panic(
+    `${row.module}.${row.name} answered ${statusName(status ?? -1) ?? status}, which it does not declare`,
+  );
 }
 
-/** Checks the HeapRefs and windows and hands what they stand for to `given`; true when one is STALE. */
-function takeRefs(steps: readonly Step[], heap: Heap, words: readonly number[], given: unknown[]): boolean {
-  let stale = false;
-  for (let k = 0; k < steps.length; k++) {
-    const step = steps[k]!;
-    const low = words[step.word]!;
-    const high = words[step.word + 1]!;
-    if (step.windowOffset >= 0) {
-      given[step.value] = heap.window(low, high, words[step.windowOffset]!, words[step.windowLength]!);
-      continue;
-    }
-    if (step.nullable && low === 0 && high === 0) {
-      given[step.value] = undefined;
-      continue;
-    }
-    const object = objectOf(heap, low, high, step);
-    given[step.value] = object;
-    if (object === STALE_OBJECT) stale = true;
-  }
-  return stale;
-}
-
-function checkBlock({ memory }: Caller, at: number, size: number): void {
-  if (at + size > (memory === undefined ? 0 : memory.bytes.length))
-    throw new Fault(TrapCode.BadPointer, `${size} bytes of results at ${at}`);
-}
-
-function destroy(heap: Heap, words: readonly number[], { word }: Step): void {
-  const low = words[word]!;
-  const high = words[word + 1]!;
+function destroy(heap: Heap, low: number, high: number): void {
   heap.destroy(low, high, heap.kindOf(low, high));
 }
 
-/** The host's object behind a ref of one of the step's kinds. */
-function objectOf(heap: Heap, low: number, high: number, { kinds, name }: Step): unknown {
-  const kind = heap.kindOf(low, high);
-  if (!kinds.includes(kind)) throw new Fault(TrapCode.HeapRefKind, name);
-  return heap.object(low, high, kind);
-}
-
-/** Spec ABI-TRANSFER-2: an offset below -1, or one whose sum with the length passes 2^63 - 1, is a bad argument. */
-function checkHostOffset(words: readonly number[], at: number, length: number): void {
-  const low = words[at]! >>> 0;
-  const high = words[at + 1]! | 0;
-  const belowMinusOne = high < 0 && !(high === -1 && low === 0xffff_ffff);
-  if (belowMinusOne) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
-  if (high === 0x7fff_ffff && low + length > 0xffff_ffff)
-    throw new Fault(TrapCode.BadArgument, "host_offset + max_bytes is over 2^63 - 1");
-}
-
-/** Spec ABI-TRANSFER-3. -1 where offsets count is a negative offset, or the end; an offset where none counts is INVALID. */
-function isMisplaced(handle: unknown, offset: unknown, end: boolean): boolean {
-  const { positional } = handle as TransferHandle;
-  if (positional && offset === -1 && !end) throw new Fault(TrapCode.BadArgument, "host_offset is negative");
-  return !positional && offset !== -1;
-}
-
-/** The body of a row with a status: host errors become OTHER, undeclared statuses a Panic (spec ABI-STATUS-2, ABI-PANIC-1). */
-function guarded(row: Syscall, body: SyscallBody): LooseBody {
-  const declared = new Set<number | undefined>([Status.OK, ...row.statuses.map((name) => Status[name])]);
-  const run = body as LooseBody;
-  return (call, a, b, c, d, e) => {
-    let status: number | undefined;
-    try {
-      status = run(call, a, b, c, d, e);
-    } catch (error) {
-      if (error instanceof Fault || error instanceof Exit || error instanceof AshlarError) throw error;
-      status = Status.OTHER;
-    }
-    if (status === Status.OK || declared.has(status)) return status;
-    throw new Panic(
-      `${row.module}.${row.name} answered ${statusName(status ?? -1) ?? status}, which it does not declare`,
-    );
-  };
-}
-
-type Answer = (caller: Caller, call: Call, first: number | undefined, pointer: number) => number | undefined;
-
-/** How the results of a row leave: as the one value, as several values, or packed at a pointer. */
-function answerOf(row: Syscall, packed: boolean): Answer {
-  const wide = row.results.map(({ type }) => wordsOf(type) === 2);
-  if (packed)
-    return (caller, call, first, pointer) => {
-      const bytes = caller.memory!.bytes;
-      let at = pointer;
-      for (let k = 1; k < wide.length; k++) {
-        at = storeWord(bytes, at, call.low[k]!);
-        if (wide[k]) at = storeWord(bytes, at, call.high[k]!);
-      }
-      return first;
-    };
-  if (wide.length === 1 && !wide[0]) return (_caller, _call, first) => first;
-  const firstInCall = wide[0] === true;
-  return (caller, call, first) => {
-    for (let k = 0; k < wide.length; k++) {
-      if (wide[k]) caller.results.setI64(k, call.low[k]!, call.high[k]!);
-      else caller.results.setI32(k, k === 0 && !firstInCall ? first! : call.low[k]!);
-    }
-    return undefined;
-  };
-}
-
-/** Keeps what `answer` hands out where the observer finds it. */
-function noting(seen: Seen, answer: Answer): Answer {
-  return (caller, call, first, pointer) => {
+/** Answers with the results: stored at the pointer, set, or the only one. */
+function leave(form: Form, call: Call, first: number | undefined, pointer: number): number | undefined {
+  const { wide, seen } = form;
+  const { caller } = call;
+  if (form.hasStatus && first !== Status.OK) call.clear();
+  if (seen !== undefined) {
     seen.call = call;
     seen.first = first;
-    return answer(caller, call, first, pointer);
-  };
+  }
+  const { low, high } = call;
+  if (form.packed) {
+    const { bytes } = caller.memory!;
+    let at = pointer >>> 0;
+    for (let k = 1; k < wide.length; k++) {
+      at = storeWord(bytes, at, low[k]!);
+      if (wide[k]) at = storeWord(bytes, at, high[k]!);
+    }
+    return first;
+  }
+  if (form.returns) return first;
+  const { results } = caller;
+  for (let k = 0; k < wide.length; k++) {
+    if (wide[k]) results.setI64(k, low[k]!, high[k]!);
+    else results.setI32(k, k === 0 ? first! : low[k]!);
+  }
+  return undefined;
 }
 
 function storeWord(bytes: Uint8Array, at: number, word: number): number {

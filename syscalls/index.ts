@@ -3,6 +3,7 @@
 export { assemblyScriptBindings } from "./bindings/assemblyscript.ts";
 export { cBindings } from "./bindings/c.ts";
 export { rustBindings } from "./bindings/rust.ts";
+export type { TransferHandle } from "./checks.ts";
 export {
   type Bodies,
   type DefineOptions,
@@ -18,7 +19,6 @@ export type {
   Implementation,
   SyscallBody,
   Tape,
-  TransferHandle,
 } from "./dispatch.ts";
 export { hostFunctions } from "./dispatch.ts";
 export { Exit } from "./exit.ts";

@@ -1,5 +1,6 @@
 /** What guests hold by HeapRefs of the kinds File, Dir and Stream, and the bodies of the calls on them. */
-import type { Call, TransferHandle } from "../../syscalls/dispatch.ts";
+import type { TransferHandle } from "../../syscalls/checks.ts";
+import type { Call } from "../../syscalls/dispatch.ts";
 import { Status } from "../../syscalls/status.ts";
 import { OpenFlag } from "../../syscalls/table.ts";
 import type { EntryKind, OpenDirectory, OpenFile, Transfer } from "./file-system.ts";
