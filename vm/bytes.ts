@@ -7,7 +7,8 @@
 import type { Import } from "./bytecode/structure.ts";
 import type { CallFuel, Declaration, Parameter, ParameterType } from "./declaration.ts";
 import { BYTES_SHIFT } from "./fuel.ts";
-import { BYTES_KIND, type ByteSource, type Heap } from "./heap.ts";
+import { BYTES_KIND, type ByteSource, EVERYBODY, type Heap } from "./heap.ts";
+import { NO_MEMORY } from "./memory.ts";
 import type { TrapName } from "./trap.ts";
 
 /**
@@ -182,6 +183,22 @@ export const BYTES_CALLS: readonly BytesCall[] = [
     },
   },
 ];
+
+/** An instance whose code calls. */
+interface BytesCaller {
+  readonly number: number;
+  readonly memory0: ByteSource;
+}
+
+/** Runs a call for code of an instance, which has no use for windows over others' memories (spec HEAP-BYTES-6). */
+export function runBytes(call: BytesCall, heap: Heap, words: Int32Array, at: number, caller: BytesCaller): void {
+  heap.viewer = caller.number;
+  try {
+    call.run(heap, words, at, caller.number, caller.memory0 === NO_MEMORY ? undefined : caller.memory0);
+  } finally {
+    heap.viewer = EVERYBODY;
+  }
+}
 
 const ROWS: ReadonlyMap<string, number> = new Map(BYTES_CALLS.map((call, row) => [call.name, row]));
 

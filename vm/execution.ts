@@ -45,6 +45,8 @@ export interface NativeInstance {
   initElements(segment: number, offset: number): void;
   dropData(segment: number): void;
   dropElements(segment: number): void;
+  /** The instance has this window over its memory, by a restore. */
+  setWindow(slot: number, generation: number): void;
 }
 
 /** A global's value where an engine holds it natively; `words` is a cell. */

@@ -55,6 +55,9 @@ export const WINDOW_FLAG = 0x1_0000;
 const STALE_FLAG = 0x2_0000;
 const KIND_MASK = 0xffff;
 
+/** In place of an instance's number: the host, which may use every window over a memory. */
+export const EVERYBODY = -1;
+
 const PAGE_BYTES = 65_536;
 const MAGIC = 0x5048_5341; // "ASHP"
 const FORMAT_VERSION = 1;
@@ -63,6 +66,8 @@ const SAVED_HEADER_BYTES = 32;
 const UNSAVED = 0xffff_ffff;
 
 export class Heap {
+  /** The instance whose code calls, which takes windows over memories of others for another kind (spec HEAP-BYTES-6). */
+  viewer: number = EVERYBODY;
   /** The bytes that {@link locate} found its window in. */
   located: Uint8Array = new Uint8Array(0);
 
@@ -163,6 +168,11 @@ export class Heap {
     return slot;
   }
 
+  /** Slot of that instance's window over its memory, or 0. */
+  windowOf(instance: number): number {
+    return this.#windows[instance]?.slot ?? 0;
+  }
+
   /** Generation (u32) of a slot that one of the three calls above answered: the ref's high word. 0 for 0. */
   generation(slot: number): number {
     return this.#word(entryOf(slot)) >>> 0;
@@ -204,7 +214,7 @@ export class Heap {
   /** Length in bytes (u32) of a live `Bytes` ref. Faults: HeapRefNull, HeapRefStale, HeapRefKind. */
   length(low: number, high: number): number {
     const entry = this.#live(low, high, BYTES_KIND.id);
-    if ((this.#word(entry + 1) & WINDOW_FLAG) !== 0) return this.#source(this.#word(entry + 2)).bytes.length;
+    if ((this.#word(entry + 1) & WINDOW_FLAG) !== 0) return this.#windowed(entry).length;
     return this.#word(entry + 3) >>> 0;
   }
 
@@ -469,15 +479,19 @@ export class Heap {
   /** {@link locate} in a window over a memory and in an empty object; else HeapWindow. */
   #locateElsewhere(entry: number, start: number, end: number): number {
     const isWindow = (this.#word(entry + 1) & WINDOW_FLAG) !== 0;
-    const bytes = isWindow ? this.#source(this.#word(entry + 2)).bytes : this.#bytes;
+    const bytes = isWindow ? this.#windowed(entry) : this.#bytes;
     const size = isWindow ? bytes.length : this.#word(entry + 3) >>> 0;
     if (end > size) throw new Fault(TrapCode.HeapWindow, `${end - start} bytes at ${start} of ${size}`);
     this.located = bytes;
     return start;
   }
 
-  #source(instance: number): ByteSource {
-    return (this.#windows[instance] as { readonly source: ByteSource }).source;
+  /** The memory that a window is over. Faults: HeapRefKind. */
+  #windowed(entry: number): Uint8Array {
+    const instance = this.#word(entry + 2);
+    if (this.viewer !== instance && this.viewer !== EVERYBODY)
+      throw new Fault(TrapCode.HeapRefKind, "a window over another instance's memory");
+    return (this.#windows[instance] as { readonly source: ByteSource }).source.bytes;
   }
 
   #takeSlot(kind: number, base: number, length: number): number {

@@ -415,10 +415,16 @@ export function restoreStore(
     kinds,
     (number) => {
       const instance = store.instances[number];
-      return instance ? instance.memory0 : reader.refuse("a window over the memory of no instance");
+      return instance?.memory0 instanceof Memory
+        ? instance.memory0
+        : reader.refuse("a window over the memory of no instance");
     },
     store.heap.memory,
   );
+  for (const { native, number } of store.instances) {
+    const slot = store.heap.windowOf(number);
+    if (slot !== 0) native?.setWindow(slot, store.heap.generation(slot));
+  }
   if (reader.flag()) {
     if (store.engine !== "reference")
       throw new UsageError(

@@ -5,6 +5,7 @@
  * All fuel is in one i64 global, `fuel`; code reads it at the entry of an invocation, and publishes it at host calls and
  * where fuel runs out. So after any other trap the global holds what VM-FUEL-7 wants.
  */
+import { runBytes } from "../bytes.ts";
 import type { Linkage } from "../compiler/rewrite.ts";
 import { Stopped, UsageError } from "../errors.ts";
 import type { Execution, InvokeOptions, NativeInstance } from "../execution.ts";
@@ -95,10 +96,10 @@ export class CompiledExecution implements Execution {
     this.#mark.value = before > LOOK_FUEL ? before - LOOK_FUEL : 0n;
   }
 
-  /** Code has come below the mark: the time to look around. */
-  readonly #hit = (): void => {
+  /** Code has come below the mark, with that much fuel left: the time to look around. */
+  readonly #hit = (low: number, high: number): void => {
     this.store.interruption?.check();
-    this.#setMark(this.#mark.value as bigint);
+    this.#setMark((BigInt(high) << 32n) | BigInt(low >>> 0));
   };
 
   charge(cost: number): void {
@@ -214,9 +215,8 @@ export class CompiledExecution implements Execution {
     const before = this.#fuel.value as bigint;
     this.charge(entry.price(cells, 0));
     if (entry.bytes) {
-      const importer = entry.importer!;
       try {
-        entry.bytes.run(this.store.heap, cells, 0, importer.number, importer.memory0);
+        runBytes(entry.bytes, this.store.heap, cells, 0, entry.importer!);
       } catch (error) {
         this.#fuel.value = before;
         throw error;
@@ -474,6 +474,11 @@ export class CompiledInstance implements NativeInstance {
 
   dropElements(segment: number): void {
     this.exports[`de${segment}`]?.();
+  }
+
+  setWindow(slot: number, generation: number): void {
+    const { w } = this.exports;
+    if (w) w.value = (BigInt(generation) << 32n) | BigInt(slot);
   }
 }
 

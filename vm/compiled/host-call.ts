@@ -1,6 +1,6 @@
 /** Calls from compiled code into JavaScript: host functions, and the calls of `bytes` that are not inlined. */
 import type { FunctionType, ValueType } from "../bytecode/structure.ts";
-import { BYTES_CALLS } from "../bytes.ts";
+import { BYTES_CALLS, runBytes } from "../bytes.ts";
 import { functionTypeOf } from "../declaration.ts";
 import { UsageError } from "../errors.ts";
 import type { Caller, HostFunction, Results } from "../function.ts";
@@ -275,10 +275,9 @@ export function bytesImport(execution: CompiledExecution, row: number, instance:
     places.push(2 * k);
     if (type === "i64" || type === "f64") places.push(2 * k + 1);
   });
-  const memory = instance.memory0 instanceof Memory ? instance.memory0 : undefined;
   const finish = answerOf(call.name, results, scratch, store);
   const run = (): Returned => {
-    call.run(store.heap, scratch, 0, instance.number, memory);
+    runBytes(call, store.heap, scratch, 0, instance);
     return finish();
   };
   const [p0 = 0, p1 = 0, p2 = 0, p3 = 0, p4 = 0] = places;

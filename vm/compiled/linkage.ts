@@ -9,8 +9,8 @@ import type { Module } from "../module.ts";
 /** `linked` are the imported functions, in order. */
 export function linkageOf(module: Module, linked: readonly Linked[]): Linkage {
   const links = linked.map(linkOf);
-  const windows = links.some((link) => (link.kind === "bytes" ? isOfMemory(link.row) : link.kind === "guest"));
-  return { links, shares: links.some(({ kind }) => kind === "guest") || crosses(module), windows };
+  const shares = links.some(({ kind }) => kind === "guest") || crosses(module);
+  return { links, shares, windows: true };
 }
 
 /** The same from imports, for a module whose imported functions are the host's and those of `bytes`; else undefined. */
@@ -54,10 +54,6 @@ function linkOf(linked: Linked): ImportLink {
 
 function hostLink({ fuel, mayFree }: HostFunction): ImportLink {
   return { kind: "host", fuel, mayFree };
-}
-
-function isOfMemory(row: number): boolean {
-  return BYTES_CALLS[row]!.name === "of_memory";
 }
 
 /** True when function references can come from other instances, or go to them. */

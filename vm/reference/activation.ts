@@ -4,7 +4,7 @@
  */
 
 import type { FunctionType } from "../bytecode/structure.ts";
-import type { BytesCall } from "../bytes.ts";
+import { type BytesCall, runBytes } from "../bytes.ts";
 import { Stopped, UsageError } from "../errors.ts";
 import type { Execution, InvokeOptions } from "../execution.ts";
 import { BYTES_SHIFT } from "../fuel.ts";
@@ -447,8 +447,7 @@ export class Activation implements Execution {
   callHost(target: FunctionInstance, base: number): void {
     const s = this.words;
     if (target.bytes) {
-      const importer = target.importer!;
-      target.bytes.run(this.store.heap, s, base, importer.number, importer.memory0);
+      runBytes(target.bytes, this.store.heap, s, base, target.importer!);
       return;
     }
     this.#publish();

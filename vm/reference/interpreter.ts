@@ -6,7 +6,7 @@
  * starts the next. `case` labels are literals because V8 makes a jump table of literals only; they are the numbers of
  * the opcode table and of `operations.ts`.
  */
-import { BYTES_CALLS } from "../bytes.ts";
+import { BYTES_CALLS, runBytes } from "../bytes.ts";
 import { bulkFuel } from "../fuel.ts";
 import { TrapCode } from "../trap.ts";
 import type { Activation } from "./activation.ts";
@@ -377,7 +377,7 @@ export function run(a: Activation): number {
         }
         a.pc = pc;
         a.fp = fp;
-        call.run(store.heap, s, base, instance.number, memory);
+        runBytes(call, store.heap, s, base, instance);
         pc += 3;
         continue;
       }
