@@ -14,8 +14,6 @@ export interface InlinedCall {
   readonly column: number;
 }
 
-/** Most entries and attributes read for one answer: information that is damaged may name the same ones over and over. */
-const MOST_STEPS = 20_000_000;
 /** Most inlined calls around one address, and links from an entry to the one that has its name. */
 const MOST_CALLS = 64;
 const MOST_LINKS = 4;
@@ -105,7 +103,6 @@ class Inlines {
   readonly #sections: DwarfSections;
   readonly #abbreviations = new Map<number, ReadonlyMap<number, Abbreviation>>();
   readonly #units: Unit[] = [];
-  #steps = MOST_STEPS;
 
   constructor(sections: DwarfSections) {
     this.#sections = sections;
@@ -124,10 +121,6 @@ class Inlines {
       const addresses = [...tables].filter(([, table]) => table === unit.lineTable).map(([address]) => address);
       if (addresses.length > 0) undamaged(() => this.#walk(unit, addresses, found));
     }
-  }
-
-  #step(): void {
-    if (--this.#steps < 0) throw DAMAGED;
   }
 
   #open(start: number, cursor: Cursor, is64: boolean): void {
@@ -167,7 +160,7 @@ class Inlines {
       const hasChildren = cursor.u8() !== 0;
       const specifications: number[] = [];
       for (;;) {
-        this.#step();
+        this.#sections.spend();
         const name = cursor.uleb();
         const form = cursor.uleb();
         const constant = form === FORM_IMPLICIT_CONST ? cursor.sleb() : 0;
@@ -184,7 +177,7 @@ class Inlines {
     unit: Unit,
     cursor: Cursor,
   ): { readonly tag: number; readonly hasChildren: boolean; readonly attributes: Attributes } | undefined {
-    this.#step();
+    this.#sections.spend();
     const code = cursor.uleb();
     if (code === 0) return undefined;
     const abbreviation = unit.abbreviations.get(code);
@@ -192,7 +185,7 @@ class Inlines {
     const { tag, hasChildren, specifications } = abbreviation;
     const attributes: Attributes = new Map();
     for (let k = 0; k < specifications.length; k += 3) {
-      this.#step();
+      this.#sections.spend();
       const name = specifications[k]!;
       let form = specifications[k + 1]!;
       // DW_FORM_indirect: the form stands before the value.
@@ -291,10 +284,23 @@ class Inlines {
     const link = attributes.get(Attribute.abstractOrigin) ?? attributes.get(Attribute.specification);
     if (link === undefined || links === 0) return undefined;
     const at = UNIT_REFERENCES.includes(link.form) ? unit.start + link.value : link.value;
-    const other = this.#units.find(({ root, end }) => root <= at && at < end);
+    const other = this.#unitAt(at);
     if (other === undefined) return undefined;
     const target = this.#entry(other, new Cursor(this.#sections.info, at, other.end));
     return target && this.#name(other, target.attributes, links - 1);
+  }
+
+  /** The unit with the entry at that offset; they ascend. */
+  #unitAt(at: number): Unit | undefined {
+    let low = 0;
+    let high = this.#units.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#units[middle]!.end <= at) low = middle + 1;
+      else high = middle;
+    }
+    const unit = this.#units[low];
+    return unit !== undefined && unit.root <= at ? unit : undefined;
   }
 
   #string(unit: Unit, form: number, value: number): string | undefined {
@@ -321,6 +327,7 @@ class Inlines {
   }
 
   #covers(unit: Unit, attributes: Attributes, address: number): boolean {
+    this.#sections.spend();
     const low = this.#address(unit, attributes, Attribute.lowPc);
     const high = attributes.get(Attribute.highPc);
     if (low !== undefined && high !== undefined) {
@@ -343,7 +350,7 @@ class Inlines {
     const last = addressSize === 4 ? 0xffffffff : 2 ** 64;
     let base = lowPc;
     for (;;) {
-      this.#step();
+      this.#sections.spend();
       const from = cursor.uint(addressSize);
       const to = cursor.uint(addressSize);
       if (from === 0 && to === 0) return false;
@@ -361,7 +368,7 @@ class Inlines {
     const cursor = new Cursor(this.#sections.rnglists, offset);
     let base = unit.lowPc;
     for (;;) {
-      this.#step();
+      this.#sections.spend();
       let from = 0;
       let to = 0;
       switch (cursor.u8()) {

@@ -4,8 +4,10 @@
  */
 import { Cursor, DAMAGED, undamaged } from "./cursor.ts";
 
-/** The sections that are read, each empty where the module has none. */
+/** The sections that are read, each empty where the module has none, and what reading them may cost. */
 export interface DwarfSections {
+  /** Counts a step; throws DAMAGED when there were too many: damaged information may name the same things over and over. */
+  spend(): void;
   readonly line: Uint8Array;
   readonly lineStr: Uint8Array;
   readonly str: Uint8Array;
@@ -53,11 +55,7 @@ export function linesOf(sections: DwarfSections, addresses: readonly number[]): 
     while (!section.done && found.size < addresses.length) {
       const table = section.at;
       const { unit, is64 } = takeUnit(section);
-      undamaged(() =>
-        new LineProgram(sections, unit, is64).run(addresses, (address, line) => {
-          if (!found.has(address)) found.set(address, { ...line, table });
-        }),
-      );
+      undamaged(() => new LineProgram(sections, unit, is64).run(addresses, found, table));
     }
   });
   return found;
@@ -127,8 +125,8 @@ class LineProgram {
     this.#tables = header;
   }
 
-  /** Tells the lines of those addresses that this program has code for. */
-  run(addresses: readonly number[], tell: (address: number, line: SourceLine) => void): void {
+  /** Puts into `found` the lines of those addresses that this program, of the table at that offset, has code for. */
+  run(addresses: readonly number[], found: Map<number, TableLine>, table: number): void {
     const program = this.#program;
     const lengths = this.#opcodeLengths;
     const opcodeBase = lengths.length;
@@ -154,8 +152,10 @@ class LineProgram {
     const row = (): void => {
       if (!isDead && from < address && rowLine > 0) {
         for (let at = firstFrom(addresses, from); at < addresses.length && addresses[at]! < address; at++) {
+          this.#sections.spend();
+          if (found.has(addresses[at]!)) continue;
           const name = this.fileName(rowFile);
-          if (name !== undefined) tell(addresses[at]!, { file: name, line: rowLine, column: rowColumn });
+          if (name !== undefined) found.set(addresses[at]!, { file: name, line: rowLine, column: rowColumn, table });
         }
       }
       from = address;
@@ -246,10 +246,11 @@ class LineProgram {
   /** Versions 2 to 4: directories, then files, both counted from 1 and ended by an empty name. */
   #fileName2(tables: Cursor, file: number): string | undefined {
     const start = tables.at;
-    while (tables.skipString() > 0);
+    while (tables.skipString() > 0) this.#sections.spend();
     let entry: FileEntry | undefined;
     let number = 1;
     for (; entry === undefined; number++) {
+      this.#sections.spend();
       const at = tables.at;
       if (tables.skipString() === 0) break;
       const directory = tables.uleb();
@@ -283,6 +284,7 @@ class LineProgram {
     // Every form takes a byte at least, so a count that is too large comes to the end of the bytes.
     if (formats.length === 0 && count > 0) throw DAMAGED;
     for (let number = 0; number < count; number++) {
+      this.#sections.spend();
       let name = "";
       let directory = 0;
       for (const { content, form } of formats) {

@@ -1,8 +1,12 @@
 /** Places in a guest's source, of the byte offsets that traps name: from what its compiler left in the module (spec SOURCE-PLACE-1). */
 import { type ModuleStructure, SectionId } from "../../vm/bytecode/structure.ts";
+import { DAMAGED } from "./cursor.ts";
 import { inlinedCalls } from "./dwarf-inlines.ts";
 import { type DwarfSections, linesOf, type SourceLine } from "./dwarf-lines.ts";
 import { linesOfSourceMap, sourceMapName } from "./source-map.ts";
+
+/** Most entries, attributes and ranges that are read for one trap: a second or two. */
+const MOST_STEPS = 20_000_000;
 
 /** Where an instruction comes from. */
 export interface SourcePlace extends SourceLine {
@@ -41,7 +45,11 @@ function dwarfPlaces(
   offsets: readonly number[],
   section: (name: string) => Uint8Array,
 ): Map<number, readonly SourcePlace[]> {
+  let steps = MOST_STEPS;
   const dwarf: DwarfSections = {
+    spend: () => {
+      if (--steps < 0) throw DAMAGED;
+    },
     line: section(".debug_line"),
     lineStr: section(".debug_line_str"),
     str: section(".debug_str"),
