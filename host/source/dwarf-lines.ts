@@ -42,7 +42,7 @@ export function isTombstone(address: number): boolean {
   return address === 0 || address >= 0xfffffffe;
 }
 
-/** A line, and the offset of the line table that says so. */
+/** A line, 0 where the table says that there is none; and the offset of that table. */
 export interface TableLine extends SourceLine {
   readonly table: number;
 }
@@ -150,7 +150,7 @@ class LineProgram {
       }
     };
     const row = (): void => {
-      if (!isDead && from < address && rowLine > 0) {
+      if (!isDead && from < address && rowLine >= 0) {
         for (let at = firstFrom(addresses, from); at < addresses.length && addresses[at]! < address; at++) {
           this.#sections.spend();
           if (found.has(addresses[at]!)) continue;

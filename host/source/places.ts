@@ -25,6 +25,7 @@ export function sourcePlaces(
   readBeside?: (name: string) => string | undefined,
 ): Map<number, readonly SourcePlace[]> {
   const ascending = [...new Set(offsets)].filter((offset) => offset >= 0).sort((a, b) => a - b);
+  if (ascending.length === 0) return new Map();
   const section = (name: string): Uint8Array => {
     const found = structure.customs.find((custom) => custom.name === name);
     return found === undefined ? new Uint8Array(0) : structure.bytes.subarray(found.start, found.end);
@@ -74,11 +75,11 @@ function dwarfPlaces(
     for (const call of calls.get(address) ?? []) {
       // Without a file the call cannot be placed, and what is around it neither.
       if (call.file === undefined || call.line === 0) break;
-      chain.push({ ...place, inlined: call.name ?? "" });
+      if (place.line > 0) chain.push({ ...place, inlined: call.name ?? "" });
       place = { file: call.file, line: call.line, column: call.column };
     }
-    chain.push(place);
-    places.set(address + base, chain);
+    if (place.line > 0) chain.push(place);
+    if (chain.length > 0) places.set(address + base, chain);
   }
   return places;
 }
