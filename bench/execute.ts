@@ -1,8 +1,8 @@
 /**
- * The execute group: kernels on both engines of ours, on V8 unmetered, and on the rivals. As a program, a process of its own for
- * one kernel, that prints JSON: `node execute.ts pair KERNEL` the compiled engine and V8 in turns, `node execute.ts reference KERNEL
- * [BEFORE…]` the reference engine after the kernels BEFORE. What those leave in the JavaScript engine's type feedback
- * may slow an interpreter down; one kernel in a process also keeps V8's decisions about inlining apart.
+ * The execute group: kernels on both engines of ours, on V8 unmetered, and on the rivals. As a program, a process of its own that prints
+ * JSON: `node execute.ts pair KERNEL` the compiled engine and V8 in turns, `node execute.ts reference KERNEL` the reference
+ * engine, `node execute.ts shared` the same for all kernels in one process: what each leaves in the JavaScript engine's type
+ * feedback may slow an interpreter down. One kernel in a process also keeps V8's decisions about inlining apart.
  */
 import { Module } from "../vm/index.ts";
 import { binaryOf, KERNELS, type Kernel, textOf } from "./kernels.ts";
@@ -53,7 +53,6 @@ export async function executeGroup({ rounds, folder }: Options): Promise<Group> 
   const peers = rivals(folder);
   const pairs = byKernel<{ readonly [mode in Mode]: Pair[] }>(() => ({ pinned: [], inlined: [], users: [] }));
   const references = byKernel<Reference[]>(() => []);
-  const others = byKernel<number[]>(() => []);
   const rivalMs = new Map(peers.map((rival) => [rival.name, byKernel<number[]>(() => [])] as const));
   for (let round = 0; round < rounds; round++) {
     for (const kernel of KERNELS) {
@@ -73,12 +72,8 @@ export async function executeGroup({ rounds, folder }: Options): Promise<Group> 
       }
     }
   }
-  const names = KERNELS.map(({ name }) => name);
-  for (const kernel of KERNELS) {
-    progress(`${kernel.name} after the others`);
-    const before = names.filter((name) => name !== kernel.name);
-    others.get(kernel)!.push((await measured<Reference>("execute.ts", ["reference", kernel.name, ...before])).bestMs);
-  }
+  progress("execute: all kernels in one process");
+  const others = await measured<readonly number[]>("execute.ts", ["shared"]);
 
   const ratiosOf = (mode: Mode) => KERNELS.map((kernel) => median(pairs.get(kernel)![mode].map(slowdown)));
   const bestOf = (kernel: Kernel, mode: Mode, side: keyof Pair) =>
@@ -179,18 +174,18 @@ ${reference.text}`,
 
 function referenceTable(
   references: ReadonlyMap<Kernel, readonly Reference[]>,
-  others: ReadonlyMap<Kernel, readonly number[]>,
+  others: readonly number[],
   interpreter: ReadonlyMap<Kernel, readonly number[]> | undefined,
   v8Ms: (kernel: Kernel) => number,
 ): Pick<Group, "text" | "targets"> {
-  const rows = KERNELS.map((kernel) => {
+  const rows = KERNELS.map((kernel, index) => {
     const turns = references.get(kernel)!;
     const bestMs = Math.min(...turns.map((turn) => turn.bestMs));
     return {
       kernel,
       bestMs,
       firstMs: median(turns.map((turn) => turn.firstMs)),
-      afterMs: Math.min(...others.get(kernel)!),
+      afterMs: others[index]!,
       peerMs: Math.min(...(interpreter?.get(kernel) ?? [])),
       v8Ms: v8Ms(kernel),
     };
@@ -291,20 +286,31 @@ async function measurePair(kernel: Kernel): Promise<Pair> {
   return { v8Ms, compiledMs };
 }
 
-function measureReference(kernel: Kernel, before: readonly Kernel[]): Reference {
-  for (const one of before) runnerOf(one, "reference")();
+function measureReference(kernel: Kernel): Reference {
   const run = runnerOf(kernel, "reference");
   const firstMs = timeOf(run);
   return { firstMs, bestMs: Math.min(timeOf(run), timeOf(run)) };
 }
 
+/** Milliseconds of each kernel on the reference engine after all have run. */
+function measureShared(): number[] {
+  const runs = KERNELS.map((kernel) => runnerOf(kernel, "reference"));
+  for (const run of runs) run();
+  return runs.map((run) => Math.min(timeOf(run), timeOf(run)));
+}
+
+function kernelNamed(name: string | undefined): Kernel {
+  const found = KERNELS.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no kernel is named ${name}`);
+  return found;
+}
+
 if (isMain(import.meta.url)) {
-  const [form, ...names] = process.argv.slice(2);
-  const [kernel, ...before] = names.map((name) => {
-    const found = KERNELS.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`no kernel is named ${name}`);
-    return found;
-  });
-  if (kernel === undefined) throw new Error("name a kernel");
-  console.log(JSON.stringify(form === "pair" ? await measurePair(kernel) : measureReference(kernel, before)));
+  const [form, name] = process.argv.slice(2);
+  const forms: { readonly [form: string]: () => unknown } = {
+    pair: () => measurePair(kernelNamed(name)),
+    reference: () => measureReference(kernelNamed(name)),
+    shared: measureShared,
+  };
+  console.log(JSON.stringify(await forms[form ?? ""]!()));
 }

@@ -3,7 +3,7 @@
  * run. Peers take turns inside each round, so that what else the machine does falls on all of them.
  *
  * --only     one group: execute, bytes, syscalls, translate, startup; may be given again
- * --rounds   how often each peer has its turn, 5 by default
+ * --rounds   how often each peer has its turn, 3 by default
  * --write    writes bench/RESULTS.md; with --only the other sections stay as they are
  * --compile  first compiles kernels/*.c to kernels/*.wat again (needs clang and lld on the path)
  *
@@ -35,7 +35,7 @@ const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } 
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", multiple: true, default: Object.keys(GROUPS) },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
     write: { type: "boolean", default: false },
     compile: { type: "boolean", default: false },
   },

@@ -23,6 +23,7 @@ static void destroy(struct node *node) {
 }
 
 __attribute__((export_name("run"))) int run(int n) {
+  start();
   int total = 0;
   struct node *lasting = build(n);
   for (int depth = 4; depth <= n; depth += 2)

@@ -3,9 +3,24 @@
   (type (;1;) (func (param i32)))
   (func (;0;) (type 0) (param i32) (result i32)
     (local i32 i32 i32 i32 i32 i32)
-    i32.const 4
+    i32.const 0
     local.set 1
     i32.const 0
+    i64.const 0
+    i64.store offset=1064
+    i32.const 0
+    i64.const 0
+    i64.store offset=1056
+    i32.const 0
+    i64.const 0
+    i64.store offset=1048
+    i32.const 0
+    i64.const 0
+    i64.store offset=1040
+    i32.const 0
+    i32.const 0
+    i32.store offset=1024
+    i32.const 4
     local.set 2
     local.get 0
     call 1
@@ -16,11 +31,11 @@
       i32.lt_s
       br_if 0 (;@1;)
       i32.const 0
-      local.set 2
+      local.set 1
       loop  ;; label = @2
         block  ;; label = @3
           local.get 0
-          local.get 1
+          local.get 2
           i32.sub
           local.tee 4
           i32.const 31
@@ -37,7 +52,7 @@
           select
           local.set 4
           loop  ;; label = @4
-            local.get 1
+            local.get 2
             call 1
             local.tee 5
             call 2
@@ -45,9 +60,9 @@
             local.get 5
             call 3
             local.get 6
-            local.get 2
+            local.get 1
             i32.add
-            local.set 2
+            local.set 1
             local.get 4
             i32.const -1
             i32.add
@@ -55,10 +70,10 @@
             br_if 0 (;@4;)
           end
         end
-        local.get 1
+        local.get 2
         i32.const 2
         i32.add
-        local.tee 1
+        local.tee 2
         local.get 0
         i32.le_s
         br_if 0 (;@2;)
@@ -70,7 +85,7 @@
     local.get 3
     call 3
     local.get 4
-    local.get 2
+    local.get 1
     i32.add)
   (func (;1;) (type 0) (param i32) (result i32)
     (local i32 i32)
@@ -78,30 +93,30 @@
       block  ;; label = @2
         block  ;; label = @3
           i32.const 0
-          i32.load offset=1024
+          i32.load offset=1040
           local.tee 1
           i32.eqz
           br_if 0 (;@3;)
           i32.const 0
           local.get 1
           i32.load
-          i32.store offset=1024
+          i32.store offset=1040
           br 1 (;@2;)
         end
         i32.const 0
         i32.const 0
-        i32.load offset=16778256
+        i32.load offset=1024
         local.tee 2
         i32.const 16
         i32.add
         local.tee 1
-        i32.store offset=16778256
+        i32.store offset=1024
         local.get 1
         i32.const 16777217
         i32.ge_u
         br_if 1 (;@1;)
         local.get 2
-        i32.const 1040
+        i32.const 1072
         i32.add
         local.set 1
       end
@@ -180,13 +195,13 @@
     end
     local.get 0
     i32.const 0
-    i32.load offset=1024
+    i32.load offset=1040
     i32.store
     i32.const 0
     local.get 0
-    i32.store offset=1024)
+    i32.store offset=1040)
   (table (;0;) 1 1 funcref)
   (memory (;0;) 258)
-  (global (;0;) (mut i32) (i32.const 16843808))
+  (global (;0;) (mut i32) (i32.const 16843824))
   (export "memory" (memory 0))
   (export "run" (func 0)))

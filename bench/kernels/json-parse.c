@@ -186,6 +186,7 @@ static void destroy(struct value *value) {
 }
 
 __attribute__((export_name("run"))) int run(int n) {
+  start();
   write();
   unsigned hash = 0;
   for (int i = 0; i < n; i++) {

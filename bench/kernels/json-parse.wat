@@ -6,11 +6,26 @@
   (func (;0;) (type 0) (param i32) (result i32)
     (local i32 i32 i32 i32)
     i32.const 0
-    i32.const 1
-    i32.store offset=1060
+    i64.const 0
+    i64.store offset=1096
+    i32.const 0
+    i64.const 0
+    i64.store offset=1088
+    i32.const 0
+    i64.const 0
+    i64.store offset=1080
+    i32.const 0
+    i64.const 0
+    i64.store offset=1072
     i32.const 0
     i32.const 91
-    i32.store8 offset=1072
+    i32.store8 offset=1120
+    i32.const 0
+    i32.const 1
+    i32.store offset=1104
+    i32.const 0
+    i32.const 0
+    i32.store offset=1060
     i32.const 1
     local.set 1
     i32.const 0
@@ -32,7 +47,7 @@
         local.set 3
         loop  ;; label = @3
           local.get 1
-          i32.const 1072
+          i32.const 1120
           i32.add
           local.get 4
           i32.store8
@@ -52,111 +67,111 @@
         end
         i32.const 0
         local.get 1
-        i32.store offset=1060
+        i32.store offset=1104
       end
       local.get 2
       i32.const 37
       i32.mul
       call 1
       i32.const 0
-      i32.load offset=1060
+      i32.load offset=1104
       local.tee 1
-      i32.const 1072
+      i32.const 1120
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1073
+      i32.const 1121
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1074
+      i32.const 1122
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1075
+      i32.const 1123
       i32.add
       i32.const 110
       i32.store8
       local.get 1
-      i32.const 1076
+      i32.const 1124
       i32.add
       i32.const 97
       i32.store8
       local.get 1
-      i32.const 1077
+      i32.const 1125
       i32.add
       i32.const 109
       i32.store8
       local.get 1
-      i32.const 1078
+      i32.const 1126
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1079
+      i32.const 1127
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1080
+      i32.const 1128
       i32.add
       i32.const 58
       i32.store8
       local.get 1
-      i32.const 1081
+      i32.const 1129
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1082
+      i32.const 1130
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1083
+      i32.const 1131
       i32.add
       i32.const 114
       i32.store8
       local.get 1
-      i32.const 1084
+      i32.const 1132
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1085
+      i32.const 1133
       i32.add
       i32.const 99
       i32.store8
       local.get 1
-      i32.const 1086
+      i32.const 1134
       i32.add
       i32.const 111
       i32.store8
       local.get 1
-      i32.const 1087
+      i32.const 1135
       i32.add
       i32.const 114
       i32.store8
       local.get 1
-      i32.const 1088
+      i32.const 1136
       i32.add
       i32.const 100
       i32.store8
       local.get 1
-      i32.const 1089
+      i32.const 1137
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1091
+      i32.const 1139
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1090
+      i32.const 1138
       i32.add
       i32.const 92
       i32.store8
@@ -164,93 +179,93 @@
       local.get 1
       i32.const 20
       i32.add
-      i32.store offset=1060
+      i32.store offset=1104
       local.get 2
       call 1
       i32.const 0
-      i32.load offset=1060
+      i32.load offset=1104
       local.tee 1
-      i32.const 1072
+      i32.const 1120
       i32.add
       i32.const 92
       i32.store8
       local.get 1
-      i32.const 1073
+      i32.const 1121
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1074
+      i32.const 1122
       i32.add
       i32.const 92
       i32.store8
       local.get 1
-      i32.const 1075
+      i32.const 1123
       i32.add
       i32.const 110
       i32.store8
       local.get 1
-      i32.const 1076
+      i32.const 1124
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1077
+      i32.const 1125
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1078
+      i32.const 1126
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1079
+      i32.const 1127
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1080
+      i32.const 1128
       i32.add
       i32.const 112
       i32.store8
       local.get 1
-      i32.const 1081
+      i32.const 1129
       i32.add
       i32.const 114
       i32.store8
       local.get 1
-      i32.const 1082
+      i32.const 1130
       i32.add
       i32.const 105
       i32.store8
       local.get 1
-      i32.const 1083
+      i32.const 1131
       i32.add
       i32.const 99
       i32.store8
       local.get 1
-      i32.const 1084
+      i32.const 1132
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1085
+      i32.const 1133
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1086
+      i32.const 1134
       i32.add
       i32.const 58
       i32.store8
       local.get 1
-      i32.const 1087
+      i32.const 1135
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1088
+      i32.const 1136
       i32.add
       i32.const 45
       i32.store8
@@ -258,15 +273,15 @@
       local.get 1
       i32.const 17
       i32.add
-      i32.store offset=1060
+      i32.store offset=1104
       local.get 2
       i32.const 7
       i32.mul
       call 1
       i32.const 0
-      i32.load offset=1060
+      i32.load offset=1104
       local.tee 1
-      i32.const 1072
+      i32.const 1120
       i32.add
       i32.const 46
       i32.store8
@@ -274,150 +289,150 @@
       local.get 1
       i32.const 1
       i32.add
-      i32.store offset=1060
+      i32.store offset=1104
       local.get 2
       i32.const 10
       i32.rem_u
       call 1
       i32.const 0
-      i32.load offset=1060
+      i32.load offset=1104
       local.tee 1
-      i32.const 1072
+      i32.const 1120
       i32.add
       i32.const 53
       i32.store8
       local.get 1
-      i32.const 1073
+      i32.const 1121
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1074
+      i32.const 1122
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1075
+      i32.const 1123
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1076
+      i32.const 1124
       i32.add
       i32.const 116
       i32.store8
       local.get 1
-      i32.const 1077
+      i32.const 1125
       i32.add
       i32.const 97
       i32.store8
       local.get 1
-      i32.const 1078
+      i32.const 1126
       i32.add
       i32.const 103
       i32.store8
       local.get 1
-      i32.const 1079
+      i32.const 1127
       i32.add
       i32.const 115
       i32.store8
       local.get 1
-      i32.const 1080
+      i32.const 1128
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1081
+      i32.const 1129
       i32.add
       i32.const 58
       i32.store8
       local.get 1
-      i32.const 1082
+      i32.const 1130
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1083
+      i32.const 1131
       i32.add
       i32.const 91
       i32.store8
       local.get 1
-      i32.const 1084
+      i32.const 1132
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1085
+      i32.const 1133
       i32.add
       i32.const 114
       i32.store8
       local.get 1
-      i32.const 1086
+      i32.const 1134
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1087
+      i32.const 1135
       i32.add
       i32.const 100
       i32.store8
       local.get 1
-      i32.const 1088
+      i32.const 1136
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1089
+      i32.const 1137
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1091
+      i32.const 1139
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1090
+      i32.const 1138
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1092
+      i32.const 1140
       i32.add
       i32.const 103
       i32.store8
       local.get 1
-      i32.const 1093
+      i32.const 1141
       i32.add
       i32.const 114
       i32.store8
       local.get 1
-      i32.const 1094
+      i32.const 1142
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1095
+      i32.const 1143
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1096
+      i32.const 1144
       i32.add
       i32.const 110
       i32.store8
       local.get 1
-      i32.const 1097
+      i32.const 1145
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1098
+      i32.const 1146
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1099
+      i32.const 1147
       i32.add
       i32.const 32
       i32.store8
@@ -449,7 +464,7 @@
         local.set 3
         loop  ;; label = @3
           local.get 1
-          i32.const 1072
+          i32.const 1120
           i32.add
           local.get 4
           i32.store8
@@ -469,117 +484,117 @@
         end
       end
       local.get 1
-      i32.const 1073
+      i32.const 1121
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1072
+      i32.const 1120
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1074
+      i32.const 1122
       i32.add
       i32.const 49
       i32.store8
       local.get 1
-      i32.const 1075
+      i32.const 1123
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1076
+      i32.const 1124
       i32.add
       i32.const 51
       i32.store8
       local.get 1
-      i32.const 1077
+      i32.const 1125
       i32.add
       i32.const 93
       i32.store8
       local.get 1
-      i32.const 1078
+      i32.const 1126
       i32.add
       i32.const 44
       i32.store8
       local.get 1
-      i32.const 1079
+      i32.const 1127
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1080
+      i32.const 1128
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1081
+      i32.const 1129
       i32.add
       i32.const 112
       i32.store8
       local.get 1
-      i32.const 1082
+      i32.const 1130
       i32.add
       i32.const 108
       i32.store8
       local.get 1
-      i32.const 1083
+      i32.const 1131
       i32.add
       i32.const 97
       i32.store8
       local.get 1
-      i32.const 1084
+      i32.const 1132
       i32.add
       i32.const 99
       i32.store8
       local.get 1
-      i32.const 1085
+      i32.const 1133
       i32.add
       i32.const 101
       i32.store8
       local.get 1
-      i32.const 1086
+      i32.const 1134
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1087
+      i32.const 1135
       i32.add
       i32.const 58
       i32.store8
       local.get 1
-      i32.const 1088
+      i32.const 1136
       i32.add
       i32.const 32
       i32.store8
       local.get 1
-      i32.const 1089
+      i32.const 1137
       i32.add
       i32.const 123
       i32.store8
       local.get 1
-      i32.const 1090
+      i32.const 1138
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1092
+      i32.const 1140
       i32.add
       i32.const 34
       i32.store8
       local.get 1
-      i32.const 1091
+      i32.const 1139
       i32.add
       i32.const 120
       i32.store8
       local.get 1
-      i32.const 1093
+      i32.const 1141
       i32.add
       i32.const 58
       i32.store8
       local.get 1
-      i32.const 1094
+      i32.const 1142
       i32.add
       i32.const 32
       i32.store8
@@ -587,110 +602,110 @@
       local.get 1
       i32.const 23
       i32.add
-      i32.store offset=1060
+      i32.store offset=1104
       local.get 2
       i32.const 13
       i32.rem_u
       call 1
       i32.const 0
-      i32.load offset=1060
+      i32.load offset=1104
       local.tee 4
-      i32.const 1072
+      i32.const 1120
       i32.add
       i32.const 44
       i32.store8
       local.get 4
-      i32.const 1073
+      i32.const 1121
       i32.add
       i32.const 32
       i32.store8
       local.get 4
-      i32.const 1074
+      i32.const 1122
       i32.add
       i32.const 34
       i32.store8
       local.get 4
-      i32.const 1075
+      i32.const 1123
       i32.add
       i32.const 121
       i32.store8
       local.get 4
-      i32.const 1076
+      i32.const 1124
       i32.add
       i32.const 34
       i32.store8
       local.get 4
-      i32.const 1077
+      i32.const 1125
       i32.add
       i32.const 58
       i32.store8
       local.get 4
-      i32.const 1078
+      i32.const 1126
       i32.add
       i32.const 32
       i32.store8
       local.get 4
-      i32.const 1079
+      i32.const 1127
       i32.add
       i32.const 91
       i32.store8
       local.get 4
-      i32.const 1080
+      i32.const 1128
       i32.add
       i32.const 93
       i32.store8
       local.get 4
-      i32.const 1081
+      i32.const 1129
       i32.add
       i32.const 44
       i32.store8
       local.get 4
-      i32.const 1082
+      i32.const 1130
       i32.add
       i32.const 32
       i32.store8
       local.get 4
-      i32.const 1083
+      i32.const 1131
       i32.add
       i32.const 34
       i32.store8
       local.get 4
-      i32.const 1084
+      i32.const 1132
       i32.add
       i32.const 122
       i32.store8
       local.get 4
-      i32.const 1085
+      i32.const 1133
       i32.add
       i32.const 34
       i32.store8
       local.get 4
-      i32.const 1086
+      i32.const 1134
       i32.add
       i32.const 58
       i32.store8
       local.get 4
-      i32.const 1087
+      i32.const 1135
       i32.add
       i32.const 32
       i32.store8
       local.get 4
-      i32.const 1088
+      i32.const 1136
       i32.add
       i32.const 123
       i32.store8
       local.get 4
-      i32.const 1089
+      i32.const 1137
       i32.add
       i32.const 125
       i32.store8
       local.get 4
-      i32.const 1091
+      i32.const 1139
       i32.add
       i32.const 125
       i32.store8
       local.get 4
-      i32.const 1090
+      i32.const 1138
       i32.add
       i32.const 125
       i32.store8
@@ -699,7 +714,7 @@
       i32.const 20
       i32.add
       local.tee 1
-      i32.store offset=1060
+      i32.store offset=1104
       local.get 2
       i32.const 1
       i32.add
@@ -714,9 +729,9 @@
     local.get 4
     i32.const 21
     i32.add
-    i32.store offset=1060
+    i32.store offset=1104
     local.get 4
-    i32.const 1092
+    i32.const 1140
     i32.add
     i32.const 93
     i32.store8
@@ -759,9 +774,9 @@
       call 1
     end
     i32.const 0
-    i32.load offset=1060
+    i32.load offset=1104
     local.tee 1
-    i32.const 1072
+    i32.const 1120
     i32.add
     local.get 0
     i32.const 10
@@ -773,7 +788,7 @@
     local.get 1
     i32.const 1
     i32.add
-    i32.store offset=1060)
+    i32.store offset=1104)
   (func (;2;) (type 2) (result i32)
     (local i32 i32 i32 i32 i32 i32 i32 i32 i32 f64)
     global.get 0
@@ -785,30 +800,30 @@
       block  ;; label = @2
         block  ;; label = @3
           i32.const 0
-          i32.load offset=66616
+          i32.load offset=1080
           local.tee 1
           i32.eqz
           br_if 0 (;@3;)
           i32.const 0
           local.get 1
           i32.load
-          i32.store offset=66616
+          i32.store offset=1080
           br 1 (;@2;)
         end
         i32.const 0
         i32.const 0
-        i32.load offset=16843856
+        i32.load offset=1060
         local.tee 2
         i32.const 48
         i32.add
         local.tee 3
-        i32.store offset=16843856
+        i32.store offset=1060
         local.get 3
         i32.const 16777217
         i32.ge_u
         br_if 1 (;@1;)
         local.get 2
-        i32.const 66640
+        i32.const 66656
         i32.add
         local.set 1
       end
@@ -849,7 +864,7 @@
                       block  ;; label = @10
                         block  ;; label = @11
                           local.get 3
-                          i32.const 1072
+                          i32.const 1120
                           i32.add
                           i32.load8_u
                           local.tee 5
@@ -889,7 +904,7 @@
                     loop  ;; label = @9
                       block  ;; label = @10
                         local.get 3
-                        i32.const 1072
+                        i32.const 1120
                         i32.add
                         i32.load8_u
                         local.tee 2
@@ -933,7 +948,7 @@
                         loop  ;; label = @11
                           block  ;; label = @12
                             local.get 3
-                            i32.const 1072
+                            i32.const 1120
                             i32.add
                             i32.load8_u
                             local.tee 2
@@ -973,7 +988,7 @@
                           loop  ;; label = @12
                             block  ;; label = @13
                               local.get 3
-                              i32.const 1072
+                              i32.const 1120
                               i32.add
                               i32.load8_u
                               local.tee 2
@@ -1025,7 +1040,7 @@
                           block  ;; label = @12
                             block  ;; label = @13
                               local.get 3
-                              i32.const 1072
+                              i32.const 1120
                               i32.add
                               i32.load8_u
                               local.tee 2
@@ -1087,7 +1102,7 @@
               i32.add
               i32.store offset=1056
               local.get 3
-              i32.const 1073
+              i32.const 1121
               i32.add
               i32.load8_u
               i32.const 114
@@ -1099,7 +1114,7 @@
               i32.add
               i32.store offset=1056
               local.get 3
-              i32.const 1074
+              i32.const 1122
               i32.add
               i32.load8_u
               i32.const 117
@@ -1111,7 +1126,7 @@
               i32.add
               i32.store offset=1056
               local.get 3
-              i32.const 1075
+              i32.const 1123
               i32.add
               i32.load8_u
               i32.const 101
@@ -1128,7 +1143,7 @@
             i32.add
             i32.store offset=1056
             local.get 3
-            i32.const 1073
+            i32.const 1121
             i32.add
             i32.load8_u
             i32.const 97
@@ -1140,7 +1155,7 @@
             i32.add
             i32.store offset=1056
             local.get 3
-            i32.const 1074
+            i32.const 1122
             i32.add
             i32.load8_u
             i32.const 108
@@ -1152,7 +1167,7 @@
             i32.add
             i32.store offset=1056
             local.get 3
-            i32.const 1075
+            i32.const 1123
             i32.add
             i32.load8_u
             i32.const 115
@@ -1164,7 +1179,7 @@
             i32.add
             i32.store offset=1056
             local.get 3
-            i32.const 1076
+            i32.const 1124
             i32.add
             i32.load8_u
             i32.const 101
@@ -1181,7 +1196,7 @@
           i32.add
           i32.store offset=1056
           local.get 3
-          i32.const 1073
+          i32.const 1121
           i32.add
           i32.load8_u
           i32.const 117
@@ -1193,7 +1208,7 @@
           i32.add
           i32.store offset=1056
           local.get 3
-          i32.const 1074
+          i32.const 1122
           i32.add
           i32.load8_u
           i32.const 108
@@ -1205,7 +1220,7 @@
           i32.add
           i32.store offset=1056
           local.get 3
-          i32.const 1075
+          i32.const 1123
           i32.add
           i32.load8_u
           i32.const 108
@@ -1235,7 +1250,7 @@
           local.tee 4
           i32.store offset=1056
           local.get 3
-          i32.const 1073
+          i32.const 1121
           i32.add
           i32.load8_u
           local.set 2
@@ -1271,7 +1286,7 @@
             f64.add
             local.set 9
             local.get 4
-            i32.const 1073
+            i32.const 1121
             i32.add
             local.set 3
             local.get 4
@@ -1317,7 +1332,7 @@
           local.tee 6
           i32.store offset=1056
           local.get 8
-          i32.const 1073
+          i32.const 1121
           i32.add
           i32.load8_u
           local.tee 2
@@ -1352,7 +1367,7 @@
             local.tee 4
             local.set 3
             local.get 2
-            i32.const 1074
+            i32.const 1122
             i32.add
             i32.load8_u
             local.tee 2
@@ -1394,7 +1409,7 @@
           i32.store offset=1056
           block  ;; label = @4
             local.get 6
-            i32.const 1073
+            i32.const 1121
             i32.add
             i32.load8_u
             local.tee 8
@@ -1419,7 +1434,7 @@
               i32.add
               local.set 4
               local.get 2
-              i32.const 1073
+              i32.const 1121
               i32.add
               local.set 8
               local.get 2
@@ -1887,7 +1902,7 @@
       i32.shr_u
       i32.const 1073741820
       i32.and
-      i32.const 66608
+      i32.const 1072
       i32.add
       local.tee 1
       i32.load
@@ -1913,7 +1928,7 @@
       i32.shr_u
       i32.const 1073741820
       i32.and
-      i32.const 66608
+      i32.const 1072
       i32.add
       local.tee 1
       i32.load
@@ -1924,11 +1939,11 @@
     end
     local.get 0
     i32.const 0
-    i32.load offset=66616
+    i32.load offset=1080
     i32.store
     i32.const 0
     local.get 0
-    i32.store offset=66616)
+    i32.store offset=1080)
   (func (;5;) (type 0) (param i32) (result i32)
     (local i32 i32 i32 i32 i32 i32 i32)
     global.get 0
@@ -1946,14 +1961,14 @@
     block  ;; label = @1
       block  ;; label = @2
         local.get 2
-        i32.const 1072
+        i32.const 1120
         i32.add
         i32.load8_u
         i32.const 34
         i32.ne
         br_if 0 (;@2;)
         local.get 3
-        i32.const 1072
+        i32.const 1120
         i32.add
         i32.load8_u
         local.tee 4
@@ -1990,7 +2005,7 @@
               local.set 4
               block  ;; label = @6
                 local.get 3
-                i32.const 1073
+                i32.const 1121
                 i32.add
                 i32.load8_u
                 local.tee 3
@@ -2026,7 +2041,7 @@
             i32.add
             local.set 2
             local.get 3
-            i32.const 1072
+            i32.const 1120
             i32.add
             i32.load8_u
             local.tee 4
@@ -2049,7 +2064,7 @@
               i32.shr_u
               i32.const 1073741820
               i32.and
-              i32.const 66608
+              i32.const 1072
               i32.add
               local.tee 4
               i32.load
@@ -2064,7 +2079,7 @@
             end
             i32.const 0
             i32.const 0
-            i32.load offset=16843856
+            i32.load offset=1060
             local.tee 5
             local.get 2
             i32.const 15
@@ -2073,13 +2088,13 @@
             i32.and
             i32.add
             local.tee 4
-            i32.store offset=16843856
+            i32.store offset=1060
             local.get 4
             i32.const 16777217
             i32.ge_u
             br_if 2 (;@2;)
             local.get 5
-            i32.const 66640
+            i32.const 66656
             i32.add
             local.set 5
           end
