@@ -67,7 +67,7 @@ export const SAVED = ";;; ";
 export function shrunk(make: () => Case, found: Difference): string[] {
   const { subject, plan } = make();
   const { bounds } = found;
-  const modules = subject.parts.map(({ module }) => module.structure.bytes);
+  let modules = subject.parts.map(({ module }) => module.structure.bytes);
   const fails = (binaries: readonly Uint8Array[], calls: readonly Call[]): Bounds | undefined =>
     bounds && failingBounds(partsOf(subject, binaries), calls, bounds);
   if (!fails(modules, plan)) return [`;; does not fail again: ${found.message}`, ...textOf(modules)];
@@ -76,6 +76,12 @@ export function shrunk(make: () => Case, found: Difference): string[] {
     const fewer = calls.filter((call) => call !== plan[k]);
     if (fails(modules, fewer)) calls = fewer;
   }
+  while (
+    modules.length > 1 &&
+    calls.every(({ part }) => part < modules.length - 1) &&
+    fails(modules.slice(0, -1), calls)
+  )
+    modules = modules.slice(0, -1);
   const small = shrinkModules(modules, (binaries) => fails(binaries, calls) !== undefined);
   const { fuel, depth } = fails(small, calls)!;
   const saved: Saved = {
@@ -91,10 +97,10 @@ export function shrunk(make: () => Case, found: Difference): string[] {
 function partsOf(subject: Subject, binaries: readonly Uint8Array[]): Subject {
   const decoded = new Map<Uint8Array, Module>();
   for (const bytes of binaries) if (!decoded.has(bytes)) decoded.set(bytes, Module.decode(bytes));
-  const parts = subject.parts.map(({ entries }, k) => ({
-    module: decoded.get(binaries[k]!)!,
+  const parts = binaries.map((bytes, k) => ({
+    module: decoded.get(bytes)!,
     canonical: undefined,
-    entries,
+    entries: subject.parts[k]!.entries,
   }));
   return { ...subject, parts };
 }

@@ -80,7 +80,15 @@ function shrinkBody(
       parts.bodies[body]!.instructions.splice(at, count, ...(by.length > 0 ? [Uint8Array.from(by)] : []));
     });
   const length = (): number => instructions().length - 1;
-  if (length() === 0 || replace(0, length(), [0x00])) return;
+  const dropLocals = (): void => {
+    better(index, (parts) => {
+      parts.bodies[body]!.locals = Uint8Array.of(0);
+    });
+  };
+  if (length() === 0 || replace(0, length(), [0x00])) {
+    dropLocals();
+    return;
+  }
   for (let size = 1 << Math.floor(Math.log2(length())); size >= 1 && !late(); size >>= 1)
     for (let at = length() - size; at >= 0 && !late(); at -= size) {
       const same = size === 1 ? instructions()[at]! : undefined;
@@ -88,6 +96,7 @@ function shrinkBody(
       if (by) at = Math.min(at, length() - size + 1);
     }
   unwrap(better, index, body, instructions, late);
+  dropLocals();
 }
 
 const isSame = (bytes: readonly number[], other: Uint8Array | undefined): boolean =>
