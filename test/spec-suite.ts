@@ -1,7 +1,8 @@
 /**
- * `npm run spec-suite -- PATH [--engine reference] [--file NAME] [--json]`: runs a checkout of the official core test
- * suite (repository WebAssembly/spec, tag `wg-2.0`; PATH is the checkout or its folder `test/core`) on the VM. Prints a
- * line a file and a total; exits 1 when a command fails that is no exception, or an exception passes.
+ * `npm run spec-suite -- PATH [--engine compiled|reference] [--file NAME] [--json]`: runs a checkout of the official core
+ * test suite (repository WebAssembly/spec, tag `wg-2.0`; PATH is the checkout or its folder `test/core`) on the VM. Prints
+ * a line a file and a total, with the fuel that was charged, the same on both engines; exits 1 when a command fails that is
+ * no exception, or an exception passes.
  *
  * `spec-suite-exceptions.json` lists the commands we answer differently, each with its reason.
  */
@@ -9,21 +10,21 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Exception, type FileReport, reportOf } from "./spec-suite/report.ts";
-import { runScript } from "./spec-suite/run-script.ts";
+import { type Engine, runScript } from "./spec-suite/run-script.ts";
 
-const USAGE = "usage: npm run spec-suite -- PATH [--engine reference] [--file NAME] [--json]";
+const USAGE = "usage: npm run spec-suite -- PATH [--engine compiled|reference] [--file NAME] [--json]";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    engine: { type: "string", default: "reference" },
+    engine: { type: "string", default: "compiled" },
     file: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 const [path] = positionals;
 const { engine } = options;
-if (path === undefined || positionals.length > 1 || engine !== "reference") fail(USAGE);
+if (path === undefined || positionals.length > 1 || !isEngine(engine)) fail(USAGE);
 const folder = [join(path, "test/core"), path].find(existsSync) ?? fail(`there is no ${path}`);
 const files = readdirSync(folder)
   .filter(
@@ -46,19 +47,27 @@ for (const file of files) {
   if (!options.json) printReport(report);
 }
 const total = reports.reduce(
-  (sum, { passed, failed, skipped, textOnly }) => ({
+  (sum, { passed, failed, skipped, textOnly, fuel }) => ({
     files: sum.files + 1,
     passed: sum.passed + passed,
     failed: sum.failed + failed,
     skipped: sum.skipped + skipped,
     textOnly: sum.textOnly + textOnly,
+    fuel: sum.fuel + fuel,
   }),
-  { files: 0, passed: 0, failed: 0, skipped: 0, textOnly: 0 },
+  { files: 0, passed: 0, failed: 0, skipped: 0, textOnly: 0, fuel: 0n },
 );
-if (options.json) console.log(JSON.stringify({ engine, total, files: reports }, null, 2));
+if (options.json)
+  console.log(
+    JSON.stringify(
+      { engine, total, files: reports },
+      (_, value) => (typeof value === "bigint" ? Number(value) : value),
+      2,
+    ),
+  );
 else {
   console.log(
-    `${total.files} files: ${total.passed} passed (${total.textOnly} of them malformed text, which only the text parser sees), ${total.failed} failed, ${total.skipped} skipped as exceptions`,
+    `${total.files} files: ${total.passed} passed (${total.textOnly} of them malformed text, which only the text parser sees), ${total.failed} failed, ${total.skipped} skipped as exceptions; ${total.fuel} fuel on the ${engine} engine`,
   );
 }
 process.exitCode = total.failed === 0 ? 0 : 1;
@@ -66,6 +75,10 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 function printReport({ file, passed, failed, skipped, failures }: FileReport): void {
   console.log(`${failed === 0 ? "ok    " : "FAILED"} ${file}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
   for (const { line, command, failure } of failures) console.log(`         ${file}:${line} ${command}: ${failure}`);
+}
+
+function isEngine(name: string): name is Engine {
+  return name === "compiled" || name === "reference";
 }
 
 function fail(message: string): never {

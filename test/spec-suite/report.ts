@@ -17,6 +17,7 @@ export interface FileReport {
   readonly skipped: number;
   /** How many of `passed` only the text parser saw. */
   readonly textOnly: number;
+  readonly fuel: bigint;
   readonly failures: readonly { readonly line: number; readonly command: string; readonly failure: string }[];
 }
 
@@ -38,5 +39,6 @@ export function reportOf(file: string, outcomes: readonly Outcome[], exceptions:
     else if (answer !== undefined && failure.includes(answer)) skipped++;
     else failures.push({ line, command, failure });
   }
-  return { file, passed, failed: failures.length, skipped, textOnly, failures };
+  const fuel = outcomes.reduce((sum, outcome) => sum + outcome.fuel, 0n);
+  return { file, passed, failed: failures.length, skipped, textOnly, fuel, failures };
 }

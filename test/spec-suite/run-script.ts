@@ -7,6 +7,7 @@ import {
   LinkError,
   Module,
   Store,
+  type StoreOptions,
   Trap,
   type TrapName,
   UnsupportedFeature,
@@ -21,12 +22,16 @@ export interface Outcome {
   readonly command: Command["kind"];
   /** What went wrong; undefined when the command passed. */
   readonly failure: string | undefined;
+  /** Charged by it, in the store that all modules of a script share. */
+  readonly fuel: bigint;
   /** True when only the text parser was asked: malformed text, which the VM never sees. */
   readonly textOnly: boolean;
 }
 
+export type Engine = NonNullable<StoreOptions["engine"]>;
+
 export interface RunOptions {
-  readonly engine: "reference";
+  readonly engine: Engine;
 }
 
 /** One outcome for each command. Throws ScriptError when `script` is none. */
@@ -34,7 +39,9 @@ export function runScript(script: Uint8Array, options: RunOptions): Outcome[] {
   const session = new Session(options);
   return readScript(script).map((command) => {
     const textOnly = command.kind === "assert_malformed" && command.module.form === "quote";
-    return { line: command.line, command: command.kind, failure: session.run(command), textOnly };
+    const before = session.fuelUsed;
+    const failure = session.run(command);
+    return { line: command.line, command: command.kind, failure, fuel: session.fuelUsed - before, textOnly };
   });
 }
 
@@ -77,7 +84,7 @@ class Session {
 
   constructor({ engine }: RunOptions) {
     this.#engine = engine;
-    this.#store = new Store({ fuel: FUEL, limits: { memoryPages: 65_536 } });
+    this.#store = new Store({ engine, fuel: FUEL, limits: { memoryPages: 65_536 } });
     const spectest = this.#instantiate({ form: "text", text: new TextEncoder().encode(SPECTEST) });
     const print = (...params: HostFunction["type"]["params"]): HostFunction => ({
       type: { params, results: [] },
@@ -95,6 +102,10 @@ class Session {
       print_i32_f32: print("i32", "f32"),
       print_f64_f64: print("f64", "f64"),
     };
+  }
+
+  get fuelUsed(): bigint {
+    return this.#store.fuelUsed;
   }
 
   /** What went wrong, or undefined. */

@@ -2,14 +2,21 @@
  * The official core suite cannot be part of the repository; what runs it can be tested without it, on scripts of our own.
  * A runner that calls everything passed would be worse than none, so each kind of command has its failing twin.
  */
+import { deepEqual } from "node:assert/strict";
 import t from "tap";
 import { floatBits, parseInteger } from "../spec-suite/literal.ts";
 import { reportOf } from "../spec-suite/report.ts";
 import { type Outcome, runScript } from "../spec-suite/run-script.ts";
 import { readScript, ScriptError } from "../spec-suite/script.ts";
+import { ENGINES } from "./compare.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const run = (text: string) => runScript(bytes(text), { engine: "reference" });
+/** What both engines answer to a script. */
+function run(text: string): Outcome[] {
+  const [expected, actual] = ENGINES.map((engine) => runScript(bytes(text), { engine }));
+  deepEqual(actual, expected);
+  return expected!;
+}
 const lines = (outcomes: readonly Outcome[], failed: boolean) =>
   outcomes.filter(({ failure }) => (failure !== undefined) === failed).map(({ line }) => line);
 
@@ -138,7 +145,7 @@ t.test("spec suite: exceptions are told apart from failures, and must fail [VM-P
 (assert_malformed (module quote "(") "unexpected end")`);
   const except = (line: number, file = "a.wast", answer = "expected [") => ({ file, line, answer, reason: "because" });
   const { failures, ...counts } = reportOf("a.wast", outcomes, [except(3), except(2, "b.wast")]);
-  t.same(counts, { file: "a.wast", passed: 3, failed: 1, skipped: 1, textOnly: 1 });
+  t.same(counts, { file: "a.wast", passed: 3, failed: 1, skipped: 1, textOnly: 1, fuel: 0n });
   t.same(
     failures.map(({ line }) => line),
     [4],
