@@ -24,6 +24,7 @@ import {
   truncToI64,
   u64ToF32,
 } from "../../vm/reference/numeric.ts";
+import { ENGINES } from "./compare.ts";
 import { MAKES_NAN } from "./generate-body.ts";
 import { F32_EDGES, F64_EDGES, I32_EDGES, I64_EDGES, Random, someBits } from "./random.ts";
 import { trapCodeOf } from "./subject.ts";
@@ -228,14 +229,15 @@ function moduleOf(forms: readonly Form[], canonical: boolean): Uint8Array<ArrayB
 
 t.test("[VM-EXEC-1, VM-NAN-1] what instructions compute is what V8 computes, in every form", async (t) => {
   const forms = COMPUTING.flatMap(formsOf);
-  const ours = Module.decode(moduleOf(forms, false)).instantiate();
+  const module = Module.decode(moduleOf(forms, false));
+  const ours = ENGINES.map((engine) => ({ engine, instance: module.instantiate({ engine }) }));
   const theirs = new WebAssembly.Instance(new WebAssembly.Module(moduleOf(forms, true)));
   const random = new Random(1);
   let calls = 0;
   let traps = 0;
   const wrong: string[] = [];
   forms.forEach(({ opcode, name, params }, k) => {
-    const own = ours.function(String(k));
+    const own = ours.map(({ engine, instance }) => ({ engine, run: instance.function(String(k)) }));
     const run = theirs.exports[String(k)] as (...args: (number | bigint)[]) => number | bigint;
     const check = (...args: (number | bigint)[]): void => {
       calls++;
@@ -246,14 +248,16 @@ t.test("[VM-EXEC-1, VM-NAN-1] what instructions compute is what V8 computes, in 
         expected = `trap ${trapCodeOf(error)}`;
         traps++;
       }
-      let actual: unknown;
-      try {
-        [actual] = own.invoke(args);
-      } catch (error) {
-        if (!(error instanceof Trap)) throw error;
-        actual = `trap ${error.code}`;
+      for (const { engine, run } of own) {
+        let actual: unknown;
+        try {
+          [actual] = run.invoke(args);
+        } catch (error) {
+          if (!(error instanceof Trap)) throw error;
+          actual = `trap ${error.code}`;
+        }
+        if (actual !== expected) wrong.push(`${engine}: ${name} (${args.join(", ")}): ${actual}, not ${expected}`);
       }
-      if (actual !== expected) wrong.push(`${name} (${args.join(", ")}): ${actual}, not ${expected}`);
     };
     // Operands of the opcode: in full for the forms without constants, a sample for the thousands with one.
     const letters = [...opcode.params!].slice(0, params.length);
@@ -279,6 +283,9 @@ t.test("[VM-EXEC-1, VM-NAN-1] what instructions compute is what V8 computes, in 
   t.ok(calls > 500_000, `${calls} calls`);
   t.ok(traps > 2_000, `${traps} traps`);
   t.same(wrong.slice(0, 20), []);
+  const [reference, compiled] = ours.map(({ instance }) => instance);
+  t.equal(compiled!.fuelUsed, reference!.fuelUsed);
+  t.equal(compiled!.stateDigest(), reference!.stateDigest());
 });
 
 // ---- numeric.ts against BigInt
