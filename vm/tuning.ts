@@ -9,8 +9,8 @@ export const FUEL_SLICE: bigint = 1n << 29n;
 /** The same while an embedder may ask for a stop: looked at when a slice is used up, after some tens of ms. */
 export const INTERRUPTED_FUEL_SLICE: bigint = 1n << 24n;
 
-/** Fuel after which compiled code looks around at its next loop: a millisecond or so. */
-export const LOOK_FUEL: bigint = 1n << 20n;
+/** `fuel`: after so much compiled code looks around at its next loop, in a millisecond or so. Tests make it little. */
+export const LOOK: { fuel: bigint } = { fuel: 1n << 20n };
 
 /** Frames of the engine's own that may stand between those of a backtrace. */
 export const SPARE_FRAMES = 64;

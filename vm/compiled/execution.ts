@@ -19,7 +19,7 @@ import type { SnapshotReader, SnapshotWriter } from "../snapshot.ts";
 import type { Store } from "../store.ts";
 import type { Table } from "../table.ts";
 import { BACKTRACE_FRAMES, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
-import { LOOK_FUEL, SPARE_FRAMES } from "../tuning.ts";
+import { LOOK, SPARE_FRAMES } from "../tuning.ts";
 import { fromCell, toCell, type Value, type ValueOptions } from "../value.ts";
 import { adapterOf } from "./adapter.ts";
 import { bytesImport, hostImport, NativeCaller } from "./host-call.ts";
@@ -43,6 +43,8 @@ export class CompiledExecution implements Execution {
   readonly #fuel = new WebAssembly.Global({ value: "i64", mutable: true }, 0n);
   /** Below it code calls `hit` at its next loop. */
   readonly #mark = new WebAssembly.Global({ value: "i64", mutable: true }, 0n);
+  #step = 0n;
+  #lastLook = 0n;
   /** Number of the instance that called last, for code that several may call. */
   readonly #caller = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
   readonly #depth: WebAssembly.Global;
@@ -92,14 +94,18 @@ export class CompiledExecution implements Execution {
     this.#setMark(held);
   }
 
-  #setMark(before: bigint): void {
-    this.#mark.value = before > LOOK_FUEL ? before - LOOK_FUEL : 0n;
+  #setMark(before: bigint, step = LOOK.fuel): void {
+    this.#mark.value = before > step ? before - step : 0n;
   }
 
   /** Code has come below the mark, with that much fuel left: the time to look around. */
   readonly #hit = (low: number, high: number): void => {
     this.store.interruption?.check();
-    this.#setMark((BigInt(high) << 32n) | BigInt(low >>> 0));
+    const left = (BigInt(high) << 32n) | BigInt(low >>> 0);
+    // A block that costs more than the step would come here for ever.
+    this.#step = left === this.#lastLook ? this.#step * 2n : LOOK.fuel;
+    this.#lastLook = left;
+    this.#setMark(left, this.#step);
   };
 
   charge(cost: number): void {
@@ -122,9 +128,9 @@ export class CompiledExecution implements Execution {
     this.#unlimited = reader.flag();
     this.#granted = reader.i128();
     const left = reader.i128();
-    const credit = reader.f64();
-    if (this.#granted < 0n || left > this.#granted || left < -(1n << 62n) || credit !== 0)
-      reader.refuse("impossible fuel");
+    // Only a pause has a credit.
+    reader.f64();
+    if (this.#granted < 0n || left > this.#granted || left < -MOST_FUEL) reader.refuse("impossible fuel");
     this.#setFuel(left);
   }
 
@@ -330,6 +336,8 @@ export class CompiledExecution implements Execution {
         return (segment: number) => instance.dropData(segment);
       case "dropElements":
         return (segment: number) => instance.dropElements(segment);
+      case "rw":
+        return (word: number) => this.store.heap.words[word]!;
       case "rf":
         return (result: number) => references.fromNumber("funcref", this.store.heap.words[2 * result]!);
       case "rx":

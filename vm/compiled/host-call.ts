@@ -204,8 +204,12 @@ function unbound(execution: CompiledExecution, host: HostFunction, shares: boole
       case "f32":
       case "f64":
         if (result === undefined) return cellFloat(store.heap.words, single);
-        // The bits of a NaN that JavaScript computes are the machine's (spec VM-NAN-2).
-        return result === result ? result : Number.NaN;
+        // JavaScript loses the bits of a NaN, so that code reads them from the cell.
+        if (result !== result) {
+          store.heap.words[0] = single === "f32" ? NAN32 : 0;
+          store.heap.words[1] = NAN64_HIGH;
+        }
+        return result;
       case "funcref":
       case "externref":
         return references.fromNumber(single, store.heap.words[0]!);

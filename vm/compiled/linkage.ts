@@ -10,7 +10,9 @@ import type { Module } from "../module.ts";
 export function linkageOf(module: Module, linked: readonly Linked[]): Linkage {
   const links = linked.map(linkOf);
   const shares = links.some(({ kind }) => kind === "guest") || crosses(module);
-  return { links, shares, windows: true };
+  // One of its own (spec HEAP-BYTES-6): only `of_memory` makes it, which others may have put into a table.
+  const windows = shares || links.some((link) => link.kind === "bytes" && BYTES_CALLS[link.row]!.name === "of_memory");
+  return { links, shares, windows };
 }
 
 /** The same from imports, for a module whose imported functions are the host's and those of `bytes`; else undefined. */

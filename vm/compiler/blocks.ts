@@ -23,6 +23,8 @@ export class BlockScan {
   /** {@link Fact}s of each live construct. */
   facts: Uint8Array = new Uint8Array(64);
   constructs = 0;
+  /** Live loops. */
+  loops = 0;
 
   readonly #input: TranslationInput;
   readonly #reader: Reader;
@@ -46,6 +48,7 @@ export class BlockScan {
     reader.reset(body.code, body.end);
     this.blocks = 0;
     this.constructs = 0;
+    this.loops = 0;
     this.#depth = 0;
     this.#open(0x02, results);
     this.#begin(localsFuel(body.localCount));
@@ -73,6 +76,7 @@ export class BlockScan {
           this.#open(index, this.#results(instruction.imm0));
           break;
         case 0x03:
+          this.loops++;
           this.#open(index, this.#params(instruction.imm0));
           this.#begin(0);
           break;

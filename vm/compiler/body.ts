@@ -93,6 +93,8 @@ export class BodyScan {
   offsets: Int32Array = new Int32Array(1024);
   length = 0;
   loops: LoopShape[] = [];
+  /** By live construct, in the order in which they begin: 2 × the number of the one it is in, and 1 in its else. */
+  places: number[] = [];
   /** Accesses through refs. */
   uses = 0;
   /** Parameters and locals. */
@@ -116,6 +118,8 @@ export class BodyScan {
   // The open constructs.
   #depth = 0;
   #opcodes: number[] = [];
+  /** Their number among the live constructs. */
+  #numbers: number[] = [0];
   #bases: number[] = [];
   #params: number[] = [];
   #results: number[] = [];
@@ -141,13 +145,13 @@ export class BodyScan {
     reader.reset(body.code, body.end);
     this.length = 0;
     this.loops = [];
+    this.places = [0];
     this.uses = 0;
     this.locals = input.paramCounts[index]! + body.localCount;
     if (this.#written.length < this.locals) this.#written = new Int32Array(2 * this.locals);
     this.#written.fill(0, 0, this.locals);
     this.#height = 0;
     this.#depth = 0;
-    let constructs = 0;
     let deadDepth = -1;
     this.#open(0x02, 0, input.resultCounts[index]!);
     while (this.#depth > 0) {
@@ -180,8 +184,7 @@ export class BodyScan {
         case 0x04: {
           if (code === 0x04) this.#height--;
           const parameters = this.#blockParams(instruction.imm0);
-          constructs++;
-          this.#openAt(code, parameters, this.#blockResults(instruction.imm0), constructs);
+          this.#openAt(code, parameters, this.#blockResults(instruction.imm0));
           break;
         }
         case 0x05:
@@ -348,8 +351,12 @@ export class BodyScan {
     for (let k = this.#height - params; k < this.#height; k++) this.#sources[k] = -1;
   }
 
-  #openAt(opcode: number, params: number, results: number, construct: number): void {
+  #openAt(opcode: number, params: number, results: number): void {
+    const around = this.#depth - 1;
+    const construct = this.places.length;
+    this.places.push(2 * this.#numbers[around]! + (this.#opcodes[around] === 0x05 ? 1 : 0));
     this.#open(opcode, params, results);
+    this.#numbers[around + 1] = construct;
     if (opcode !== 0x03) {
       this.#emit(opcode === 0x02 ? Event.block : Event.if, 0);
       return;

@@ -23,11 +23,12 @@ import { ENTRY_BYTES, HEADER_BYTES } from "../heap.ts";
 import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { type BlockScan, Fact } from "./blocks.ts";
-import { BodyScan, BYTES_USES, BYTES_WIDTHS, BytesUse } from "./body.ts";
+import { type BodyScan, BYTES_USES, BYTES_WIDTHS, BytesUse } from "./body.ts";
 import { HeapCode, type LookedUp, WIDTHS } from "./heap-access.ts";
 import { type HeapChanges, type HeapPlan, planHeap } from "./heap-regions.ts";
 import { isLive, type LoopLiveness, loopLiveness } from "./liveness.ts";
 import { Op, VOID } from "./op.ts";
+import { isCloned, planResume, type ResumePlan } from "./resume.ts";
 import type { ImportLink, Linkage } from "./rewrite.ts";
 
 const { i32, i64, f32, f64, funcref, externref } = ValueCode;
@@ -51,12 +52,18 @@ export interface CodeContext {
   readonly dropElements: number;
   readonly resultFuncref: number;
   readonly resultExternref: number;
+  readonly resultWord: number;
+  readonly hit: number;
+  /** Index of the clone of own function `own`, see `resume.ts`. */
+  clone(own: number): number;
   /** Memory index of the heap. */
   readonly heap: number;
-  /** What is needed to access its objects from the code; undefined: all calls of `bytes` stay calls. */
-  readonly objects: ObjectContext | undefined;
+  /** Which functions change its table, and the global with its highest slot; undefined: all calls of `bytes` stay calls. */
+  readonly objects: { readonly changes: HeapChanges; readonly slots: number } | undefined;
+  readonly bodyScan: BodyScan;
   /** Engine's globals, and by the guest's index its own. */
   readonly fuel: number;
+  readonly mark: number;
   readonly depth: number;
   readonly instance: number;
   readonly caller: number;
@@ -67,14 +74,6 @@ export interface CodeContext {
   readonly tableCodes: Uint8Array;
   /** Index of a type in the rewritten module. */
   type(params: readonly number[], results: readonly number[]): number;
-}
-
-/** For functions that access objects of the heap. */
-export interface ObjectContext {
-  readonly changes: HeapChanges;
-  readonly scan: BodyScan;
-  /** Global with the highest slot. */
-  readonly slots: number;
 }
 
 /** How a float stands towards the canonical NaN. */
@@ -124,10 +123,14 @@ interface Construct {
 
 const NO_CODES: readonly number[] = [];
 const NO_LOCALS: number[] = [];
+/** Where locals are to be exact whichever is live. */
+const ANY_CONSTRUCT = { number: -1, opcode: Op.block };
 
 /** Numbers of temporary locals above those for operands: for one value, and for arguments that cross as words. */
 const SCRATCH = 5000;
 const WORDS = 10_000;
+/** The same for the fuel at which a loop is left for the clone. */
+const MARK = 6000;
 /** The same for a lookup's entry and length, and from here on 8 for each ref: base, limits by width. */
 const LOOKUP = 20_000;
 const REFS = 20_002;
@@ -147,7 +150,9 @@ export class FunctionRewriter {
   unlikely: number[] = [];
 
   // The function.
-  #index = 0;
+  /** True while its clone is written: all locals are parameters, the last parameter says where to go on. */
+  #isClone = false;
+  #own = 0;
   #params = 0;
   /** Local of the fuel; that of the depth is the next. */
   #fuel = 0;
@@ -157,8 +162,10 @@ export class FunctionRewriter {
   #exact = new Uint8Array(64);
   /** Those of them that hold a dirty float now. */
   #dirty: number[] = [];
-  #liveness: LoopLiveness | undefined;
-  #loopNumbers: Int32Array | undefined;
+  /** Of its loops; undefined until wanted, null when too long to find. */
+  #liveness: LoopLiveness | undefined | null;
+  /** Place among the loops by construct. */
+  #loopNumbers: Int32Array = new Int32Array(64);
   #exactChanged = false;
   #extraCodes: number[] = [];
   #temps = new Map<number, number>();
@@ -177,6 +184,13 @@ export class FunctionRewriter {
   #deadDepth = 0;
   #offset = 0;
 
+  // Where the function goes on in its clone.
+  #resume: ResumePlan | undefined;
+  /** Code and sites of the clone up to where its first part begins: what comes between is never reached. */
+  #cutCode = 0;
+  #cutSites = 0;
+  #cutUnlikely = 0;
+
   // The heap's objects.
   readonly #heap: HeapCode | undefined;
   #plan: HeapPlan | undefined;
@@ -194,16 +208,17 @@ export class FunctionRewriter {
     return this.#extraCodes;
   }
 
-  /** Writes the code of own function `own`. */
-  body(own: number): void {
+  /** Writes the code of own function `own`, or of its clone. */
+  body(own: number, isClone = false): void {
     const { structure, scan, functionTypes, input } = this.#context;
     const body = structure.bodies[own]!;
     const type = functionTypes[input.importedFunctions + own]!;
+    this.#own = own;
+    this.#isClone = isClone;
+    this.#liveness = undefined;
     scan.scan(body, type.results.length);
-    this.#plan = this.#planHeap(own);
+    this.#analyse(own);
     this.#enterLocals(type, body);
-    this.#index = input.importedFunctions + own;
-    this.#loopNumbers = undefined;
     const start = this.#out.length;
     const sites = this.sites?.length ?? 0;
     for (;;) {
@@ -216,10 +231,30 @@ export class FunctionRewriter {
     }
   }
 
+  /** Whether own function `own` has a clone. */
+  isCloned(own: number): boolean {
+    const { bodyScan, input, structure } = this.#context;
+    const { start, end } = structure.bodies[own]!;
+    bodyScan.scan(input.importedFunctions + own);
+    return isCloned(bodyScan, end - start);
+  }
+
+  /** Codes of the locals of own function `own`, parameters first: the clone's parameters. */
+  localCodes(own: number): number[] {
+    const { structure, functionTypes, input } = this.#context;
+    const codes = functionTypes[input.importedFunctions + own]!.params.map((param) => ValueCode[param]);
+    for (const { count, type } of structure.bodies[own]!.locals)
+      for (let k = 0; k < count; k++) codes.push(ValueCode[type]);
+    return codes;
+  }
+
   /** Writes the internal form of imported function `index`, for tables. */
   adapter(index: number): void {
     const { linkage, functionTypes } = this.#context;
     const type = functionTypes[index]!;
+    this.#isClone = false;
+    this.#resume = undefined;
+    this.#plan = undefined;
     this.#begin(type.params.length);
     this.#localCount = type.params.length;
     const link = linkage.links[index]!;
@@ -271,17 +306,26 @@ export class FunctionRewriter {
     const body = structure.bodies[own]!;
     const reader = this.#reader;
     const instruction = this.#instruction;
-    this.#begin(type.params.length);
+    this.#begin(this.#isClone ? this.#localCount : type.params.length);
     this.#offset = body.code;
-    this.#pending = scan.costs[0]!;
     this.#block = 1;
-    this.#testFuel(this.#pending);
-    const slots = input.depthSlots[own]!;
-    if (slots > 0) this.#enterFrame(slots);
+    if (this.#isClone) this.#enterClone();
+    else {
+      this.#pending = scan.costs[0]!;
+      this.#testFuel(this.#pending);
+      const slots = input.depthSlots[own]!;
+      if (slots > 0) this.#enterFrame(slots);
+    }
+    if (this.#resume !== undefined) {
+      this.#out.byte(Op.globalGet);
+      this.#out.u32(this.#context.mark);
+      this.#set(this.#temp(i64, MARK));
+    }
     const results = type.results.map((result) => ValueCode[result]);
     this.#out.byte(Op.block);
     this.#blockType(NO_CODES, results);
     this.#open(Op.block, NO_CODES, results);
+    this.#branchToParts(0, 0);
     reader.reset(body.code, body.end);
     while (this.#constructs.length > 0) {
       readInstruction(reader, instruction);
@@ -360,6 +404,11 @@ export class FunctionRewriter {
     this.#out.u32(offset);
   }
 
+  /** Behind the locals, fuel, depth, and of a clone where to go on. */
+  get #firstTemp(): number {
+    return this.#localCount + (this.#isClone ? 3 : 2);
+  }
+
   /** Index of a guest's local in the rewritten function: fuel and depth follow the parameters. */
   #local(index: number): number {
     return index < this.#params ? index : index + 2;
@@ -370,7 +419,7 @@ export class FunctionRewriter {
     const key = number * 256 + code;
     const known = this.#temps.get(key);
     if (known !== undefined) return known;
-    const made = this.#localCount + 2 + this.#extraCodes.length;
+    const made = this.#firstTemp + this.#extraCodes.length;
     this.#extraCodes.push(code);
     this.#temps.set(key, made);
     return made;
@@ -412,7 +461,7 @@ export class FunctionRewriter {
   }
 
   /** On a way to a label: what is read behind it is exact there. */
-  #canonicaliseLocals(construct: Construct): void {
+  #canonicaliseLocals(construct: { readonly number: number; readonly opcode: number }): void {
     if (this.#dirty.length === 0 || construct.number === 0) return;
     const isLoop = construct.opcode === Op.loop;
     this.#dirty = this.#dirty.filter((local) => {
@@ -424,15 +473,13 @@ export class FunctionRewriter {
 
   /** False when no way from the loop's start reads the local before it writes it. */
   #isLive(construct: number, local: number): boolean {
-    if (this.#loopNumbers === undefined) {
-      const { input } = this.#context;
-      const scan = new BodyScan(input, new Uint8Array(this.#context.functionTypes.length), false);
-      scan.scan(this.#index);
-      this.#liveness = loopLiveness(scan);
-      this.#loopNumbers = new Int32Array(this.#context.scan.constructs);
-      for (const [place, loop] of scan.loops.entries()) this.#loopNumbers[loop.construct] = place;
+    if (this.#liveness === undefined) {
+      const { bodyScan, scan } = this.#context;
+      this.#liveness = loopLiveness(bodyScan) ?? null;
+      if (this.#loopNumbers.length < scan.constructs) this.#loopNumbers = new Int32Array(2 * scan.constructs);
+      for (const [place, loop] of bodyScan.loops.entries()) this.#loopNumbers[loop.construct] = place;
     }
-    return this.#liveness === undefined || isLive(this.#liveness, this.#loopNumbers[construct]!, local);
+    return this.#liveness === null || isLive(this.#liveness, this.#loopNumbers[construct]!, local);
   }
 
   #canonicaliseLocal(local: number, code: number): void {
@@ -560,6 +607,9 @@ export class FunctionRewriter {
   #loop(params: readonly number[], results: readonly number[]): void {
     this.#canonicalise(params.length);
     const cost = this.#nextCost();
+    const number = this.#resume?.first[this.#opened] ?? 0;
+    this.#arrive();
+    if (this.#isClone && number > 0) this.#endResume(number);
     const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
     // The first block is charged on the ways in, so that the test is one comparison with 0.
     this.#settle(isTable ? 0 : -cost);
@@ -569,7 +619,9 @@ export class FunctionRewriter {
     this.#out.byte(Op.loop);
     this.#blockType(params, results);
     construct.agreed = isTable ? 0 : -cost;
-    this.#testFuel(isTable ? cost : 0);
+    this.#branchToParts(construct.number * 2, isTable ? 0 : cost);
+    if (number > 0) this.#testMark(construct.number, number, isTable ? cost : 0, isTable ? 0 : cost);
+    else this.#testFuel(isTable ? cost : 0);
     this.#pending = isTable ? cost : 0;
   }
 
@@ -583,6 +635,7 @@ export class FunctionRewriter {
     this.#height = construct.height;
     this.#pushAll(construct.params);
     this.#pending = construct.entry + this.#nextCost();
+    this.#branchToParts(construct.number * 2 + 1, 0);
   }
 
   #end(): void {
@@ -712,9 +765,10 @@ export class FunctionRewriter {
       case Op.block: {
         const [params, results] = this.#signature(imm0);
         this.#canonicalise(params.length);
+        this.#arrive();
         out.byte(index);
         this.#blockType(params, results);
-        this.#open(index, params, results);
+        this.#branchToParts(this.#open(index, params, results).number * 2, 0);
         return;
       }
       case Op.loop:
@@ -724,6 +778,7 @@ export class FunctionRewriter {
         const [params, results] = this.#signature(imm0);
         this.#canonicalise(params.length + 1);
         this.#height--;
+        this.#arriveAtIf();
         // Without an else, both ways meet as they were before it: only the way through the arm takes charges off.
         const hasElse = (this.#context.scan.facts[this.#opened]! & Fact.else) !== 0;
         const construct = this.#open(index, params, results, this.#pending);
@@ -732,6 +787,7 @@ export class FunctionRewriter {
         this.#blockType(params, results);
         if (!hasElse) construct.agreed ??= this.#pending;
         this.#pending += this.#nextCost();
+        this.#branchToParts(construct.number * 2, 0);
         return;
       }
       case Op.else:
@@ -1079,9 +1135,38 @@ export class FunctionRewriter {
     this.#height -= codes.length;
     if (type.results.length === 1 && type.results[0] !== "i64") {
       const code = ValueCode[type.results[0]!];
-      // A NaN of JavaScript has no bits of its own (spec VM-NAN-2).
-      this.#push(code, code === f32 || code === f64 ? DIRTY : EXACT);
+      if (code === f32 || code === f64) this.#exactResult(code);
+      this.#push(code);
     } else for (const [k, result] of type.results.entries()) this.#result(ValueCode[result], k);
+  }
+
+  /** The float that a host function returned: a NaN loses its bits in JavaScript, so they are fetched (spec VM-NAN-2). */
+  #exactResult(code: number): void {
+    const out = this.#out;
+    const result = this.#temp(code, SCRATCH);
+    const word = (k: number): void => {
+      this.#i32(k);
+      out.byte(Op.call);
+      out.u32(this.#context.resultWord);
+    };
+    out.byte(Op.localTee);
+    out.u32(result);
+    this.#get(result);
+    out.byte(code === f64 ? Op.f64Ne : Op.f32Ne);
+    this.#ifUnlikely();
+    word(0);
+    if (code === f64) {
+      out.byte(Op.i64ExtendU);
+      word(1);
+      out.byte(Op.i64ExtendU);
+      this.#i64(32);
+      out.byte(Op.i64Shl);
+      out.byte(Op.i64Or);
+    }
+    out.byte(code === f64 ? Op.f64ReinterpretI64 : Op.f32ReinterpretI32);
+    this.#set(result);
+    out.byte(Op.end);
+    this.#get(result);
   }
 
   /** Result `k` of a call that left its results in the result block. */
@@ -1170,14 +1255,185 @@ export class FunctionRewriter {
     else this.#result(ValueCode[result], 0);
   }
 
-  // ---- objects of the heap
+  // ---- going on in the clone
 
-  #planHeap(own: number): HeapPlan | undefined {
-    const { objects, input } = this.#context;
-    if (objects === undefined || objects.changes.accesses[own] === 0) return undefined;
-    objects.scan.scan(input.importedFunctions + own);
-    return planHeap(objects.scan);
+  /** What is to be known of a function with loops, or with accesses to the heap. */
+  #analyse(own: number): void {
+    const { objects, input, bodyScan, scan, structure } = this.#context;
+    const { start, end } = structure.bodies[own]!;
+    const accesses = objects?.changes.accesses[own] === 1;
+    this.#plan = undefined;
+    this.#resume = undefined;
+    if (!accesses && scan.loops === 0) return;
+    bodyScan.scan(input.importedFunctions + own);
+    if (accesses) this.#plan = planHeap(bodyScan);
+    this.#resume = planResume(bodyScan, end - start);
   }
+
+  /** Local of the clone that has the number of the loop to go on at, or 0 once it goes on. */
+  get #which(): number {
+    return this.#localCount + 2;
+  }
+
+  /** The beginning of a clone. Nothing of what was looked up came with it. */
+  #enterClone(): void {
+    const out = this.#out;
+    this.#pending = 0;
+    this.#get(this.#fuel);
+    out.byte(Op.i32Wrap);
+    this.#get(this.#fuel);
+    this.#i64(32);
+    out.byte(Op.i64ShrU);
+    out.byte(Op.i32Wrap);
+    this.#site(0);
+    out.byte(Op.call);
+    out.u32(this.#context.hit);
+    if (this.#plan !== undefined) this.#lookUpAll(this.#plan, -1);
+  }
+
+  /**
+   * At the header of loop `number`: leaves with OutOfFuel as {@link #testFuel} does, and for the clone when there is less
+   * than the mark. The fuel that goes along has the loop's first block not charged: `charged` are to be given back.
+   */
+  #testMark(construct: number, number: number, least: number, charged: number): void {
+    const out = this.#out;
+    this.#pushFuelLess(least);
+    this.#get(this.#temp(i64, MARK));
+    out.byte(Op.i64LtS);
+    this.#ifUnlikely();
+    this.#testFuel(least);
+    for (let local = 0; local < this.#localCount; local++) {
+      if (this.#isLive(construct, local)) this.#get(this.#local(local));
+      else this.#zero(this.#localCodes[local]!);
+    }
+    this.#pushFuelLess(-charged);
+    this.#get(this.#fuel + 1);
+    this.#i32(number);
+    out.byte(Op.returnCall);
+    out.u32(this.#context.clone(this.#own));
+    out.byte(Op.end);
+  }
+
+  #zero(code: number): void {
+    const out = this.#out;
+    if (code === i32) this.#i32(0);
+    else if (code === i64) this.#i64(0);
+    else if (code === f32) {
+      out.byte(Op.f32Const);
+      out.word(0);
+    } else if (code === f64) {
+      out.byte(Op.f64Const);
+      out.word(0);
+      out.word(0);
+    } else {
+      out.byte(Op.refNull);
+      out.byte(code);
+    }
+  }
+
+  /**
+   * In a clone, at the beginning of a construct: opens a block that ends where each of its parts begins that leads to a
+   * loop to go on at, and jumps to the end of the one it is. `charged` are given back on the way.
+   */
+  #branchToParts(place: number, charged: number): void {
+    const parts = this.#isClone ? this.#resume!.parts.get(place) : undefined;
+    if (parts === undefined) return;
+    const out = this.#out;
+    const { first, last } = this.#resume!;
+    const isFunction = place === 0;
+    // In the function itself the way is always to one of its parts.
+    const blocks = isFunction && parts.length === 1 ? 0 : parts.length;
+    for (let k = 0; k < blocks; k++) {
+      out.byte(Op.block);
+      out.byte(VOID);
+    }
+    this.#level += blocks;
+    if (blocks > 0) {
+      if (!isFunction) {
+        this.#get(this.#which);
+        this.#ifUnlikely();
+        if (charged > 0) {
+          this.#pushFuelLess(-charged);
+          this.#set(this.#fuel);
+        }
+      }
+      const inner = isFunction ? 0 : 1;
+      if (parts.length === 1) {
+        out.byte(Op.br);
+        out.u32(inner);
+      } else {
+        this.#get(this.#which);
+        this.#i32(first[parts[0]!]!);
+        out.byte(Op.i32Sub);
+        out.byte(Op.brTable);
+        out.u32(last[parts[parts.length - 1]!]! - first[parts[0]!]!);
+        for (const [k, part] of parts.entries())
+          for (let number = first[part]!; number <= last[part]!; number++) out.u32(inner + k);
+      }
+      if (!isFunction) out.byte(Op.end);
+    }
+    if (isFunction) {
+      this.#cutCode = out.length;
+      this.#cutSites = this.sites?.length ?? 0;
+      this.#cutUnlikely = this.unlikely.length;
+    }
+  }
+
+  /** In a clone, before a construct begins: closes the block of {@link #branchToParts} if this is such a part. */
+  #arrive(): void {
+    if (!this.#isClone) return;
+    const { places, first, parts } = this.#resume!;
+    const number = this.#opened;
+    if (first[number] === 0) return;
+    this.#settle(0);
+    this.#canonicaliseLocals(ANY_CONSTRUCT);
+    const siblings = parts.get(places[number]!)!;
+    if (places[number] === 0 && siblings[0] === number) {
+      this.#out.truncate(this.#cutCode);
+      if (this.sites) this.sites.length = this.#cutSites;
+      this.unlikely.length = this.#cutUnlikely;
+      if (siblings.length === 1) return;
+    }
+    this.#out.byte(Op.end);
+    this.#level--;
+  }
+
+  /** The same before an `if`, whose condition is on the stack: which of its arms the way leads through decides it, too. */
+  #arriveAtIf(): void {
+    if (!this.#isClone) return;
+    const out = this.#out;
+    const { first, last, parts } = this.#resume!;
+    const number = this.#opened;
+    if (first[number] === 0) return;
+    const condition = this.#temp(i32, SCRATCH);
+    this.#set(condition);
+    this.#arrive();
+    const arm = parts.get(2 * number);
+    this.#get(this.#which);
+    this.#i32(arm === undefined ? first[number]! - 1 : last[arm[arm.length - 1]!]!);
+    out.byte(Op.i32LeU);
+    this.#get(condition);
+    this.#get(this.#which);
+    out.byte(Op.select);
+  }
+
+  /** In front of loop `number`: if it is the one to go on at, that is done. */
+  #endResume(number: number): void {
+    const out = this.#out;
+    const { last } = this.#resume!;
+    if (last[this.#opened] === number) this.#i32(0);
+    else {
+      this.#i32(0);
+      this.#get(this.#which);
+      this.#get(this.#which);
+      this.#i32(number);
+      out.byte(Op.i32Eq);
+      out.byte(Op.select);
+    }
+    this.#set(this.#which);
+  }
+
+  // ---- objects of the heap
 
   /** Lookups stand in front of a loop and of an access, and behind what makes them out of date. */
   #rewriteWithLookups(plan: HeapPlan, index: number): void {
@@ -1230,7 +1486,7 @@ export class FunctionRewriter {
       return refs[refs.length - 1]!.ref;
     });
     for (let k = codes.length - 1; k >= 0; k--) {
-      if (locals[k]! < this.#localCount + 2) out.byte(Op.drop);
+      if (locals[k]! < this.#firstTemp) out.byte(Op.drop);
       else this.#set(locals[k]!);
     }
     this.#height -= codes.length;

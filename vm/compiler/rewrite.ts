@@ -3,7 +3,7 @@
  * module that V8 compiles. What it imports and exports is what `vm/compiled` links:
  *
  * Imports, all of module `a`. `i{k}` imported function k; `b{row}` a call of module `bytes`; `grow dropData dropElements
- * rf rx` helpers; `memory`, `heap`; `t{k}` every table; `g{k}` imported global k with the bits of a float as an integer;
+ * rf rx rw hit` helpers; `memory`, `heap`; `t{k}` every table; `g{k}` imported global k with the bits of a float as an integer;
  * `fuel mark depth slots instance caller` of the engine.
  *
  * Exports. `x{k}` calls own function k from JavaScript; `p` a table of all functions that a funcref can name; `g{k}` own
@@ -21,8 +21,8 @@ import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { BlockScan } from "./blocks.ts";
 import { BodyScan, BYTES_USES, BytesUse } from "./body.ts";
-import { bitsCode, type CodeContext, FunctionRewriter, internalType, type ObjectContext } from "./function.ts";
-import { heapChanges } from "./heap-regions.ts";
+import { bitsCode, type CodeContext, FunctionRewriter, internalType } from "./function.ts";
+import { type HeapChanges, heapChanges } from "./heap-regions.ts";
 import { Op } from "./op.ts";
 
 /** How an imported function is linked, as far as code depends on it. */
@@ -74,7 +74,7 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 2;
+export const COMPILER_VERSION = 4;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
@@ -164,8 +164,12 @@ class Rewriter {
   readonly #hints = new Writer();
   #hinted = 0;
   /** The functions behind the imports, in order; where the code of each begins in the module. */
-  readonly #bodies: readonly Body[];
+  readonly #bodies: Body[];
   #starts: Int32Array = new Int32Array(0);
+  /** Place in `#bodies` of the clone of own functions that have one. They come behind all others, as they turn up. */
+  readonly #clones = new Map<number, number>();
+  /** False while the clones of a module that was reopened are not known. */
+  #isComplete = true;
 
   constructor({ translation, declared }: RewriteInput, linkage: Linkage) {
     const { structure, importedFunctions } = translation;
@@ -236,16 +240,19 @@ class Rewriter {
   }
 
   origin(index: number): Origin {
+    this.#complete();
     return this.#bodies[index - this.#importCounts[FUNCTION]!]?.origin ?? { kind: "skip" };
   }
 
   reopen(bytes: Uint8Array, sitesOf?: (index: number) => Sites): Rewritten {
+    this.#isComplete = false;
     if (sitesOf === undefined) this.#starts = codeStarts(bytes);
     return this.#rewritten(bytes, sitesOf ?? ((index) => this.sites(index)));
   }
 
   /** Writes function `index` once more, for its sites alone: so nothing of them is kept while all goes well. */
   sites(index: number): Sites {
+    this.#complete();
     const own = index - this.#importCounts[FUNCTION]!;
     const found: { readonly offset: number; readonly site: Site }[] = [];
     const sites: number[] = [];
@@ -282,7 +289,10 @@ class Rewriter {
       const isRef = call.results[0]?.name === "ref";
       bytesIndex[link.row] = this.#importFunction(`b${link.row}`, params, isRef ? [i32] : results);
     }
-    const hosts = links.flatMap(({ kind }, k) => (kind === "host" ? [this.#functionTypes[k]!] : [])).filter(usesBlock);
+    const called = links.flatMap(({ kind }, k) => (kind === "host" ? [this.#functionTypes[k]!] : []));
+    const hosts = called.filter(usesBlock);
+    const isFloat = ({ results }: FunctionType): boolean =>
+      results.length === 1 && (results[0] === "f32" || results[0] === "f64");
     const optional = (wanted: boolean, name: string, params: readonly number[], results: readonly number[]): number =>
       wanted ? this.#importFunction(name, params, results) : -1;
     const hasMemory = this.#importMemory();
@@ -293,6 +303,8 @@ class Rewriter {
       dropElements: optional(structure.elements.length > 0, "dropElements", [i32], []),
       resultFuncref: optional(returns("funcref"), "rf", [i32], [funcref]),
       resultExternref: optional(returns("externref"), "rx", [i32], [ValueCode.externref]),
+      resultWord: optional(called.some(isFloat), "rw", [i32], [i32]),
+      hit: optional(structure.bodies.length > 0, "hit", [i32, i32], []),
     };
     const first = this.#importCounts[FUNCTION]!;
     for (let k = importedFunctions; k < this.#functionTypes.length; k++) {
@@ -307,11 +319,18 @@ class Rewriter {
     const globals = this.#importGlobals();
     const engine = (name: string, code: number, mutable: boolean): number => this.#importGlobal(name, code, mutable);
     const fuel = engine("fuel", i64, true);
+    const mark = structure.bodies.length > 0 ? engine("mark", i64, true) : -1;
     const depth = engine("depth", i32, false);
     const instance = shares ? engine("instance", i32, false) : -1;
     const caller = shares ? engine("caller", i32, true) : -1;
     const isAccess = (link: ImportLink): boolean => link.kind === "bytes" && BYTES_USES[link.row] === BytesUse.access;
-    const objects = links.some(isAccess) ? this.#objects(engine("slots", i32, false)) : undefined;
+    const objects = links.some(isAccess)
+      ? { changes: this.#heapChanges(), slots: engine("slots", i32, false) }
+      : undefined;
+    const { functions, indirect } = objects?.changes ?? {
+      functions: new Uint8Array(this.#functionTypes.length),
+      indirect: false,
+    };
     const imported = globals.length;
     for (const { type } of structure.globals) globals.push(type.value);
     const own = this.#importCounts[GLOBAL]!;
@@ -327,7 +346,9 @@ class Rewriter {
       ...helpers,
       heap,
       objects,
+      bodyScan: new BodyScan(this.#input, functions, indirect),
       fuel,
+      mark,
       depth,
       instance,
       caller,
@@ -335,14 +356,14 @@ class Rewriter {
       globalCodes: Uint8Array.from(globals, (type) => ValueCode[type]),
       tableCodes: Uint8Array.from(tables, (type) => ValueCode[type]),
       type: (params, results) => this.#type(params, results),
+      clone: (own) => this.#clone(own),
     };
   }
 
-  #objects(slots: number): ObjectContext {
+  #heapChanges(): HeapChanges {
     const declared = new Uint8Array(this.#functionTypes.length);
     for (const index of this.#declared) declared[index] = 1;
-    const changes = heapChanges(this.#input, declared, this.#linkage.shares);
-    return { changes, scan: new BodyScan(this.#input, changes.functions, changes.indirect), slots };
+    return heapChanges(this.#input, declared, this.#linkage.shares);
   }
 
   #type(params: readonly number[], results: readonly number[]): number {
@@ -461,6 +482,33 @@ class Rewriter {
     return bodies;
   }
 
+  #complete(): void {
+    if (this.#isComplete) return;
+    this.#isComplete = true;
+    for (let own = 0; own < this.#structure.bodies.length; own++) if (this.#functions.isCloned(own)) this.#clone(own);
+  }
+
+  /** Index of the clone of own function `own`, which is now to be written if it was not yet. */
+  #clone(own: number): number {
+    const first = this.#importCounts[FUNCTION]!;
+    const known = this.#clones.get(own);
+    if (known !== undefined) return first + known;
+    const codes = this.#functions.localCodes(own);
+    const index = this.#input.importedFunctions + own;
+    const [, results] = internalType(this.#functionTypes[index]!);
+    const made = this.#bodies.push({
+      type: this.#type([...codes, i64, i32, i32], results),
+      origin: { kind: "guest", function: index },
+      write: () => {
+        this.#functions.body(own, true);
+        const { extraLocals: extra, unlikely } = this.#functions;
+        return { runs: [], extra, unlikely };
+      },
+    });
+    this.#clones.set(own, made - 1);
+    return first + made - 1;
+  }
+
   /** Calls own function `index`: floats cross as their bits, fuel through the global. */
   #wrapper(index: number): Body {
     const { input, fuel, depth, callIndex } = this.#context;
@@ -538,9 +586,11 @@ class Rewriter {
 
   /** Writes all bodies; where the code of each begins in `code`. */
   #writeCode(code: Writer): Int32Array {
-    const starts = new Int32Array(this.#bodies.length);
+    const starts: number[] = [];
     const scratch = this.#scratch;
-    this.#bodies.forEach(({ write }, k) => {
+    // Writing a function may add its clone.
+    for (let k = 0; k < this.#bodies.length; k++) {
+      const { write } = this.#bodies[k]!;
       scratch.clear();
       const { runs, extra, unlikely = [] } = write();
       const sized = code.beginSized();
@@ -557,10 +607,10 @@ class Rewriter {
       const header = code.length - sized;
       code.copy(scratch.written);
       code.endSized(sized);
-      starts[k] = code.length - scratch.length;
+      starts.push(code.length - scratch.length);
       if (unlikely.length > 0) this.#hint(this.#importCounts[FUNCTION]! + k, header, unlikely);
-    });
-    return starts;
+    }
+    return Int32Array.from(starts);
   }
 
   #hint(index: number, header: number, unlikely: readonly number[]): void {
