@@ -120,7 +120,7 @@ export class Activation implements Execution {
   /** Called with a negative slice: a new one, or a negative number when there is no fuel left. */
   refill(fuel: number): number {
     this.fuel = fuel;
-    this.store.interruption?.check();
+    if (fuel < 0) this.store.interruption?.check();
     const total = this.reserve + BigInt(fuel);
     const slice = total < 0n ? -1n : total > this.#slice ? this.#slice : total;
     this.reserve = total - slice;

@@ -1,0 +1,626 @@
+/** What the compiled engine does that the reference engine does not, or does in its own way. */
+import { Worker } from "node:worker_threads";
+import t from "tap";
+import { loadWat } from "../../host/wat.ts";
+import { hostLinkageOf, linkageKey } from "../../vm/compiled/linkage.ts";
+import {
+  type ExportedFunction,
+  Global,
+  type HostFunction,
+  type Imports,
+  Instance,
+  type InstantiateOptions,
+  Module,
+  restore,
+  Store,
+  Table,
+  type Trap,
+  type Value,
+} from "../../vm/index.ts";
+import { engineOf } from "../../vm/store.ts";
+import { trapOf } from "./engines.ts";
+
+async function module(wat: string): Promise<Module> {
+  return Module.decode(await loadWat(wat));
+}
+
+async function compiled(wat: string, options: InstantiateOptions = {}): Promise<Instance> {
+  return (await module(wat)).instantiate({ engine: "compiled", ...options });
+}
+
+function host(type: HostFunction["type"], call: HostFunction["call"], fuel: HostFunction["fuel"] = 0): HostFunction {
+  return { type, fuel, mayFree: false, call };
+}
+
+const NOTHING = { params: [], results: [] };
+const FIB = `(module (func $fib (export "fib") (param i32) (result i32)
+  (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0))
+    (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2))))))))`;
+
+t.test("[VM-ENGINE-1] a store has the engine that it was given", async (t) => {
+  const fib = await module(FIB);
+  t.equal(new Store().engine, "reference");
+  t.equal(new Store({ engine: "compiled" }).engine, "compiled");
+  t.equal(new Store({ engine: "compiled", profile: true }).engine, "reference");
+  t.equal(fib.instantiate().store.engine, "reference");
+  const store = new Store({ engine: "compiled" });
+  t.same(fib.instantiate({ store }).invoke("fib", [10]), [55]);
+  t.same(fib.instantiate({ store, engine: "compiled" }).invoke("fib", [11]), [89]);
+  t.throws(() => fib.instantiate({ store, engine: "reference" }), { code: "VM-ARGUMENT" });
+  t.throws(() => fib.instantiate({ store: new Store(), engine: "compiled" }), { code: "VM-ARGUMENT" });
+  t.throws(() => fib.instantiate({ store, interrupt: new Int32Array(2) }), { code: "VM-ARGUMENT" });
+  t.throws(() => new Store({ interrupt: new Int32Array(1) }), { code: "VM-ARGUMENT" });
+  t.throws(() => engineOf({ engine: "turbo" as "compiled" }), { code: "VM-ARGUMENT" });
+});
+
+t.test("[VM-ENGINE-2] what pauses needs the reference engine", async (t) => {
+  const fib = await compiled(FIB);
+  const attempts = [
+    () => fib.begin("fib", [3]),
+    () => fib.step(),
+    () => fib.resume(5n),
+    () => fib.store.results(),
+    () => {
+      fib.store.hooks = {};
+    },
+  ];
+  for (const attempt of attempts) t.throws(attempt, { code: "VM-ENGINE" }, String(attempt));
+  fib.store.hooks = undefined;
+  t.equal(fib.position, undefined);
+  t.same(fib.invoke("fib", [7]), [13]);
+});
+
+t.test("[VM-ENGINE-3] out of fuel is the end of the store", async (t) => {
+  const fib = await module(FIB);
+  const [reference, other] = (["reference", "compiled"] as const).map((engine) => {
+    const instance = fib.instantiate({ engine, fuel: 1000n });
+    const trap = trapOf(() => instance.invoke("fib", [20]));
+    t.equal(trap.reason, "OutOfFuel");
+    t.equal(trap.resumable, engine === "reference");
+    return { instance, seen: [trap.fuel, trap.backtrace, instance.fuelUsed, instance.stateDigest()] };
+  });
+  t.same(other!.seen, reference!.seen);
+  t.ok(other!.instance.fuelUsed > 1000n);
+  const { instance } = other!;
+  instance.store.addFuel(1_000_000n);
+  t.equal(instance.store.fuelLeft, reference!.instance.store.fuelLeft! + 1_000_000n);
+  t.throws(() => instance.invoke("fib", [1]), { code: "VM-DEAD" });
+  t.throws(() => instance.function("fib").invoke([1]), { code: "VM-DEAD" });
+  t.throws(() => instance.snapshot(), { code: "VM-DEAD" });
+  t.throws(() => fib.instantiate({ store: instance.store }), { code: "VM-DEAD" });
+  t.throws(() => instance.resume(5n), { code: "VM-ENGINE" });
+});
+
+const REFERENCED = await loadWat(`(module (table (export "t") 1 funcref) (elem (i32.const 0) $g)
+    (func $g (param f64 f32) (result f32 f64) (local.get 1) (f64.neg (local.get 0))))`);
+
+t.test("[VM-ENGINE-3] during instantiation, and in a function that only a reference names", async (t) => {
+  const seen = [0n, 2n, 4n, 100n].map((fuel) =>
+    (["reference", "compiled"] as const).map((engine) => {
+      const store = new Store({ engine, fuel });
+      try {
+        const instance = Module.decode(REFERENCED).instantiate({ store });
+        const g = instance.table("t").get(0) as ExportedFunction;
+        return [g.invoke([{ bits: 0x7ff0_0000_0000_0001n }, { bits: 0xff80_0001 }], { bits: true }), store.fuelUsed];
+      } catch (error) {
+        const { reason, backtrace, fuel: used } = error as Trap;
+        return [reason, backtrace, used, store.fuelUsed];
+      }
+    }),
+  );
+  for (const [reference, other] of seen) t.same(other, reference);
+  t.same(seen[3]![1], [[{ bits: 0xff80_0001 }, { bits: 0xfff0_0000_0000_0001n }], 4n]);
+  t.same(
+    seen.slice(0, 3).map(([reference]) => reference![0]),
+    ["OutOfFuel", "OutOfFuel", seen[2]![0]![0]],
+  );
+});
+
+t.test("[VM-ENGINE-4] a mutable global is of one engine", async (t) => {
+  const user = await module(`(module (import "g" "n" (global $n (mut f64))) (import "g" "c" (global $c f32))
+    (func (export "add") (global.set $n (f64.add (global.get $n) (f64.promote_f32 (global.get $c))))))`);
+  const globals = () => ({
+    n: new Global({ value: "f64", mutable: true }, 1.5),
+    c: new Global({ value: "f32", mutable: false }, 0.25),
+  });
+  for (const [first, second] of [
+    ["reference", "compiled"],
+    ["compiled", "reference"],
+  ] as const) {
+    const g = globals();
+    const one = user.instantiate({ engine: first, imports: { g } });
+    const two = user.instantiate({ engine: first, imports: { g } });
+    one.invoke("add");
+    two.invoke("add");
+    t.equal(g.n.get(), 2);
+    g.n.set(Number.NaN);
+    t.same(g.n.get({ bits: true }), { bits: 0x7ff8_0000_0000_0000n });
+    g.n.set({ bits: 0x7ff0_0000_0000_0001n });
+    t.same(g.n.get({ bits: true }), { bits: 0x7ff0_0000_0000_0001n });
+    t.throws(() => user.instantiate({ engine: second, imports: { g } }), { code: "VM-LINK", importName: "n" });
+    const own = user.instantiate({ engine: second, imports: { g: { ...globals(), c: g.c } } });
+    own.invoke("add");
+  }
+});
+
+t.test("[VM-ENGINE-5] a host's stack that is too small is no trap", async (t) => {
+  const deep = await compiled(
+    `(module (import "h" "f" (func $f)) (func $d (export "d") (param i32) (local i64 i64 i64 i64)
+      (call $f) (if (local.get 0) (then (call $d (i32.sub (local.get 0) (i32.const 1)))))))`,
+    { limits: { depth: 100_000_000 }, imports: { h: { f: host(NOTHING, () => {}) } } },
+  );
+  t.throws(() => deep.invoke("d", [10_000_000]), { code: "VM-HOST-STACK" });
+  deep.invoke("d", [10]);
+  const own = new RangeError("Maximum call stack size exceeded");
+  const thrower = await compiled(
+    `(module (import "h" "f" (func $f)) (export "f" (func $f)) (func (export "g") (call $f)))`,
+    {
+      imports: {
+        h: {
+          f: host(NOTHING, () => {
+            throw own;
+          }),
+        },
+      },
+    },
+  );
+  t.throws(() => thrower.invoke("f"), own);
+  const foreign = new WebAssembly.RuntimeError("unreachable");
+  const other = await compiled(`(module (import "h" "f" (func $f)) (func (export "g") (call $f)))`, {
+    imports: {
+      h: {
+        f: host(NOTHING, () => {
+          throw foreign;
+        }),
+      },
+    },
+  });
+  try {
+    other.invoke("g");
+    t.fail("it does not return");
+  } catch (error) {
+    t.equal(error, foreign, "what a host function throws is not taken for a trap of V8");
+  }
+});
+
+t.test("[VM-TRAP-3] whoever formats stacks, and however many frames it wants", async (t) => {
+  const guest = await compiled(`(module (func $f (export "f") (param i32) (result i32)
+    (if (i32.eqz (local.get 0)) (then unreachable)) (call $f (i32.sub (local.get 0) (i32.const 1)))))`);
+  const error = Error as unknown as { stackTraceLimit: number; prepareStackTrace?: unknown };
+  const before = { ...Object.getOwnPropertyDescriptor(Error, "stackTraceLimit") };
+  const prepare = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
+  const asked: string[] = [];
+  try {
+    for (const limit of [0, 10, 500]) {
+      error.stackTraceLimit = limit;
+      error.prepareStackTrace = (thrown: Error) => {
+        asked.push(thrown.name);
+        return "a stack";
+      };
+      const mine = error.prepareStackTrace;
+      const trap = trapOf(() => guest.invoke("f", [100]));
+      t.equal(trap.backtrace.length, 64);
+      t.ok(trap.backtrace.slice(1).every(({ offset, name }) => offset > trap.offset && name === "f"));
+      t.equal(error.stackTraceLimit, limit);
+      t.equal(error.prepareStackTrace, mine);
+    }
+    t.notOk(asked.includes("RuntimeError"));
+    Reflect.deleteProperty(Error, "prepareStackTrace");
+    t.equal(trapOf(() => guest.invoke("f", [2])).backtrace.length, 3);
+    t.notOk(Object.hasOwn(Error, "prepareStackTrace"));
+  } finally {
+    Object.defineProperty(Error, "stackTraceLimit", before);
+    if (prepare) Object.defineProperty(Error, "prepareStackTrace", prepare);
+  }
+});
+
+t.test("[VM-TRAP-3] backtraces tell instances of one module apart", async (t) => {
+  const callee = await module(`(module (func $r (export "f") (param i32) (result i32)
+    (if (i32.eqz (local.get 0)) (then unreachable)) (call $r (i32.sub (local.get 0) (i32.const 1)))))`);
+  const caller = await module(`(module (type $t (func (param i32) (result i32))) (import "a" "f" (func $a (type $t)))
+    (import "b" "f" (func $b (type $t))) (table (export "t") 2 funcref) (elem (i32.const 0) $a $b)
+    (func (export "a") (param i32) (result i32) (call $a (local.get 0)))
+    (func (export "b") (param i32) (result i32) (call $b (local.get 0)))
+    (func (export "i") (param i32 i32) (result i32) (call_indirect (type $t) (local.get 0) (local.get 1))))`);
+  const shown = (["reference", "compiled"] as const).map((engine) => {
+    const store = new Store({ engine });
+    const one = callee.instantiate({ store });
+    const two = callee.instantiate({ store });
+    const imports = (a: Instance, b: Instance): Imports => ({
+      a: { f: a.exported("f")! },
+      b: { f: b.exported("f")! },
+    });
+    const third = caller.instantiate({ store, imports: imports(one, two) });
+    // Of a second instance of a module that calls others.
+    const fourth = caller.instantiate({
+      store,
+      imports: { a: { f: third.exported("b")! }, b: { f: one.exported("f")! } },
+    });
+    const traps = [
+      () => two.invoke("f", [80]),
+      () => third.invoke("a", [3]),
+      () => third.invoke("b", [80]),
+      () => fourth.invoke("a", [1]),
+      () => fourth.invoke("b", [1]),
+      () => third.invoke("i", [2, 0]),
+      () => fourth.invoke("i", [2, 1]),
+    ].map((run) => trapOf(run).backtrace.map(({ instance, function: index, offset }) => [instance, index, offset]));
+    return traps;
+  });
+  t.same(shown[1], shown[0]);
+  t.same(
+    shown[1]!.map((frames) => frames.map(([instance]) => instance).join("")),
+    ["1".repeat(64), "00002", "1".repeat(64), "1123", "003", "0002", "0003"],
+  );
+});
+
+t.test("[VM-HOST-1] a host function knows who calls it, whichever way", async (t) => {
+  const seen: (readonly [string, number, number | undefined])[] = [];
+  const who = (name: string): HostFunction =>
+    host(NOTHING, (caller) => {
+      seen.push([name, caller.instance, caller.memory?.pages]);
+    });
+  const owner =
+    await module(`(module (import "h" "f" (func $f)) (memory 1) (table (export "t") 2 funcref) (elem (i32.const 0) $f $g)
+    (export "f" (func $f)) (func $g (call $f)) (export "g" (func $g)))`);
+  const user =
+    await module(`(module (import "o" "t" (table 2 funcref)) (import "o" "f" (func $f)) (import "o" "g" (func $g)) (memory 2)
+    (type $v (func))
+    (func (export "direct") (call $f)) (func (export "through") (call $g))
+    (func (export "indirect") (param i32) (call_indirect (type $v) (local.get 0))))`);
+  const [reference, other] = (["reference", "compiled"] as const).map((engine) => {
+    seen.length = 0;
+    const store = new Store({ engine });
+    const o = owner.instantiate({ store, imports: { h: { f: who("f") } } });
+    const imports = { o: { t: o.table("t"), f: o.exported("f")!, g: o.exported("g")! } };
+    const u = user.instantiate({ store, imports });
+    for (const [name, args] of [["direct"], ["through"], ["indirect", [0]], ["indirect", [1]]] as [string, Value[]?][])
+      u.invoke(name, args);
+    o.invoke("f");
+    o.invoke("g");
+    (u.tables[0]!.get(0) as ExportedFunction).invoke();
+    return [...seen];
+  });
+  t.same(other, reference);
+  t.same(other, [
+    ["f", 1, 2],
+    ["f", 0, 1],
+    ["f", 1, 2],
+    ["f", 0, 1],
+    ["f", -1, undefined],
+    ["f", 0, 1],
+    ["f", -1, undefined],
+  ]);
+});
+
+t.test("[VM-HOST-1] bound functions are called without anything between", async (t) => {
+  const calls: number[][] = [];
+  const bound: HostFunction = {
+    type: { params: ["i32", "i64"], results: ["i64"] },
+    fuel: 5,
+    mayFree: false,
+    call: () => {
+      throw new Error("not this one");
+    },
+    bind: (caller) => (a, low, high) => {
+      caller.look?.();
+      calls.push([a!, low!, high!, caller.instance]);
+      if (a === 9) caller.trap(60, "nine");
+      caller.results.setI64(0, low! + a!, high!);
+    },
+  };
+  const wat = `(module (import "h" "f" (func $f (param i32 i64) (result i64))) (export "h" (func $f))
+    (func (export "f") (param i32 i64) (result i64) (call $f (local.get 0) (local.get 1))))`;
+  const guest = await compiled(wat, { imports: { h: { f: bound } } });
+  t.same(guest.invoke("f", [2, 3n]), [5n]);
+  t.same(calls, [[2, 3, 0, 0]]);
+  const trap = trapOf(() => guest.invoke("f", [9, 1n]));
+  t.same([trap.code, trap.backtrace.length, trap.function], [60, 1, 1]);
+  t.throws(() => guest.invoke("f", [1, 1n], { signal: { aborted: true } }), { code: "VM-STOPPED" });
+  t.same(guest.invoke("f", [1, 1n], { signal: { aborted: false } }), [2n]);
+  t.same(guest.invoke("f", [1, 2n]), [3n]);
+  const interrupt = new Int32Array(new SharedArrayBuffer(8));
+  const stoppable = await compiled(wat, { imports: { h: { f: bound } }, interrupt });
+  t.same(stoppable.invoke("f", [4, -1n]), [-4_294_967_293n]);
+  interrupt[0] = 1;
+  t.throws(() => stoppable.invoke("f", [4, 0n]), { code: "VM-STOPPED" });
+});
+
+for (const engine of ["reference", "compiled"] as const) {
+  t.test(`[VM-STOP-1] another thread stops an invocation on the ${engine} engine`, async (t) => {
+    const interrupt = new Int32Array(new SharedArrayBuffer(8));
+    const words: number[] = [];
+    const guest = (
+      await module(`(module (import "h" "f" (func $f)) (func (export "spin") (loop (br 0)))
+        (func (export "call") (call $f)) (func (export "one") (result i32) (i32.const 1)))`)
+    ).instantiate({
+      engine,
+      interrupt,
+      imports: {
+        h: {
+          f: host(NOTHING, () => {
+            words.push(Atomics.load(interrupt, 1));
+            if (words.length === 2) throw new Error("it fails");
+            if (words.length === 3) interrupt[0] = 1;
+          }),
+        },
+      },
+    });
+    guest.invoke("call");
+    t.equal(interrupt[1], 0);
+    t.throws(() => guest.invoke("call"), { message: "it fails" });
+    t.equal(interrupt[1], 0);
+    guest.invoke("call");
+    t.throws(() => guest.invoke("call"), { code: "VM-STOPPED" });
+    t.throws(() => guest.invoke("one"), { code: "VM-STOPPED" });
+    t.same(words, [1, 1, 1], "in a host call, and never once a stop is wanted");
+    t.equal(interrupt[1], 0);
+    interrupt[0] = 0;
+    const worker = new Worker(
+      `const { workerData } = require("node:worker_threads");
+      setTimeout(() => Atomics.store(workerData, 0, 1), 50);`,
+      { eval: true, workerData: interrupt },
+    );
+    t.throws(() => guest.invoke("spin"), { code: "VM-STOPPED" });
+    await worker.terminate();
+    interrupt[0] = 0;
+    t.same(guest.invoke("one"), [1], "as after a trap");
+  });
+
+  t.test(`[VM-STOP-2] a signal stops at a host call on the ${engine} engine`, async (t) => {
+    const signal = { aborted: false };
+    let calls = 0;
+    const guest = (
+      await module(`(module (import "h" "f" (func $f)) (func (export "go") (loop (call $f) (br 0)))
+        (export "f" (func $f)) (func (export "one") (result i32) (i32.const 1)))`)
+    ).instantiate({
+      engine,
+      imports: {
+        h: {
+          f: host(NOTHING, () => {
+            signal.aborted = ++calls >= 5;
+          }),
+        },
+      },
+    });
+    t.throws(() => guest.invoke("go", [], { signal }), { code: "VM-STOPPED" });
+    t.equal(calls, 5);
+    t.same(guest.invoke("one", [], { signal }), [1], "nothing is called");
+    t.throws(() => guest.invoke("f", [], { signal }), { code: "VM-STOPPED" });
+    t.equal(calls, 5);
+    guest.invoke("f");
+    t.equal(calls, 6, "the signal was that invocation's");
+  });
+}
+
+/** A bit of everything that a snapshot holds. */
+const STATE = `(module (import "bytes" "new" (func $new (param i32) (result i64)))
+  (import "bytes" "store8" (func $store8 (param i64 i32 i32))) (import "bytes" "load8_u" (func $load8 (param i64 i32) (result i32)))
+  (import "bytes" "of_memory" (func $window (result i64))) (import "bytes" "len" (func $len (param i64) (result i32)))
+  (memory 1 4) (global $ref (mut i64) (i64.const 0)) (global $w (mut i64) (i64.const 0)) (global $f (mut f64) (f64.const 1))
+  (global $fn (mut funcref) (ref.null func)) (global $own funcref (ref.func $b))
+  (table $t 3 10 funcref) (elem $e (i32.const 0) $a $b) (elem $p funcref (ref.func $b)) (data $d "data") (data $q "more")
+  (data (i32.const 9) "active")
+  (func $a (result i32) (i32.const 10)) (func $b (result i32) (i32.const 20))
+  (type $v (func (result i32)))
+  (func (export "make") (global.set $ref (call $new (i32.const 40))) (call $store8 (global.get $ref) (i32.const 5) (i32.const 99))
+    (global.set $w (call $window)) (global.set $f (f64.div (f64.const 0) (f64.const 0)))
+    (drop (memory.grow (i32.const 1))) (i32.store (i32.const 70000) (i32.const 0x12345678))
+    (global.set $fn (ref.func $a)) (table.set $t (i32.const 2) (ref.func $b)) (drop (table.grow $t (ref.func $a) (i32.const 2)))
+    (memory.init $d (i32.const 100) (i32.const 0) (i32.const 4)) (data.drop $d) (elem.drop $p))
+  (func (export "use") (param i32) (result i32)
+    (i32.add (i32.mul (call_indirect $t (type $v) (local.get 0)) (i32.const 1000))
+      (i32.add (call $load8 (global.get $ref) (i32.const 5))
+        (i32.add (call $load8 (global.get $w) (i32.const 101)) (call $len (global.get $w))))))
+  (func (export "init") (param i32) (result i32) (table.init $t $e (i32.const 0) (i32.const 0) (local.get 0)) (i32.const 1))
+  (func (export "passive") (param i32) (result i32) (table.init $t $p (i32.const 0) (i32.const 0) (local.get 0)) (i32.const 1))
+  (func (export "data") (param i32) (result i32) (memory.init $d (i32.const 0) (i32.const 0) (local.get 0)) (i32.const 1))
+  (func (export "more") (param i32) (result i32) (memory.init $q (i32.const 0) (i32.const 0) (local.get 0)) (i32.const 1)))`;
+
+t.test("[VM-SNAPSHOT-6] snapshots between calls go from either engine to either", async (t) => {
+  const state = await module(STATE);
+  const engines = ["reference", "compiled"] as const;
+  const snapshots = engines.map((engine) => {
+    const instance = state.instantiate({ engine, fuel: 1_000_000n });
+    instance.invoke("make");
+    return instance.snapshot();
+  });
+  t.same(snapshots[1], snapshots[0]);
+  const fresh = engines.map((engine) => state.instantiate({ engine }).snapshot());
+  t.same(fresh[1], fresh[0]);
+  const ends = [];
+  for (const snapshot of snapshots)
+    for (const engine of engines) {
+      const instance = Instance.restore(state, snapshot, { engine });
+      t.equal(instance.store.engine, engine);
+      t.same(instance.snapshot(), snapshot);
+      const shown: unknown[] = [instance.stateDigest()];
+      for (const [name, arg] of [
+        ["use", 0],
+        ["use", 2],
+        ["use", 4],
+        ["use", 5],
+        ["init", 0],
+        ["init", 1],
+        ["passive", 1],
+        ["data", 1],
+        ["more", 4],
+        ["use", 1],
+      ] as const)
+        try {
+          shown.push(instance.invoke(name, [arg]));
+        } catch (error) {
+          const { reason, function: index, offset, fuel } = error as Trap;
+          shown.push([reason, index, offset, fuel]);
+        }
+      shown.push(instance.fuelUsed, instance.stateDigest());
+      ends.push(shown);
+    }
+  for (const end of ends) t.same(end, ends[0]);
+  t.same(ends[0]!.slice(1, 4), [
+    [10_000 + 99 + 97 + 131_072],
+    [20_000 + 99 + 97 + 131_072],
+    [10_000 + 99 + 97 + 131_072],
+  ]);
+  t.same(
+    ends[0]!.slice(4, 10).map((shown) => (shown as unknown[])[0]),
+    ["TableOutOfBounds", 1, "TableOutOfBounds", "TableOutOfBounds", "MemoryOutOfBounds", 1],
+  );
+});
+
+t.test("[VM-SNAPSHOT-6] across instances; inside a call into the reference engine only", async (t) => {
+  const owner = await module(
+    `(module (table (export "t") 2 funcref) (global (export "g") (mut funcref) (ref.null func)))`,
+  );
+  const user = await module(`(module (import "o" "t" (table 2 funcref)) (import "o" "g" (global $g (mut funcref)))
+    (type $v (func (result i32))) (func $f (result i32) (i32.const 33)) (elem declare func $f)
+    (func (export "put") (table.set (i32.const 1) (ref.func $f)) (global.set $g (ref.func $f)))
+    (func (export "call") (result i32) (call_indirect (type $v) (i32.const 1)))
+    (func (export "spin") (result i32) (loop (br 0)) unreachable))`);
+  const imports = ([o]: readonly Instance[]): Imports => ({ o: { t: o!.table("t"), g: o!.global("g") } });
+  const parts = [
+    { module: owner, imports: {} },
+    { module: user, imports },
+  ];
+  const made = (["reference", "compiled"] as const).map((engine) => {
+    const store = new Store({ engine, fuel: 1000n });
+    const o = owner.instantiate({ store });
+    const u = user.instantiate({ store, imports: imports([o]) });
+    u.invoke("put");
+    return { store, u };
+  });
+  const [one, two] = made.map(({ u }) => u.snapshot());
+  t.same(two, one);
+  for (const engine of ["reference", "compiled"] as const) {
+    const store = restore(one!, parts, { engine });
+    t.same(store.instances[1]!.invoke("call"), [33]);
+    t.equal(store.instances[0]!.stateDigest(), restore(two!, parts).instances[0]!.stateDigest());
+  }
+  trapOf(() => made[0]!.u.invoke("spin"));
+  const midcall = made[0]!.u.snapshot();
+  t.equal(restore(midcall, parts).paused, true);
+  t.throws(() => restore(midcall, parts, { engine: "compiled" }), { code: "VM-SNAPSHOT-MIDCALL" });
+});
+
+t.test("[HEAP-BYTES-5, HEAP-BYTES-6] a window is of use to its own instance and to the host", async (t) => {
+  const guest = await module(`(module (import "bytes" "of_memory" (func $window (result i64)))
+    (import "bytes" "len" (func $len (param i64) (result i32))) (import "bytes" "load8_u" (func $load (param i64 i32) (result i32)))
+    (import "bytes" "store8" (func $store (param i64 i32 i32))) (import "bytes" "kind" (func $kind (param i64) (result i32)))
+    (import "bytes" "destroy" (func $destroy (param i64)))
+    (import "bytes" "fill" (func $fill (param i64 i32 i32 i32)))
+    (import "bytes" "copy" (func $copy (param i64 i32 i64 i32 i32)))
+    (import "bytes" "compare" (func $compare (param i64 i32 i64 i32 i32) (result i32)))
+    (memory 1) (data (i32.const 7) "x")
+    (func (export "window") (result i64) (call $window))
+    (func (export "len") (param i64) (result i32) (call $len (local.get 0)))
+    (func (export "load") (param i64) (result i32) (call $load (local.get 0) (i32.const 7)))
+    (func (export "store") (param i64) (result i32) (call $store (local.get 0) (i32.const 7) (i32.const 121)) (i32.const 0))
+    (func (export "fill") (param i64) (result i32) (call $fill (local.get 0) (i32.const 8) (i32.const 5) (i32.const 9)) (i32.const 0))
+    (func (export "copy") (param i64) (result i32) (call $copy (local.get 0) (i32.const 8) (local.get 0) (i32.const 4) (i32.const 9)) (i32.const 0))
+    (func (export "compare") (param i64) (result i32) (call $compare (local.get 0) (i32.const 8) (local.get 0) (i32.const 4) (i32.const 9)))
+    (func (export "kind") (param i64) (result i32) (call $kind (local.get 0)))
+    (func (export "destroy") (param i64) (result i32) (call $destroy (local.get 0)) (i32.const 0)))`);
+  const bare = await module(
+    `(module (import "bytes" "of_memory" (func $window (result i64))) (func (export "window") (result i64) (call $window)))`,
+  );
+  const calls = ["len", "load", "store", "fill", "copy", "compare", "kind", "destroy"];
+  const shown = (["reference", "compiled"] as const).map((engine) => {
+    const store = new Store({ engine });
+    const one = guest.instantiate({ store });
+    const two = guest.instantiate({ store });
+    const [window] = one.invoke("window");
+    const outcomes = [one, two].map((instance) =>
+      calls.map((name) => {
+        try {
+          return instance.invoke(name, [window!])[0];
+        } catch (error) {
+          return (error as Trap).reason;
+        }
+      }),
+    );
+    const [ref] = one.invoke("window");
+    t.equal(store.heap.length(Number(BigInt.asUintN(32, ref as bigint)), 1), 65_536, "the host sees it");
+    t.same(bare.instantiate({ store }).invoke("window"), [0n], "no memory, no window");
+    return [outcomes, one.stateDigest(), store.fuelUsed];
+  });
+  t.same(shown[1], shown[0]);
+  t.same(shown[0]![0], [
+    [65_536, 120, 0, 0, 0, 1, 1, "HeapRefFixed"],
+    [...Array(6).fill("HeapRefKind"), 1, "HeapRefFixed"],
+  ]);
+});
+
+t.test("[VM-STORE-2] tables of the embedder hold functions and host values on both engines", async (t) => {
+  const user =
+    await module(`(module (import "h" "t" (table $t 2 4 funcref)) (import "h" "x" (table $x 2 externref)) (import "h" "f" (func $f (param i32) (result i32)))
+    (type $u (func (param i32) (result i32)))
+    (func (export "double") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+    (func (export "get") (param i32) (result externref) (table.get $x (local.get 0)))
+    (func (export "swap") (param funcref externref) (result externref funcref) (local.get 1) (local.get 0))
+    (func (export "call") (param i32 i32) (result i32) (call_indirect $t (type $u) (local.get 1) (local.get 0)))
+    (func (export "put") (table.set $t (i32.const 1) (ref.func $f))) (elem declare func $f) )`);
+  for (const engine of ["reference", "compiled"] as const) {
+    const store = new Store({ engine });
+    const table = new Table({ element: "funcref", minimum: 2, maximum: 4 });
+    const externs = new Table({ element: "externref", minimum: 2, maximum: undefined }, undefined, store);
+    const object = { any: "thing" };
+    externs.set(1, { extern: object });
+    const f = host({ params: ["i32"], results: ["i32"] }, (_, x) => x! + 1000);
+    const guest = user.instantiate({ store, imports: { h: { t: table, x: externs, f } } });
+    t.same(guest.invoke("get", [1]), [{ extern: object }]);
+    t.same(guest.invoke("get", [0]), [null]);
+    const double = guest.function("double");
+    table.set(0, double);
+    guest.invoke("put");
+    t.same([guest.invoke("call", [0, 21]), guest.invoke("call", [1, 21])], [[42], [1021]]);
+    t.equal(table.get(0), double);
+    t.same((table.get(1) as ExportedFunction).invoke([5]), [1005]);
+    t.same(guest.invoke("swap", [double, { extern: 7 }]), [{ extern: 7 }, double]);
+    t.equal(table.grow(2, 1 + double.address), 2);
+    t.same([table.length, table.get(3), table.grow(1, 0)], [4, double, -1]);
+    t.throws(() => table.get(4), { code: "VM-ARGUMENT" });
+    t.throws(() => table.set(0, 5 as never), { code: "VM-ARGUMENT" });
+  }
+});
+
+t.test("[VM-LIMIT-2] a host without room is VM-HOST-MEMORY", async (t) => {
+  const guest = await module(`(module (import "bytes" "new" (func $n (param i32) (result i64))) (memory 1)
+    (func (export "f") (result i64) (call $n (i32.const 1))))`);
+  const { Memory, Instance: Native } = WebAssembly;
+  const refusing = class {
+    constructor() {
+      throw new RangeError("Out of memory");
+    }
+  };
+  try {
+    WebAssembly.Memory = refusing as never;
+    t.throws(() => guest.instantiate({ engine: "compiled" }), { code: "VM-HOST-MEMORY" });
+    WebAssembly.Memory = Memory;
+    WebAssembly.Instance = refusing as never;
+    t.throws(() => guest.instantiate({ engine: "compiled" }), { code: "VM-HOST-MEMORY" });
+  } finally {
+    WebAssembly.Memory = Memory;
+    WebAssembly.Instance = Native;
+  }
+  const instance = guest.instantiate({ engine: "compiled" });
+  t.same(instance.invoke("f"), [2n ** 32n + 1n]);
+});
+
+t.test("[VM-ENGINE-1] code of a module is made once for each way of linking", async (t) => {
+  const guest = await module(`(module (import "h" "f" (func $f)) (func (export "g") (call $f)))`);
+  const f = host(NOTHING, () => {}, 3);
+  const key = linkageKey(hostLinkageOf(guest, { h: { f } })!);
+  t.equal(guest.codeOf(key), undefined);
+  guest.instantiate({ engine: "compiled", imports: { h: { f } } });
+  const code = guest.codeOf(key);
+  t.ok(code);
+  const dearer = { ...f, fuel: { base: 3, perByte: 0, lengthArgument: 0 } };
+  t.not(linkageKey(hostLinkageOf(guest, { h: { f: dearer } })!), key);
+  t.equal(hostLinkageOf(guest, {}), undefined);
+  const other = await module(`(module (import "h" "f" (func $f)) (func (export "g") (call $f)))`);
+  other.adoptCode(key, code!);
+  const instance = other.instantiate({ engine: "compiled", imports: { h: { f } } });
+  instance.invoke("g");
+  t.equal(instance.fuelUsed, 4n);
+  t.equal(other.codeOf(key), code);
+});
