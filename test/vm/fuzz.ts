@@ -3,6 +3,7 @@
  * as text that begins with how to run it, for `test/fixtures/fuzz`.
  */
 import { Module } from "../../vm/index.ts";
+import { LOOK } from "../../vm/tuning.ts";
 import { type CompareTally, compare, DEPTHS, differ, ENGINES, newCompareTally, observe, PLENTY } from "./compare.ts";
 import { mix, Random } from "./random.ts";
 import { shrinkModules } from "./shrink.ts";
@@ -27,6 +28,8 @@ interface Case {
 
 function caseOf(subject: Subject, seed: number): Case {
   const random = new Random(mix(seed, 0x99));
+  // Mostly so little that compiled code moves on to a resume clone at nearly every turn of a loop.
+  LOOK.fuel = random.pick([20n, 20n, 300n, 1n << 20n]);
   return { subject, plan: planOf(subject, random, 1), random };
 }
 
@@ -59,6 +62,8 @@ interface Saved {
   /** Of the run that differed. */
   readonly fuel: string;
   readonly depth: number;
+  /** {@link LOOK}. */
+  readonly look: string;
 }
 
 export const SAVED = ";;; ";
@@ -88,6 +93,7 @@ export function shrunk(make: () => Case, found: Difference): string[] {
     calls: calls.map(({ part, entry, args }) => [part, entry.name, args.map(String)]),
     fuel: String(fuel),
     depth,
+    look: String(LOOK.fuel),
   };
   const [first, ...others] = textOf(small);
   return [`${SAVED}${JSON.stringify(saved)}\n${first}`, ...others];
@@ -136,6 +142,7 @@ export function replay(name: string, head: string, binaries: readonly Uint8Array
   if (head.startsWith(SAVED)) {
     const saved = JSON.parse(head.slice(SAVED.length)) as Saved;
     const calls = saved.calls.map(([part, entry, args]) => callOf(subject, part, entry, args));
+    LOOK.fuel = BigInt(saved.look);
     const difference = differenceWithin(subject, calls, { fuel: BigInt(saved.fuel), depth: saved.depth });
     if (difference) return difference;
   }
