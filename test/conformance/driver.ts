@@ -44,29 +44,51 @@ const { READ, DIRECTORY } = OpenFlag;
 const PATH_AT = 0;
 const SECOND_PATH_AT = 32_768;
 const DATA_AT = 65_536;
-const PAGES = 20;
+export const PAGES = 20;
+
+/** A guest that makes a driver's calls, in place of the driver itself. */
+export interface Stand {
+  readonly heap: Heap;
+  /** Of the calling instance, of {@link PAGES} pages. */
+  readonly memory: Memory;
+  /** One call; what it throws goes through. Without `hasMemory` by an instance that has none. */
+  call(module: string, name: string, words: readonly number[], hasMemory: boolean): Answer;
+}
+
+/** What a {@link Stand} is made of. */
+export interface StandOptions {
+  readonly imports: HostFunctions;
+  readonly kinds: readonly Kind[];
+  readonly limits: { readonly heapObjects: number; readonly heapBytes: number };
+}
 
 export class Driver {
   readonly imports: HostFunctions;
-  readonly memory: Memory = new Memory({ minimum: PAGES, maximum: PAGES });
+  readonly memory: Memory;
   readonly heap: Heap;
   /** The memory itself as a Bytes object. */
   readonly own: Ref;
   fuelLeft: bigint | undefined;
   fuelUsed = 0n;
   /** Set to undefined to call as an instance without a memory. */
-  callerMemory: Memory | undefined = this.memory;
+  callerMemory: Memory | undefined;
+  readonly #stand: Stand | undefined;
   #results: (number | Ref)[] = [];
   readonly #caller: Caller;
 
+  /** `on`: a heap to use, or how to make the guest that the calls go through; fuel is its own then. */
   constructor(
     given: AbiOptions | { readonly imports: HostFunctions; readonly kinds: readonly Kind[] },
-    limits: { heapObjects?: number } = {},
-    heap?: Heap,
+    { heapObjects = 1000 }: { heapObjects?: number } = {},
+    on?: Heap | ((options: StandOptions) => Stand),
   ) {
     const { imports, kinds } = "imports" in given ? given : createAbi(given);
+    const limits = { heapObjects, heapBytes: 1 << 24 };
     this.imports = imports;
-    this.heap = heap ?? new Heap({ heapObjects: limits.heapObjects ?? 1000, heapBytes: 1 << 24 }, kinds);
+    this.#stand = typeof on === "function" ? on({ imports, kinds, limits }) : undefined;
+    this.memory = this.#stand?.memory ?? new Memory({ minimum: PAGES, maximum: PAGES });
+    this.callerMemory = this.memory;
+    this.heap = this.#stand?.heap ?? (on instanceof Heap ? on : new Heap(limits, kinds));
     this.own = this.ref(this.heap.memoryRef(0, this.memory));
     const driver = this;
     this.#caller = {
@@ -97,6 +119,7 @@ export class Driver {
 
   /** One call; what it throws goes through. */
   call(module: string, name: string, ...args: readonly (number | Ref)[]): Answer {
+    if (this.#stand) return this.#stand.call(module, name, args.flat(), this.callerMemory !== undefined);
     this.#results = [];
     const returned = this.imports[module]![name]!.call(this.#caller, ...args.flat()) as number | undefined;
     return { returned, results: this.#results };

@@ -1,5 +1,6 @@
 /** The dispatcher: every check that a row of the table implies, for every row, in both import forms. */
 import t from "tap";
+import type { AbiOptions } from "../../host/abi.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import {
   type Call,
@@ -16,23 +17,31 @@ import { BYTES_CALLS } from "../../vm/bytes.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import type { HostFunction } from "../../vm/function.ts";
 import { BYTES_KIND, Heap, STALE_OBJECT } from "../../vm/heap.ts";
+import type { Engine } from "../../vm/index.ts";
 import { Fault, TrapCode } from "../../vm/trap.ts";
-import { type Answer, Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
+
+import { type Answer, Driver, NULL_REF, PAGES, type Ref, wide } from "../conformance/driver.ts";
+import { ENGINES } from "../vm/compare.ts";
+import { standOn } from "./stand.ts";
 
 const { READ, WRITE, DIRECTORY } = OpenFlag;
-const MEMORY_BYTES = 40 * 65_536;
+const MEMORY_BYTES = PAGES * 65_536;
+
+/** Who makes the calls: the driver, or a guest on either engine. */
+const MAKERS = [undefined, ...ENGINES] as const;
 
 /** A driver with a ref of each kind; every capability granted. */
-function furnished(): { guest: Driver; refs: { readonly [kind: string]: Ref }; fs: MemoryFileSystem } {
+function furnished(engine?: Engine): { guest: Driver; refs: { readonly [kind: string]: Ref }; fs: MemoryFileSystem } {
   const fs = new MemoryFileSystem({ "d/f": "0123456789" });
-  const guest = new Driver({
+  const given: AbiOptions = {
     args: ["one"],
     env: { NAME: "value" },
     mounts: [{ guest: "/", fs }],
     stdin: new Uint8Array(5),
     stdout: () => {},
     stderr: () => {},
-  });
+  };
+  const guest = new Driver(given, {}, engine && standOn(engine));
   const refs = {
     Bytes: guest.ref(guest.heap.newBytes(100)),
     File: guest.handle("/d/f", READ | WRITE),
@@ -71,8 +80,9 @@ t.test(
   async (t) => {
     for (const row of SYSCALLS) {
       const met = new Set<string>();
-      for (const packed of row.results.length > 1 ? [false, true] : [false]) {
-        const { guest, refs, fs } = furnished();
+      const forms = row.results.length > 1 ? [false, true] : [false];
+      for (const [packed, engine] of forms.flatMap((form) => MAKERS.map((maker) => [form, maker] as const))) {
+        const { guest, refs, fs } = furnished(engine);
         const good = [...goodArguments(row, refs), ...(packed ? [64] : [])];
         const name = packed ? `${row.name}_p` : row.name;
         const check = (expected: string, words: Words, what: string): void => {
@@ -159,7 +169,7 @@ t.test(
         if (!["exit", "close"].includes(row.name))
           t.equal(guest.trap(row.module, name, ...good), "none", `${row.module}.${name}`);
         if (row.capability !== "none") {
-          const bare = new Driver({});
+          const bare = new Driver({}, {}, engine && standOn(engine));
           t.equal(bare.trap(row.module, name, ...good.map(() => -1)), "MissingCapability", `${row.module}.${name}`);
           met.add("MissingCapability");
         }

@@ -13,8 +13,10 @@ import { DIR_KIND, FILE_KIND, KINDS, STREAM_KIND } from "../../syscalls/kinds.ts
 import { Status, statusName } from "../../syscalls/status.ts";
 import { OpenFlag, type Syscall } from "../../syscalls/table.ts";
 import { STALE_OBJECT } from "../../vm/heap.ts";
+import type { Engine } from "../../vm/index.ts";
 import { Fault, trapName } from "../../vm/trap.ts";
-import { type Answer, Driver, type Ref } from "../conformance/driver.ts";
+import { type Answer, Driver, PAGES, type Ref } from "../conformance/driver.ts";
+import { standOn } from "./stand.ts";
 
 export type Words = (number | Ref)[];
 
@@ -44,6 +46,12 @@ interface State {
   readonly output: readonly string[];
 }
 
+export interface RunOptions {
+  readonly tamper?: Tamper;
+  /** Calls are made by a guest on it; without one, by nobody. */
+  readonly engine?: Engine;
+}
+
 /** Stands between a guest and the host, to break it on purpose. */
 export type Tamper = (imports: HostFunctions, world: World) => HostFunctions;
 
@@ -51,7 +59,7 @@ const { READ, DIRECTORY } = OpenFlag;
 /** Handles on files and directories that may be open at one time. */
 const HANDLES = 8;
 /** Of the guest's memory. */
-export const MEMORY_BYTES = 40 * 65_536;
+export const MEMORY_BYTES: number = PAGES * 65_536;
 const SECOND_TEXT_AT = 32_768;
 const BLOCK_AT = 1 << 20;
 const BLOCK_FILL = 0xaa;
@@ -74,10 +82,11 @@ export class World {
   readonly abi: Abi;
   readonly guest: Driver;
 
-  constructor({ grants, heapObjects }: Scenario, tamper: Tamper = (imports) => imports) {
+  constructor({ grants, heapObjects }: Scenario, { tamper = (imports) => imports, engine }: RunOptions = {}) {
     this.abi = createAbi(grants === undefined ? this.usual() : grants(this));
     const limits = heapObjects === undefined ? {} : { heapObjects };
-    this.guest = new Driver({ imports: tamper(this.abi.imports, this), kinds: this.abi.kinds }, limits);
+    const imports = tamper(this.abi.imports, this);
+    this.guest = new Driver({ imports, kinds: this.abi.kinds }, limits, engine && standOn(engine));
     // The clock has moved, so that a time that was set stands out.
     this.guest.fuelUsed = 1n;
     this.main.makeDirectory("/empty");
@@ -226,11 +235,11 @@ function run(world: World, row: Syscall, name: string, words: Words): Ended {
 }
 
 /** What one scenario shows to be wrong, in both forms of the call; nothing, when all is as it should be. */
-export function findings(row: Syscall, outcome: string, scenario: Scenario, tamper?: Tamper): string[] {
+export function findings(row: Syscall, outcome: string, scenario: Scenario, options?: RunOptions): string[] {
   const forms = row.results.length > 1 ? [false, true] : [false];
   return forms
     .filter((packed) => packed || scenario.block === undefined)
-    .flatMap((packed) => findingsOfForm(row, outcome, scenario, packed, tamper));
+    .flatMap((packed) => findingsOfForm(row, outcome, scenario, packed, options));
 }
 
 function findingsOfForm(
@@ -238,10 +247,10 @@ function findingsOfForm(
   expected: string,
   scenario: Scenario,
   packed: boolean,
-  tamper: Tamper | undefined,
+  options: RunOptions | undefined,
 ): string[] {
   const found: string[] = [];
-  const world = new World(scenario, tamper);
+  const world = new World(scenario, options);
   const { guest } = world;
   const name = packed ? `${row.name}_p` : row.name;
   const note = (holds: boolean, what: string): void => {

@@ -12,6 +12,7 @@ import { OpenFlag, SYSCALLS, type Syscall, syscall, TimesFlag } from "../../sysc
 import type { HostFunction } from "../../vm/function.ts";
 import type { TrapName } from "../../vm/trap.ts";
 import { NULL_REF, type Ref, wide } from "../conformance/driver.ts";
+import { ENGINES } from "../vm/compare.ts";
 import {
   altered,
   findings,
@@ -596,11 +597,12 @@ for (const row of SYSCALLS) {
   const name = `${row.module}.${row.name}` as CallName;
   t.test(`[ABI-POLICY-1, ABI-ORDER-2, ABI-STATUS-3] every outcome of ${name}`, async (t) => {
     for (const [outcome, cell] of Object.entries(CELLS[name]) as [string, Cell][])
-      t.same(
-        causesOf(cell).flatMap((scenario) => findings(row, outcome, scenario)),
-        [],
-        outcome,
-      );
+      for (const by of [{}, ...ENGINES.map((engine) => ({ engine }))])
+        t.same(
+          causesOf(cell).flatMap((scenario) => findings(row, outcome, scenario, by)),
+          [],
+          `${outcome} ${Object.values(by)}`,
+        );
   });
 }
 
@@ -645,7 +647,7 @@ t.test("a host that breaks a promise is found out", async (t) => {
     const cells: { readonly [outcome: string]: Cell } = CELLS[name];
     const [scenario] = causesOf(cells[outcome]!);
     t.same(findings(row, outcome, scenario!), [], `${name} ${outcome} as it is`);
-    const found = findings(row, outcome, scenario!, tamper);
+    const found = findings(row, outcome, scenario!, { tamper });
     const forms = row.results.length > 1 ? [field, `${field}_p`] : [field];
     for (const form of forms)
       t.ok(
