@@ -54,5 +54,6 @@ export {
 } from "./grants.ts";
 export { COLLECTED_BYTES, type GuestOptions, type GuestResult, type OwnSyscalls, runGuest } from "./guest.ts";
 export { type OpenGrants, openGrants } from "./open-grants.ts";
+export { type SourcePlace, sourcePlaces } from "./source/places.ts";
 export type { Input, Output } from "./streams.ts";
 export { openTmp, type Tmp, TmpError, type TmpOptions } from "./tmp.ts";
