@@ -42,6 +42,8 @@ export class HeapModel {
   readonly options: ModelOptions;
   /** Linear memory of each instance, if it has one. */
   readonly memories: readonly ({ bytes: Uint8Array } | undefined)[];
+  /** The instance whose code calls (spec HEAP-BYTES-6); undefined for the host, which may use every window. */
+  viewer: number | undefined;
   slots: Slot[] = [{ generation: 0, thing: undefined, next: 0 }];
   free = 0;
   extent = 0;
@@ -178,7 +180,8 @@ export class HeapModel {
   #bytesOf(ref: Ref): Uint8Array {
     const thing = this.#live(ref);
     if (thing.is === "bytes") return thing.bytes;
-    if (thing.is === "window") return this.memories[thing.instance]!.bytes;
+    if (thing.is === "window" && (this.viewer ?? thing.instance) === thing.instance)
+      return this.memories[thing.instance]!.bytes;
     throw new Trapped(TrapCode.HeapRefKind);
   }
 
