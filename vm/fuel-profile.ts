@@ -7,10 +7,11 @@ import type { Store } from "./store.ts";
 
 /** Most frames of a stack; what deeper ones charge counts for the frame at that depth (spec PROFILE-FUEL-3). */
 export const PROFILE_FRAMES = 256;
-/** Most characters of all stacks together, a frame being its name and one character more. */
-export const PROFILE_CHARACTERS: number = 64 * 1024 * 1024;
+/** Most characters of all stacks together: of each the names of its frames, one for each frame, and 256 (spec PROFILE-FUEL-4). */
+const PROFILE_CHARACTERS = 64 * 1024 * 1024;
+const STACK_CHARACTERS = 256;
 /** Most characters of a function's name; the rest is left out. */
-export const PROFILE_NAME_CHARACTERS = 256;
+const NAME_CHARACTERS = 256;
 
 /** What was charged with no function running: for the segments of instances. */
 const OUTSIDE = "(instantiation)";
@@ -31,8 +32,8 @@ class Node implements ProfileRow {
   /** Characters of the whole stack. */
   readonly characters: number;
   fuel = 0;
-  /** In the order of their first calls. */
-  readonly callees = new Map<string, Node>();
+  /** In the order of their first calls; most functions have none. */
+  callees: Map<string, Node> | undefined;
   /** The callee asked for last, which is nearly always the next one. */
   #recent: Node | undefined;
 
@@ -45,13 +46,14 @@ class Node implements ProfileRow {
 
   callee(name: string): Node | undefined {
     if (this.#recent !== undefined && this.#recent.name === name) return this.#recent;
-    const found = this.callees.get(name);
+    const found = this.callees?.get(name);
     if (found !== undefined) this.#recent = found;
     return found;
   }
 
   add(name: string): Node {
     const made = new Node(name, this);
+    this.callees ??= new Map();
     this.callees.set(name, made);
     this.#recent = made;
     return made;
@@ -84,7 +86,7 @@ export class FuelProfile {
     const rows: ProfileRow[] = [];
     if (this.#root.fuel > 0) rows.push({ depth: 1, name: OUTSIDE, fuel: this.#root.fuel });
     const add = ({ callees }: Node): void => {
-      for (const callee of callees.values()) {
+      for (const callee of callees?.values() ?? []) {
         const { depth, name, fuel } = callee;
         rows.push({ depth, name, fuel });
         add(callee);
@@ -148,13 +150,13 @@ export class FuelProfile {
     if (known !== undefined) return known;
     if (current.depth === PROFILE_FRAMES) return undefined;
     const characters = current.characters + name.length + 1;
-    if (characters > this.#room) return undefined;
-    this.#room -= characters;
+    if (characters + STACK_CHARACTERS > this.#room) return undefined;
+    this.#room -= characters + STACK_CHARACTERS;
     return current.add(name);
   }
 
   #nameOf(address: number): string {
-    const name = functionName(this.#store, this.#store.functions[address]!).slice(0, PROFILE_NAME_CHARACTERS);
+    const name = functionName(this.#store, this.#store.functions[address]!).slice(0, NAME_CHARACTERS);
     this.#names[address] = name;
     return name;
   }

@@ -241,6 +241,19 @@ t.test("[PROFILE-FUEL-1, PROFILE-FUEL-3] instances of a store, hosts called dire
   t.equal(sum(store.profile!.rows()), store.fuelUsed);
 });
 
+t.test("[PROFILE-FUEL-1] what a call of bytes charges is its caller's, through a table too", async (t) => {
+  const guest = (
+    await module(`(module (import "bytes" "new" (func $new (param i32) (result i64))) (type $t (func (param i32) (result i64)))
+      (table 1 funcref) (elem (i32.const 0) $new)
+      (func $direct (drop (call $new (i32.const 128))))
+      (func $table (drop (call_indirect (type $t) (i32.const 128) (i32.const 0))))
+      (func (export "run") (call $direct) (call $table)))`)
+  ).instantiate({ profile: true });
+  guest.invoke("run");
+  // Its price is 4, and ⌊128 / 64⌋.
+  t.same(shown(guest.store.profile!.rows()), ["(instantiation) 1", "run 2", "  direct 9", "  table 10"]);
+});
+
 t.test("[PROFILE-FUEL-4] stacks are cut where they are too deep or too many", async (t) => {
   const guest = await module(GUEST);
   const deep = guest.instantiate({ imports: IMPORTS, profile: true, limits: { depth: 1_000_000 } });
@@ -270,9 +283,9 @@ t.test("[PROFILE-FUEL-4] stacks are cut where they are too deep or too many", as
   const stack: number[] = [0];
   for (const { depth, name } of all) {
     stack[depth] = stack[depth - 1]! + name.length + 1;
-    characters += stack[depth]!;
+    characters += stack[depth]! + 256;
   }
-  t.ok(characters <= 2 ** 26 && characters > 2 ** 26 - 256 * 257, `${characters} units`);
+  t.ok(characters <= 2 ** 26 && characters > 2 ** 26 - 257 * 257, `${characters} units`);
   t.ok(all.every(({ name }) => name.length <= 256));
   t.ok(all.length < 1 + 10 * 255);
 });
