@@ -191,7 +191,7 @@ function search(value) {
   while (waiting.length > 0) {
     const node = waiting.pop();
     if (isHit(node)) fuel += node.total;
-    else waiting.push(...node.callees);
+    else for (const callee of node.callees) waiting.push(callee);
   }
   byId("found").textContent = query === "" ? "" : count(fuel) + " units of fuel, " + share(fuel);
   draw();
