@@ -10,6 +10,7 @@ import type { Recorder } from "../syscalls/recording.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS, TimesFlag } from "../syscalls/table.ts";
 import { checkAbiVersion } from "../syscalls/version.ts";
+import { AshlarError } from "../vm/errors.ts";
 import type { Caller } from "../vm/function.ts";
 import type { Kind } from "../vm/heap.ts";
 import type { Module } from "../vm/module.ts";
@@ -74,6 +75,8 @@ export interface AbiOptions {
   /** Shows times and link counts of the host's files (spec FS-STAT-2). */
   readonly hostMetadata?: boolean;
   readonly quota?: AbiQuota;
+  /** Of the guest's run: a sleep of the real clock ends when it is to stop (spec CLI-STOP-2). */
+  readonly interrupt?: Int32Array;
   /** Hears of every call when it has ended (spec ABI-TRACE-1). */
   readonly observe?: Observer;
   /** Records what the host answers (spec 18). */
@@ -278,6 +281,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
       stdin.read(into, transfer);
       return Status.OK;
     } catch (error) {
+      if (error instanceof AshlarError) throw error;
       return statusOf(error, "read");
     }
   }
@@ -356,8 +360,8 @@ function inputOf({ stdin, interactive }: AbiOptions): InputStream | undefined {
   return interactive === true && typeof stdin === "function" ? openInteractiveInput(stdin) : openInput(stdin);
 }
 
-function clockOf({ clock = { start: 0n } }: AbiOptions): Clock {
-  if (clock === "real") return realClock();
+function clockOf({ clock = { start: 0n }, interrupt }: AbiOptions): Clock {
+  if (clock === "real") return realClock(interrupt);
   if (clock.start < 0n || clock.start >= 2n ** 63n)
     throw new GrantError(`a virtual clock starts 0 to 2^63 - 1 nanoseconds after 1970, not ${clock.start}`);
   return virtualClock(clock.start);

@@ -1,4 +1,6 @@
 /** The clocks behind `sys.clock` and `sys.sleep` (spec ABI-CLOCK). Times are in nanoseconds. */
+import { Stopped } from "../vm/errors.ts";
+import { isStopRequested, pause } from "./interrupt.ts";
 
 export interface Clock {
   /** Since 1970, UTC. */
@@ -35,8 +37,8 @@ export function virtualClock(start: bigint): Clock {
   };
 }
 
-/** The host's clocks; a sleep blocks the thread. */
-export function realClock(): Clock {
+/** The host's clocks; a sleep blocks the thread, and throws Stopped when the run is to stop. */
+export function realClock(interrupt?: Int32Array): Clock {
   const origin = performance.now();
   const nanoseconds = (milliseconds: number): bigint => {
     const whole = Math.floor(milliseconds);
@@ -47,11 +49,12 @@ export function realClock(): Clock {
     time: () => nanoseconds(performance.timeOrigin) + nanoseconds(performance.now()),
     monotonic: () => nanoseconds(performance.now() - origin),
     sleep(duration) {
-      const cell = new Int32Array(new SharedArrayBuffer(4));
       const end = performance.now() + Number(duration) / Number(NANOSECONDS);
       // A wait may end early by what the timer cannot tell apart.
-      for (let left = end - performance.now(); left > 0; left = end - performance.now())
-        Atomics.wait(cell, 0, 0, Math.min(left, LONGEST_WAIT));
+      for (let left = end - performance.now(); left > 0; left = end - performance.now()) {
+        pause(Math.min(left, LONGEST_WAIT), interrupt);
+        if (isStopRequested(interrupt)) throw new Stopped();
+      }
     },
   };
 }

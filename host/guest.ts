@@ -6,7 +6,9 @@ import type { Observer } from "../syscalls/observe.ts";
 import { createRecorder, outcomeOf, type Recorder } from "../syscalls/recording.ts";
 import { type Json, RecordingError } from "../syscalls/recording-file.ts";
 import { openRecording, type ReplayAbi, ReplayError, replayAbi } from "../syscalls/replay.ts";
-import { UsageError } from "../vm/errors.ts";
+import { Stopped, UsageError } from "../vm/errors.ts";
+import type { Engine } from "../vm/execution.ts";
+import type { ProfileRow } from "../vm/fuel-profile.ts";
 import type { Kind } from "../vm/heap.ts";
 import type { Instance, InstantiateOptions } from "../vm/instance.ts";
 import type { Limits } from "../vm/limits.ts";
@@ -19,6 +21,7 @@ import { type Abi, createAbi } from "./abi.ts";
 import { aboutOf, type Called, calledAgain, calledOf, EntryError, type Invocation } from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
+import { beginKeeping } from "./interrupt.ts";
 import { type OpenGrants, openGrants } from "./open-grants.ts";
 import type { Input, Output } from "./streams.ts";
 
@@ -41,12 +44,27 @@ export interface GuestOptions {
   /** Most fuel that the guest may use; no limit by default. */
   readonly fuel?: bigint;
   readonly limits?: Partial<Limits>;
+  /** `compiled` by default, which is faster; nothing but `engine` of the result tells the two apart (spec CLI-ENGINE-1). */
+  readonly engine?: Engine;
   /** The exported function to call, instead of the entry point (spec CLI-ENTRY-1). */
   readonly invoke?: Invocation;
+  /**
+   * Stops the guest before it begins, or at its next host call (not of its start function): nothing else sees the signal,
+   * since this thread is busy with the guest. To stop one that makes no calls give it fuel, or a thread of its own and
+   * `interrupt`.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * Two words of shared memory, for another thread to stop the guest with: it stores 1 into the first. The guest then ends
+   * at its next host call or, soon, in a loop. While the second is 0 its thread may be terminated (spec CLI-STOP-2).
+   */
+  readonly interrupt?: Int32Array;
   /** Syscalls of your own: each answers what `defineSyscalls` does, which it hands these options. */
   readonly syscalls?: readonly ((options: DispatchOptions) => OwnSyscalls)[];
   /** True: tell the digest of the state at the end. Costs time that grows with the guest's memory. */
   readonly stateDigest?: boolean;
+  /** True: tell where the fuel went (spec PROFILE-FUEL-1). The guest then runs on the reference engine. */
+  readonly profile?: boolean;
   /** Hears of each call that the guest makes of the host, when it has ended. */
   readonly observe?: Observer;
   /** Takes a recording of the run (spec 18), piece by piece, each good only during the call; and tells the digest of the state. */
@@ -66,9 +84,9 @@ export interface OwnSyscalls {
 }
 
 export interface GuestResult {
-  /** `error`: the module is bad, the guest did not run, or the host failed. */
-  readonly outcome: "exit" | "trap" | "out-of-fuel" | "error";
-  /** What `ashlar run` would exit with: the guest's own code, 134 after a trap or without fuel, 1 after an error. */
+  /** `stopped`: from outside; `error`: the module is bad, the guest did not run, or the host failed. */
+  readonly outcome: "exit" | "trap" | "out-of-fuel" | "stopped" | "error";
+  /** What `ashlar run` would exit with: the guest's own code, 134 after a trap or without fuel, 130 when it was stopped, 1 after an error. */
   readonly exitCode: number;
   /** Why the guest was ended, and where; for `trap` and `out-of-fuel`. */
   readonly trap?: Trap;
@@ -78,9 +96,14 @@ export interface GuestResult {
   readonly invoked?: string;
   /** Of the function that was called; empty when it did not return. */
   readonly results: readonly Value[];
+  /** Of a guest that was stopped: what had been counted by then, which differs from run to run. */
   readonly fuelUsed: bigint;
+  /** The engine that ran; `reference` where the host cannot run compiled code, undefined when nothing ran. */
+  readonly engine?: Engine;
   /** SHA-256 in hexadecimal, where it was asked for and there is a state. */
   readonly stateDigest?: string;
+  /** The fuel of each stack of calls, each behind that of its caller; where it was asked for and the guest ran. */
+  readonly profile?: readonly ProfileRow[];
   /** What the guest wrote, where no `stdout` or `stderr` took it. */
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
@@ -117,7 +140,7 @@ interface Outputs {
 }
 
 function runLive(options: GuestOptions, outputs: Outputs): Ending {
-  const { grants = {}, args = [], fuel, limits, log, observe } = options;
+  const { grants = {}, args = [], fuel, limits, log, observe, interrupt } = options;
   if (options.stdin !== undefined && grants.stdin !== undefined)
     throw new GrantError("standard input is given and granted as a file: one of both");
   let module: Module;
@@ -144,10 +167,11 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
       ...(log !== undefined && { log }),
       ...(observe !== undefined && { observe }),
       ...(recorder !== undefined && { record: recorder }),
+      ...(interrupt !== undefined && { interrupt }),
     });
     const host = withOwn(abi, options, recorder);
-    const store = storeFor(host, fuel, limits);
-    return endingOf(recorded(recorder, () => execute(module, called, host, store, wantsDigest), opened));
+    const store = storeFor(host, fuel, limits, options);
+    return endingOf(recorded(recorder, () => execute(module, called, host, store, wantsDigest, options), opened));
   } finally {
     opened.close();
   }
@@ -164,6 +188,11 @@ function recorded(recorder: Recorder | undefined, run: () => Execution, { finish
     if (recorder !== undefined) {
       // What could not be written has no end.
       if (thrown instanceof RecordingError) return execution;
+      // Nor has a run that the guest did not end: what there is of it can be replayed.
+      if (thrown instanceof Stopped) {
+        recorder.flush();
+        return execution;
+      }
       recorder.end(outcomeOf(fuelUsed, thrown, stateDigest));
     }
     if (thrown === undefined || thrown instanceof Exit) finish();
@@ -188,10 +217,10 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     const { log, observe } = options;
     const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
     const host = withOwn(abi, options, player);
-    const { called, store } = againOf(module, about, host, fuel, limits);
-    execution = execute(module, called, host, store, true);
+    const { called, store } = againOf(module, about, host, fuel, limits, options);
+    execution = execute(module, called, host, store, true, options);
     const { thrown, fuelUsed, stateDigest } = execution;
-    if (!(thrown instanceof ReplayError || thrown instanceof RecordingError))
+    if (!(thrown instanceof ReplayError || thrown instanceof RecordingError || thrown instanceof Stopped))
       player.end(outcomeOf(fuelUsed, thrown, stateDigest));
     return endingOf(execution);
   } catch (error) {
@@ -200,9 +229,16 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
 }
 
 /** With what a recorded run began. What makes no sense in it is the recording's fault, not the caller's. */
-function againOf(module: Module, about: Json, host: Host, fuel: bigint | undefined, limits: Partial<Limits>) {
+function againOf(
+  module: Module,
+  about: Json,
+  host: Host,
+  fuel: bigint | undefined,
+  limits: Partial<Limits>,
+  how: EngineOptions,
+) {
   try {
-    return { called: calledAgain(module, about), store: storeFor(host, fuel, limits) };
+    return { called: calledAgain(module, about), store: storeFor(host, fuel, limits, how) };
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof EntryError)) throw error;
     throw new RecordingError(`the recording cannot be replayed: ${error.message}`);
@@ -241,11 +277,24 @@ interface Execution {
   readonly fuelUsed: bigint;
   readonly stateDigest?: string | undefined;
   readonly durationMs?: number;
+  readonly engine?: Engine;
+  readonly profile?: readonly ProfileRow[];
 }
 
-function storeFor({ kinds, state }: Host, fuel: bigint | undefined, limits: Partial<Limits> = {}): Store {
+/** How a guest is run, which its results do not show. */
+type EngineOptions = Pick<GuestOptions, "engine" | "signal" | "interrupt" | "profile">;
+
+function storeFor(
+  { kinds, state }: Host,
+  fuel: bigint | undefined,
+  limits: Partial<Limits> = {},
+  { profile = false, engine = profile ? "reference" : "compiled", interrupt }: EngineOptions = {},
+): Store {
   return new Store({
     limits,
+    profile,
+    engine,
+    ...(interrupt && { interrupt }),
     ...(kinds && { kinds }),
     ...(state && { state }),
     ...(fuel !== undefined && { fuel }),
@@ -258,15 +307,18 @@ function execute(
   { imports, check }: Host,
   store: Store,
   wantsDigest: boolean,
+  { signal, interrupt }: EngineOptions,
 ): Execution {
   let instance: Instance | undefined;
   let part: Omit<Execution, "fuelUsed">;
-  const invoked = isEntry ? {} : { invoked: name };
+  const { engine } = store;
+  const invoked = { engine, ...(!isEntry && { invoked: name }) };
   // Not performance.now(), whose first use loads modules of Node.js: 2 ms of a start.
   const started = process.hrtime.bigint();
   try {
+    if (signal?.aborted) throw new Stopped();
     instance = module.instantiate({ store, ...(imports && { imports }), ...(check && { check }) });
-    const results = instance.invoke(name, values);
+    const results = instance.invoke(name, values, signal && { signal });
     // The low eight bits, as operating systems take them.
     const exitCode = isEntry && typeof results[0] === "number" ? results[0] & 255 : 0;
     part = { ...invoked, results, exitCode };
@@ -274,8 +326,12 @@ function execute(
     part = { ...invoked, thrown };
   }
   const durationMs = Math.round(Number(process.hrtime.bigint() - started) / 1000) / 1000;
+  // Whoever asked for a stop before may end this thread at any time.
+  if (!beginKeeping(interrupt) && !(part.thrown instanceof Stopped)) part = { ...invoked, thrown: new Stopped() };
+  if (store.profile !== undefined) part = { ...part, profile: store.profile.rows() };
   try {
-    const stateDigest = wantsDigest ? instance?.stateDigest() : undefined;
+    const hasState = wantsDigest && !(part.thrown instanceof Stopped);
+    const stateDigest = hasState ? instance?.stateDigest() : undefined;
     return { ...part, durationMs, stateDigest, fuelUsed: store.fuelUsed };
   } catch (thrown) {
     return { ...part, thrown: part.thrown ?? thrown, durationMs, fuelUsed: store.fuelUsed };
@@ -292,6 +348,7 @@ function endingOf({ thrown, exitCode = 0, stateDigest, results = [], durationMs 
     const outcome = thrown.code === TrapCode.OutOfFuel ? "out-of-fuel" : "trap";
     return { outcome, exitCode: 134, trap: thrown, ...rest };
   }
+  if (thrown instanceof Stopped) return { outcome: "stopped", exitCode: 130, ...rest };
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { outcome: "error", exitCode: 1, error, ...rest };
 }

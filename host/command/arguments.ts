@@ -24,6 +24,8 @@ export interface Arguments {
 export interface Context {
   /** The script of the thread that runs guests. */
   readonly worker: URL;
+  /** SHA-256 of its code in hexadecimal; undefined where it is the sources. */
+  readonly workerDigest: string | undefined;
 }
 
 /** Sorts the words of a command's line. Throws usage errors for options that are unknown, repeated or lack a value. */

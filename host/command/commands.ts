@@ -2,7 +2,7 @@
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
-import { LIMIT_OPTIONS, RECORD_OPTIONS } from "./request.ts";
+import { ENGINE_OPTIONS, LIMIT_OPTIONS, PROFILE_OPTION, RECORD_OPTIONS } from "./request.ts";
 import { run } from "./run.ts";
 import { isReaderGone, note, plain, print } from "./terminal.ts";
 
@@ -40,7 +40,9 @@ export const COMMANDS: readonly Command[] = [
       },
       ...GRANT_OPTIONS,
       ...LIMIT_OPTIONS,
+      ...ENGINE_OPTIONS,
       ...RECORD_OPTIONS,
+      PROFILE_OPTION,
       { name: "report", value: "FILE", doc: "Write a JSON report to FILE; - for standard output." },
       { name: "digest", doc: "Put the digest of the guest's final state into the report." },
       { name: "summary", doc: "Say on standard error how the guest ended and what fuel and time it took." },
@@ -49,8 +51,9 @@ export const COMMANDS: readonly Command[] = [
     details: [
       `${MODULE_DOC} Its entry point is the exported function _start, else main; neither takes parameters, and main may give an i32.`,
       "A guest has standard input, output and error, its arguments, and what it is granted; nothing else. When the module came through standard input, the guest's is empty. By default its clock and its random bytes are the same in every run.",
-      "Exit code: the guest's own (what it passes to sys.exit, or the low eight bits of what main gives, else 0); 134 when it trapped or ran out of fuel; 1 when the module is bad or the host failed; 2 when the command line is wrong; 130 after Ctrl-C; 141 when nobody reads its output. A guest may exit with any of them itself: the report tells them apart.",
-      `The report is one line of JSON: schema ("ashlar.run/1"), outcome ("exit", "trap", "out-of-fuel", or "error" when the guest did not run to its end, or when what it made could not be copied back), exitCode, trap (code, name, message, function, offset, backtrace; else null), error (code, message; else null), fuelUsed (a number with all its digits, also above 2^53), fuelLimit (the same, or null), engine, module (path, digest), durationMs, and stateDigest with --digest. On standard output it is the last line. FILE is emptied before the guest runs; a run that is ended from outside leaves it empty.`,
+      "Exit code: the guest's own (what it passes to sys.exit, or the low eight bits of what main gives, else 0); 134 when it trapped or ran out of fuel; 1 when the module is bad or the host failed; 2 when the command line is wrong; 124 after --timeout; 130 after Ctrl-C; 143 after SIGTERM; 141 when nobody reads its output. A guest may exit with any of them itself: the report tells them apart.",
+      `The report is one line of JSON: schema ("ashlar.run/1"), outcome ("exit", "trap", "out-of-fuel", "stopped" from outside, or "error" when the guest did not run to its end, or when what it made could not be copied back), exitCode, trap (code, name, message, function, offset, backtrace, of whose frames those of which the module tells the source have sources; else null), error (code, message; else null), fuelUsed (a number with all its digits, also above 2^53; null of a guest whose thread had to be ended), fuelLimit (the same, or null), engine (that ran), module (path, digest), durationMs, and stateDigest with --digest. On standard output it is the last line. FILE is emptied before the guest runs.`,
+      "Ctrl-C, SIGTERM and --timeout stop the guest in order: a call of the host that is under way ends first, a recording is readable up to there, the report is written, and nothing is copied back of --tmp. A second Ctrl-C ends the process at once. When the guest has ended by itself, what it made is kept first.",
     ],
     examples: [
       "ashlar run hello.wasm",
@@ -59,6 +62,7 @@ export const COMMANDS: readonly Command[] = [
       "ashlar run --record run.rec --clock real guest.wasm; ashlar run --replay run.rec --trace='fs.*' guest.wasm",
       "ashlar run --invoke 'fib(32)' --fuel 100_000_000 fib.wat",
       "ashlar run --report - guest.wasm | tail -n 1",
+      "ashlar run --profile fuel.html --profile fuel.folded guest.wasm",
     ],
     run,
   },

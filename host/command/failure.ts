@@ -8,10 +8,15 @@ export const ExitCode = {
   /** A bad module, or the host cannot do what was asked. */
   FAILURE: 1,
   USAGE: 2,
+  /** The guest was stopped by `--timeout`; what `timeout` of the GNU core utilities answers. */
+  TIMEOUT: 124,
+  /** 128 + SIGINT, 128 + SIGTERM: what a shell shows of a process that the signal ended. */
+  INTERRUPT: 130,
   /** The guest trapped or ran out of fuel. */
   TRAP: 134,
   /** Nobody reads the guest's output any more: 128 + SIGPIPE. */
   PIPE: 141,
+  TERMINATED: 143,
 } as const;
 
 /** What went wrong, in a form that crosses from the worker to the main thread. */

@@ -1,5 +1,6 @@
 /** Files that the line names: opened before a guest runs, so that what cannot be is told first. */
-import { openSync, readSync } from "node:fs";
+import { openSync, readFileSync, readSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { CommandError, ExitCode } from "./failure.ts";
 
 /** Opens a file for writing; what was in it is gone. */
@@ -22,6 +23,21 @@ export function openRecording(path: string): number {
     return openSync(path, "r");
   } catch (error) {
     throw unreadable(error);
+  }
+}
+
+/** Most bytes of a source map that are read. */
+const MOST_MAP_BYTES = 64 * 1024 * 1024;
+
+/** The text of the file `name` in the module's folder, or undefined. */
+export function readBeside(module: string, name: string): string | undefined {
+  if (module === "-") return undefined;
+  const path = join(dirname(module), name);
+  try {
+    const stat = statSync(path);
+    return stat.isFile() && stat.size <= MOST_MAP_BYTES ? readFileSync(path, "utf8") : undefined;
+  } catch {
+    return undefined;
   }
 }
 

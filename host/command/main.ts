@@ -4,6 +4,9 @@
  */
 import { main } from "./commands.ts";
 
+/** What the bundler puts in: SHA-256 of `worker-main.cjs`. */
+declare const WORKER_DIGEST: string;
+
 const OLDEST = 22;
 const major = Number.parseInt(process.versions.node, 10);
 if (major < OLDEST) {
@@ -13,7 +16,8 @@ if (major < OLDEST) {
   // Run from the sources the worker is TypeScript, bundled it is CommonJS.
   const isSource = import.meta.url.endsWith(".ts");
   const worker = new URL(isSource ? "./worker.ts" : "./worker.cjs", import.meta.url);
+  const workerDigest = isSource ? undefined : WORKER_DIGEST;
   // Not process.exit: it joins V8's threads, one of which may be compiling for this thread and waiting for it to collect
   // garbage; then neither ever ends (seen once in some hundred runs of text modules, on Node.js 26.10).
-  process.exitCode = await main(process.argv.slice(2), { worker });
+  process.exitCode = await main(process.argv.slice(2), { worker, workerDigest });
 }

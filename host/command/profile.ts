@@ -11,15 +11,15 @@ export interface ProfileFile {
   /** Open for writing. */
   readonly fd: number;
   /** True for the page, else folded stacks. */
-  readonly page: boolean;
+  readonly isPage: boolean;
 }
 
 /** Writes the profile of `module` to each of the open files. Throws CLI-PROFILE. */
 export function writeProfiles(files: readonly ProfileFile[], rows: readonly ProfileRow[], module: string): void {
-  for (const { fd, page } of files) {
+  for (const { fd, isPage } of files) {
     try {
       let text = "";
-      for (const piece of page ? profilePage(rows, module) : foldedStacks(rows)) {
+      for (const piece of isPage ? profilePage(rows, module) : foldedStacks(rows)) {
         text += piece;
         if (text.length < CHUNK) continue;
         writeFully(fd, Buffer.from(text));

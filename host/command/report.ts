@@ -15,15 +15,16 @@ export function openReport(path: string): number {
 /** The report as one line of JSON. Fuel is a number with all its digits, also above 2^53. */
 export function reportOf(request: RunRequest, result: RunResult): string {
   const { outcome, exitCode, trap, failure, fuelUsed, durationMs, moduleDigest, stateDigest } = result;
+  const { engine = request.engine } = result;
   const report = {
     schema: REPORT_SCHEMA,
     outcome,
     exitCode,
     trap: trap ?? null,
     error: failure === undefined ? null : { code: failure.code, message: failure.message },
-    fuelUsed,
+    fuelUsed: fuelUsed ?? null,
     fuelLimit: request.fuel ?? null,
-    engine: "reference",
+    engine,
     module: { path: request.module, digest: moduleDigest ?? null },
     durationMs,
     ...(request.stateDigest && { stateDigest: stateDigest ?? null }),

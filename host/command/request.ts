@@ -5,6 +5,7 @@ import type { Arguments, Option } from "./arguments.ts";
 import { usageError } from "./failure.ts";
 import { openOutput, openRecording, readRecording } from "./files.ts";
 import { flagGrants, GRANT_OPTIONS } from "./grants.ts";
+import type { ProfileFile } from "./profile.ts";
 import { parseCount, parseSize } from "./quantities.ts";
 import type { RunRequest, TraceRequest } from "./run-messages.ts";
 import { STDERR } from "./terminal.ts";
@@ -18,6 +19,8 @@ const PAGE_BYTES = 65_536;
 const MOST_MEMORY_GIB = 4;
 const MOST_HEAP_BYTES = 2 ** 31;
 const MOST_FUEL = 2n ** 63n - 1n;
+/** What a timer can hold. */
+const MOST_SECONDS = 2_000_000;
 
 export const LIMIT_OPTIONS: readonly Option[] = [
   { name: "fuel", value: "N", doc: "Stop the guest when it has used N units of fuel. Default: no limit." },
@@ -28,6 +31,24 @@ export const LIMIT_OPTIONS: readonly Option[] = [
   },
   { name: "max-depth", value: "N", doc: "Most slots of call depth. Default: 1000000." },
 ];
+
+/** How it runs; nothing of its results depends on them. */
+export const ENGINE_OPTIONS: readonly Option[] = [
+  {
+    name: "engine",
+    value: "compiled|reference",
+    doc: "What runs the guest: as compiled code (the default), or an interpreter that is slower. Both give the same results, traps and fuel.",
+  },
+  { name: "no-cache", doc: "Neither use nor change what earlier runs left in the cache." },
+  { name: "timeout", value: "SECONDS", doc: "Stop the guest when it has run that long, and exit with 124." },
+];
+
+export const PROFILE_OPTION: Option = {
+  name: "profile",
+  value: "FILE",
+  repeatable: true,
+  doc: "Write to FILE where the fuel went: a page with a flame graph when its name ends in .html, else folded stacks. The guest runs on the reference engine.",
+};
 
 export const RECORD_OPTIONS: readonly Option[] = [
   { name: "record", value: "FILE", doc: "Record in FILE what the host answers to the guest, for --replay." },
@@ -56,18 +77,22 @@ export function requestOf(args: Arguments): RunRequest {
   const one = (name: string): string | undefined => options.get(name)?.[0];
   const replay = one("replay");
   if (replay !== undefined) checkReplay(args);
-  for (const name of ["record", "trace-file"])
-    if (one(name) === "-") throw usageError(`--${name} needs a file: standard output is the guest's.`);
+  for (const name of ["record", "trace-file", "profile"])
+    if (options.get(name)?.includes("-")) throw usageError(`--${name} needs a file: standard output is the guest's.`);
   checkFiles(options);
   const fuel = one("fuel");
   const memory = one("max-memory");
   const depth = one("max-depth");
+  const engine = one("engine") ?? "compiled";
+  if (engine !== "compiled" && engine !== "reference")
+    throw usageError(`--engine takes compiled or reference, not ${JSON.stringify(engine)}.`);
   const memoryBytes = memory === undefined ? undefined : parseSize("max-memory", memory, MOST_MEMORY_GIB);
   return {
     module,
     args: rest,
     grants: flagGrants(options),
     invoke: one("invoke"),
+    engine,
     fuel: fuel === undefined ? undefined : parseCount("fuel", fuel, MOST_FUEL),
     limits: {
       depth: depth === undefined ? DEFAULT_DEPTH : Number(parseCount("max-depth", depth, BigInt(MOST_DEPTH))),
@@ -80,21 +105,35 @@ export function requestOf(args: Arguments): RunRequest {
     log: !options.has("quiet"),
     moduleDigest: options.has("report"),
     stateDigest: options.has("digest"),
+    profile: options.has("profile"),
     record: undefined,
     replay,
     trace: undefined,
   };
 }
 
+/** What `--timeout` allows, in milliseconds. Throws a usage error. */
+export function timeoutOf({ options }: Arguments): number | undefined {
+  const text = options.get("timeout")?.[0];
+  if (text === undefined) return undefined;
+  const seconds = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= MOST_SECONDS))
+    throw usageError(
+      `--timeout takes seconds, above 0 up to ${MOST_SECONDS}, such as 10 or 0.5; not ${JSON.stringify(text)}.`,
+    );
+  return seconds * 1000;
+}
+
 /** One file cannot be two things; a device can. */
 function checkFiles(options: Arguments["options"]): void {
   const seen = new Map<string, string>();
-  for (const name of ["replay", "record", "trace-file", "report", "stdin"]) {
-    const path = options.get(name)?.[0];
-    if (path === undefined || path === "" || path === "-" || path.startsWith("/dev/")) continue;
-    const other = seen.get(resolve(path));
-    if (other !== undefined) throw usageError(`--${other} and --${name} name the same file, ${path}.`);
-    seen.set(resolve(path), name);
+  for (const name of ["replay", "record", "trace-file", "report", "profile", "stdin"]) {
+    for (const path of options.get(name) ?? []) {
+      if (path === "" || path === "-" || path.startsWith("/dev/")) continue;
+      const other = seen.get(resolve(path));
+      if (other !== undefined) throw usageError(`--${other} and --${name} name the same file, ${path}.`);
+      seen.set(resolve(path), name);
+    }
   }
 }
 
@@ -125,6 +164,14 @@ export async function openRequest(request: RunRequest, { options }: Arguments): 
     record: record === undefined ? undefined : openOutput(record, "CLI-RECORD", "recording"),
     trace: openTrace(one("trace"), options.has("trace-json"), one("trace-file")),
   };
+}
+
+/** The files of `--profile`, open and empty. Throws CLI-PROFILE. */
+export function openProfiles({ options }: Arguments): ProfileFile[] {
+  return (options.get("profile") ?? []).map((path) => ({
+    fd: openOutput(path, "CLI-PROFILE", "profile"),
+    isPage: /\.html?$/i.test(path),
+  }));
 }
 
 function openTrace(filter: string | undefined, json: boolean, path: string | undefined): TraceRequest | undefined {

@@ -1,9 +1,26 @@
 /** What the main thread and the worker of `ashlar run` say to one another. */
+import type { Engine } from "../../vm/execution.ts";
+import type { ProfileRow } from "../../vm/fuel-profile.ts";
 import type { Frame } from "../../vm/trap.ts";
 import type { Grants } from "../grants.ts";
+import type { SourcePlace } from "../source/places.ts";
 import type { Failure } from "./failure.ts";
 
-/** To the worker when it starts; the module's bytes follow as a message of their own. */
+/**
+ * To the worker when it starts. Messages follow: to `worker-start.ts` what the cache has of its code, or undefined; when that
+ * is sent the word of `ready` is 1. Then the module's bytes.
+ */
+export interface WorkerStart {
+  readonly request: RunRequest;
+  /** Stops the guest; see `host/interrupt.ts`. */
+  readonly interrupt: Int32Array;
+  readonly ready: Int32Array;
+  /** True: what V8 made of the worker's code is wanted for the cache, where it was not there. */
+  readonly keepCode: boolean;
+  /** Makes it; set on the worker's side. */
+  code?: () => Uint8Array;
+}
+
 export interface RunRequest {
   /** The module as the user named it. */
   readonly module: string;
@@ -11,6 +28,7 @@ export interface RunRequest {
   readonly grants: Grants;
   /** `NAME` or `NAME(ARG, …)`; undefined: the module's entry point. */
   readonly invoke: string | undefined;
+  readonly engine: Engine;
   readonly fuel: bigint | undefined;
   readonly limits: { readonly depth: number; readonly memoryPages?: number; readonly heapBytes?: number };
   /** False when the module itself came through it. */
@@ -19,6 +37,8 @@ export interface RunRequest {
   /** Whether the module's digest and the state's are wanted; both cost time. */
   readonly moduleDigest: boolean;
   readonly stateDigest: boolean;
+  /** Whether it is wanted where the fuel went. */
+  readonly profile: boolean;
   /** Open file that the recording goes to. */
   readonly record: number | undefined;
   /** Path of the recording to run; fuel and limits are then of that. */
@@ -34,6 +54,11 @@ export interface TraceRequest {
   readonly fd: number;
 }
 
+/** A frame with its places in the guest's source, where they are known: the innermost inlined function first. */
+export interface PlacedFrame extends Frame {
+  readonly sources?: readonly SourcePlace[];
+}
+
 export interface TrapSite {
   readonly code: number;
   readonly name: string;
@@ -41,22 +66,28 @@ export interface TrapSite {
   /** Function index and byte offset in the module; -1 when no guest instruction was running. */
   readonly function: number;
   readonly offset: number;
-  readonly backtrace: readonly Frame[];
+  readonly backtrace: readonly PlacedFrame[];
 }
 
 /** From the worker when the guest has ended; everything the guest wrote is out by then. */
 export interface RunResult {
-  /** `error`: the guest did not run, or the host failed. */
-  readonly outcome: "exit" | "trap" | "out-of-fuel" | "error";
+  /** `stopped`: from outside; `error`: the guest did not run, or the host failed. */
+  readonly outcome: "exit" | "trap" | "out-of-fuel" | "stopped" | "error";
   readonly exitCode: number;
   readonly trap?: TrapSite;
   readonly failure?: Failure;
-  readonly fuelUsed: bigint;
+  /** Undefined when the guest's thread had to be ended. */
+  readonly fuelUsed: bigint | undefined;
+  /** The engine that ran. */
+  readonly engine?: Engine;
   /** SHA-256 in hexadecimal. */
   readonly moduleDigest?: string;
   readonly stateDigest?: string;
+  readonly profile?: readonly ProfileRow[];
   /** From instantiation to the guest's end. */
   readonly durationMs: number;
   /** True when the last byte the guest wrote to stdout was no line end. */
   readonly openLine: boolean;
+  /** For the cache: what V8 made of the worker's code. */
+  readonly code?: Uint8Array;
 }

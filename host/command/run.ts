@@ -1,11 +1,16 @@
 /** `ashlar run`, on the main thread: starts the worker, reads the module meanwhile, tells how the guest ended. */
 import { SHARE_ENV, Worker } from "node:worker_threads";
+import { createInterrupt } from "../interrupt.ts";
+import type { SourcePlace } from "../source/places.ts";
 import type { Arguments, Context } from "./arguments.ts";
+import { entryName, openCache } from "./cache.ts";
 import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
 import { readModule } from "./module-file.ts";
+import type { ProfileFile } from "./profile.ts";
 import { openReport, writeReport } from "./report.ts";
-import { MOST_DEPTH, openRequest, requestOf } from "./request.ts";
-import type { RunRequest, RunResult, TrapSite } from "./run-messages.ts";
+import { MOST_DEPTH, openProfiles, openRequest, requestOf, timeoutOf } from "./request.ts";
+import type { RunRequest, RunResult, TrapSite, WorkerStart } from "./run-messages.ts";
+import { dieBy, STOP_CODES, type Stops, watchStops } from "./stop.ts";
 import { DIM_STYLE, ERROR_STYLE, errorCode, isReaderGone, note, plain, styled } from "./terminal.ts";
 
 /** Stack that is reserved for a slot, in bytes: twice the most that V8 was seen to take. */
@@ -14,12 +19,21 @@ const LEAST_STACK_MB = 64;
 
 export async function run(args: Arguments, context: Context): Promise<number> {
   let request = requestOf(args);
+  const timeoutMs = timeoutOf(args);
   const reportPath = args.options.get("report")?.[0];
   const report = reportPath === undefined ? undefined : openReport(reportPath);
   let result: RunResult;
+  let stops: Stops | undefined;
+  let keep = (): void => {};
   try {
     request = await openRequest(request, args);
-    result = await runOnThread(request, context);
+    const profiles = openProfiles(args);
+    ({ result, stops, keep } = await runOnThread(request, {
+      ...context,
+      timeoutMs,
+      mayCache: !args.options.has("no-cache"),
+    }));
+    result = await writeProfile(profiles, request, result);
   } catch (error) {
     result = failed(failureOf(error, request.module));
   }
@@ -32,13 +46,50 @@ export async function run(args: Arguments, context: Context): Promise<number> {
       throw error;
     }
   }
+  keep();
+  if (result.outcome === "stopped" && stops !== undefined) end(stops);
   return result.exitCode;
 }
 
-async function runOnThread(request: RunRequest, context: Context): Promise<RunResult> {
+/** Writes what `--profile` asks for, where the guest ran; that it cannot be is told beside how the guest ended. */
+async function writeProfile(files: readonly ProfileFile[], request: RunRequest, result: RunResult): Promise<RunResult> {
+  if (result.profile === undefined || result.failure !== undefined) return result;
+  try {
+    const { writeProfiles } = await import("./profile.ts");
+    writeProfiles(files, result.profile, request.module);
+    return result;
+  } catch (error) {
+    const failure = failureOf(error);
+    return { ...result, outcome: "error", exitCode: failure.exitCode, failure };
+  }
+}
+
+/** Everything is told and written. A signal ends the process as if it had not been listened for, so that a shell's loop ends too. */
+function end({ reason, isBlocked }: Stops): void {
+  if (reason === "SIGINT" || reason === "SIGTERM") dieBy(reason);
+  // Its thread would be waited for.
+  else if (isBlocked) dieBy("SIGKILL");
+}
+
+interface Ended {
+  readonly result: RunResult;
+  readonly stops: Stops;
+  /** Puts what the run made into the cache. */
+  keep(): void;
+}
+
+interface ThreadOptions extends Context {
+  readonly timeoutMs: number | undefined;
+  readonly mayCache: boolean;
+}
+
+async function runOnThread(request: RunRequest, options: ThreadOptions): Promise<Ended> {
+  const interrupt = createInterrupt();
+  const ready = new Int32Array(new SharedArrayBuffer(4));
+  const keepCode = options.mayCache && options.workerDigest !== undefined;
   const stackMb = Math.ceil((Math.min(request.limits.depth, MOST_DEPTH) * SLOT_BYTES) / 1_000_000);
-  const worker = new Worker(context.worker, {
-    workerData: request,
+  const worker = new Worker(options.worker, {
+    workerData: { request, interrupt, ready, keepCode } satisfies WorkerStart,
     // No guest sees it, and a copy takes time.
     env: SHARE_ENV,
     // The worker writes to the streams itself; not connecting these saves a millisecond.
@@ -47,11 +98,22 @@ async function runOnThread(request: RunRequest, context: Context): Promise<RunRe
     stderr: true,
     resourceLimits: { stackSizeMb: Math.max(LEAST_STACK_MB, stackMb) },
   });
-  const ended = resultOf(worker, request.module);
+  const { ended, giveUp } = resultOf(worker, request.module);
   try {
+    // While the thread starts there is time for this.
+    const cache = options.mayCache ? openCache(process.env, (text) => note(`note: ${plain(text)}\n`)) : undefined;
+    if (options.workerDigest !== undefined) sendCode(worker, ready, cache?.read(codeName(options.workerDigest)));
     const bytes = await readModule(request.module);
+    // Until here a signal ends the process at once: nothing of the guest has run.
+    const stops = watchStops(interrupt, options.timeoutMs, () => giveUp(stops.isBlocked));
     worker.postMessage(bytes, [bytes.buffer]);
-    return await ended;
+    const result = await ended;
+    stops.close();
+    const keep = (): void => {
+      if (result.code !== undefined) cache?.write(codeName(options.workerDigest!), result.code);
+    };
+    const exitCode = result.outcome === "stopped" && stops.reason ? STOP_CODES[stops.reason] : result.exitCode;
+    return { result: { ...result, exitCode }, stops, keep };
   } catch (error) {
     // It still waits for the module; its end says nothing more.
     worker.removeAllListeners();
@@ -60,13 +122,38 @@ async function runOnThread(request: RunRequest, context: Context): Promise<RunRe
   }
 }
 
-/** What the worker says at the end, or why it could not. */
-function resultOf(worker: Worker, module: string): Promise<RunResult> {
-  return new Promise((resolve) => {
+function sendCode(worker: Worker, ready: Int32Array, code: Uint8Array<ArrayBuffer> | undefined): void {
+  worker.postMessage(code, code === undefined ? [] : [code.buffer]);
+  Atomics.store(ready, 0, 1);
+  Atomics.notify(ready, 0);
+}
+
+/** What V8 made of the worker's code is for this code and this V8. */
+function codeName(digest: string): string {
+  return entryName("code", digest, process.version, process.arch);
+}
+
+interface Answer {
+  /** What the worker says at the end, or why it could not. */
+  readonly ended: Promise<RunResult>;
+  /** Ends it without an answer; one that is blocked ends with the process. */
+  giveUp(isBlocked: boolean): void;
+}
+
+function resultOf(worker: Worker, module: string): Answer {
+  let giveUp: Answer["giveUp"] = () => {};
+  const started = process.hrtime.bigint();
+  const ended = new Promise<RunResult>((resolve) => {
     let answered = false;
     const answer = (result: RunResult): void => {
       answered = true;
       resolve(result);
+    };
+    giveUp = (isBlocked) => {
+      const durationMs = Number((process.hrtime.bigint() - started) / 1000n) / 1000;
+      const fuelUsed = undefined;
+      answer({ outcome: "stopped", exitCode: ExitCode.INTERRUPT, fuelUsed, durationMs, openLine: false });
+      if (!isBlocked) void worker.terminate();
     };
     worker.once("message", answer);
     worker.once("error", (error) => {
@@ -85,6 +172,7 @@ function resultOf(worker: Worker, module: string): Promise<RunResult> {
       if (!answered) process.exit(code);
     });
   });
+  return { ended, giveUp: (isBlocked) => giveUp(isBlocked) };
 }
 
 function failed(failure: Failure): RunResult {
@@ -95,12 +183,25 @@ function failed(failure: Failure): RunResult {
 /** Says on stderr how it ended, unless all is well. */
 function tell(request: RunRequest, result: RunResult, summary: boolean): void {
   if (result.failure !== undefined) note(describeFailure(result.failure));
-  if (result.trap !== undefined) note(describeTrap(result.trap, request, result.fuelUsed));
+  if (result.trap !== undefined) note(describeTrap(result.trap, request, result.fuelUsed ?? 0n));
+  if (result.outcome === "stopped") note(`${styled(ERROR_STYLE, "stopped:")} ${STOPPED[result.exitCode]}\n`);
+  if (result.trap !== undefined || result.outcome === "stopped")
+    for (const { host } of request.grants.tmp ?? [])
+      if (host !== undefined)
+        note(`note: ${plain(host)}: nothing was copied back, because the guest did not end by itself\n`);
   if (!summary || result.outcome === "error") return;
   const ending = result.outcome === "exit" ? `exit ${result.exitCode}` : result.outcome.replaceAll("-", " ");
+  const fuel = result.fuelUsed === undefined ? "" : ` ${grouped(result.fuelUsed)} units of fuel,`;
   const seconds = (result.durationMs / 1000).toFixed(3);
-  note(`${styled(DIM_STYLE, `ashlar: ${ending}, ${grouped(result.fuelUsed)} units of fuel, ${seconds} s`)}\n`);
+  note(`${styled(DIM_STYLE, `ashlar: ${ending},${fuel} ${seconds} s`)}\n`);
 }
+
+/** By the exit code. */
+const STOPPED: { readonly [code: number]: string } = {
+  [ExitCode.TIMEOUT]: "it ran for as long as --timeout allows",
+  [ExitCode.INTERRUPT]: "interrupted",
+  [ExitCode.TERMINATED]: "terminated",
+};
 
 function grouped(count: bigint): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
@@ -108,11 +209,7 @@ function grouped(count: bigint): string {
 
 function describeTrap(trap: TrapSite, request: RunRequest, fuelUsed: bigint): string {
   const lines = [`${styled(ERROR_STYLE, "trap:")} ${plain(trap.message)} [${trap.name}]`];
-  const width = Math.max(0, ...trap.backtrace.map((frame) => nameOf(frame.name).length));
-  const frames = trap.backtrace.map(
-    ({ name, function: index, offset }) =>
-      `  at ${nameOf(name).padEnd(width)}  function ${index}, offset 0x${offset.toString(16)}`,
-  );
+  const frames = frameLines(trap.backtrace);
   for (let at = 0, next = 0; at < frames.length; at = next) {
     while (next < frames.length && frames[next] === frames[at]) next++;
     lines.push(frames[at]!);
@@ -124,8 +221,36 @@ function describeTrap(trap: TrapSite, request: RunRequest, fuelUsed: bigint): st
   return `${lines.join("\n")}\n`;
 }
 
+/** A line for each frame, and for each function that was inlined there: name, place in the source, place in the module. */
+function frameLines(backtrace: TrapSite["backtrace"]): string[] {
+  const rows: (readonly [name: string, source: string, place: string])[] = [];
+  for (const { name, function: index, offset, sources = [] } of backtrace) {
+    for (const source of sources)
+      if (source.inlined !== undefined) rows.push([shortened(nameOf(source.inlined)), sourceText(source), "inlined"]);
+    rows.push([nameOf(name), sourceText(sources.at(-1)), `function ${index}, offset 0x${offset.toString(16)}`]);
+  }
+  const nameWidth = Math.min(MOST_NAME, Math.max(0, ...rows.map(([name]) => name.length)));
+  const sourceWidth = Math.max(0, ...rows.map(([, source]) => source.length));
+  return rows.map(([name, source, place]) => {
+    const middle = sourceWidth === 0 ? "" : `${source.padEnd(sourceWidth)}  `;
+    return `  at ${name.padEnd(nameWidth)}  ${middle}${place}`;
+  });
+}
+
+/** Characters of the column of names. The types in the name of an inlined function may take whole lines. */
+const MOST_NAME = 48;
+
+function shortened(name: string): string {
+  return name.length > MOST_NAME ? `${name.slice(0, MOST_NAME - 1)}…` : name;
+}
+
+function sourceText(place: SourcePlace | undefined): string {
+  if (place === undefined) return "";
+  return plain(`${place.file}:${place.line}${place.column === 0 ? "" : `:${place.column}`}`);
+}
+
 function nameOf(name: string | undefined): string {
-  return name === undefined ? "(no name)" : plain(name);
+  return name === undefined || name === "" ? "(no name)" : plain(name);
 }
 
 function hintOf(trap: TrapSite, request: RunRequest): string | undefined {

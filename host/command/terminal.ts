@@ -1,5 +1,6 @@
 /** The standard streams, used synchronously: what was written is out, in order, whatever happens next. */
 import { readSync, writeSync } from "node:fs";
+import { pause } from "../interrupt.ts";
 
 export const STDIN = 0;
 export const STDOUT = 1;
@@ -22,13 +23,13 @@ export function writeFully(fd: number, bytes: Uint8Array): void {
       pauseMs = 1;
     } catch (error) {
       if (errorCode(error) !== "EAGAIN") throw error;
-      pauseMs = pause(pauseMs);
+      pauseMs = doublePause(pauseMs);
     }
   }
 }
 
-/** Reads at least one byte into `into`, or answers 0 at the end. Waits as {@link writeFully} does. */
-export function readSome(fd: number, into: Uint8Array): number {
+/** Reads at least one byte into `into`, or answers 0 at the end. Waits as {@link writeFully} does, with `wait` if it is given. */
+export function readSome(fd: number, into: Uint8Array, wait: (ms: number) => number = doublePause): number {
   for (let pauseMs = 1; ; ) {
     try {
       return readSync(fd, into, 0, into.length, null);
@@ -37,13 +38,14 @@ export function readSome(fd: number, into: Uint8Array): number {
       // Windows reports the end of a pipe as an error.
       if (code === "EOF") return 0;
       if (code !== "EAGAIN") throw error;
-      pauseMs = pause(pauseMs);
+      pauseMs = wait(pauseMs);
     }
   }
 }
 
-function pause(ms: number): number {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+/** Waits so long, or until a stop is asked for, and answers how long to wait next. */
+export function doublePause(ms: number, interrupt?: Int32Array): number {
+  pause(ms, interrupt);
   return Math.min(2 * ms, LONGEST_PAUSE_MS);
 }
 

@@ -7,14 +7,18 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import type { Observer } from "../../syscalls/observe.ts";
 import { traceFilter, traceJsonLine, traceLine } from "../../syscalls/trace.ts";
 import type { ValueType } from "../../vm/bytecode/structure.ts";
+import { Stopped } from "../../vm/errors.ts";
 import { Module } from "../../vm/module.ts";
 import type { Trap } from "../../vm/trap.ts";
 import { type GuestOptions, type GuestResult, runGuest, useHostSha256 } from "../guest.ts";
+import { isStopRequested } from "../interrupt.ts";
+import { sourcePlaces } from "../source/places.ts";
 import { ExitCode, failureOf, usageError } from "./failure.ts";
-import { cannotWrite, openRecording, readRecording } from "./files.ts";
+import { cannotWrite, openRecording, readBeside, readRecording } from "./files.ts";
 import { parseInvocation, printValue } from "./guest-values.ts";
-import type { RunRequest, RunResult, TraceRequest, TrapSite } from "./run-messages.ts";
-import { isReaderGone, note, plain, readSome, STDERR, STDIN, STDOUT, writeFully } from "./terminal.ts";
+import type { RunRequest, RunResult, TraceRequest, TrapSite, WorkerStart } from "./run-messages.ts";
+import { openStdin } from "./stdin.ts";
+import { doublePause, isReaderGone, note, plain, readSome, STDERR, STDOUT, writeFully } from "./terminal.ts";
 
 const LINE_END = 10;
 /** Bytes from which on a module is hashed by Node.js. */
@@ -49,14 +53,15 @@ function writeLog(line: Uint8Array): void {
   writeStderr(whole);
 }
 
-function run(request: RunRequest, bytes: Uint8Array): RunResult {
+function run({ request, interrupt }: WorkerStart, bytes: Uint8Array): RunResult {
   let moduleDigest: string | undefined;
   try {
     const module = Module.decode(bytes);
     if (request.moduleDigest) moduleDigest = module.digest;
-    const { result, types } = request.replay === undefined ? runLive(request, module) : runReplay(request, module);
+    const live = request.replay === undefined;
+    const { result, types } = live ? runLive(request, module, interrupt) : runReplay(request, module, interrupt);
     printResults(types, result);
-    return { ...reply(result, request.module), ...(moduleDigest !== undefined && { moduleDigest }) };
+    return { ...reply(result, module, request.module), ...(moduleDigest !== undefined && { moduleDigest }) };
   } catch (error) {
     const failure = failureOf(error, request.module);
     const ended = { outcome: "error", exitCode: failure.exitCode, failure, fuelUsed: 0n, durationMs: 0 } as const;
@@ -65,9 +70,12 @@ function run(request: RunRequest, bytes: Uint8Array): RunResult {
 }
 
 /** What a run and its replay have in common. */
-function shared({ log, trace }: RunRequest, module: Module): GuestOptions {
+function shared({ log, trace, engine, profile }: RunRequest, module: Module, interrupt: Int32Array): GuestOptions {
   return {
     module,
+    profile,
+    ...(!profile && { engine }),
+    interrupt,
     stdout: writeStdout,
     stderr: writeStderr,
     ...(log && { log: writeLog }),
@@ -85,31 +93,42 @@ interface Run {
   readonly types: readonly ValueType[];
 }
 
-function runLive(request: RunRequest, module: Module): Run {
+/** Standard input; the guest does not wait there longer than until it is to stop. */
+function inputUntilStopped(interrupt: Int32Array): (into: Uint8Array) => number {
+  let fd: number | undefined;
+  const wait = (ms: number): number => {
+    const next = doublePause(ms, interrupt);
+    if (isStopRequested(interrupt)) throw new Stopped();
+    return next;
+  };
+  return (into) => {
+    fd ??= openStdin();
+    return readSome(fd, into, wait);
+  };
+}
+
+function runLive(request: RunRequest, module: Module, interrupt: Int32Array): Run {
   const { grants, args, limits, fuel, stateDigest, record } = request;
   const invoke = request.invoke === undefined ? undefined : parseInvocation(module, request.invoke);
   const result = runGuest({
-    ...shared(request, module),
+    ...shared(request, module, interrupt),
     args,
     grants,
     limits,
     stateDigest,
     note: tell,
-    ...(grants.stdin === undefined && { stdin: request.stdin ? (into) => readSome(STDIN, into) : new Uint8Array(0) }),
+    ...(grants.stdin === undefined && { stdin: request.stdin ? inputUntilStopped(interrupt) : new Uint8Array(0) }),
     ...(fuel !== undefined && { fuel }),
     ...(invoke !== undefined && { invoke }),
     ...(record !== undefined && { record: (piece) => writeFully(record, piece) }),
   });
-  for (const { host } of grants.tmp ?? [])
-    if (host !== undefined && result.trap !== undefined)
-      tell(`${host}: nothing was copied back, because the guest did not end by itself`);
   return { result, types: invoke?.type.results ?? [] };
 }
 
-function runReplay(request: RunRequest, module: Module): Run {
+function runReplay(request: RunRequest, module: Module, interrupt: Int32Array): Run {
   const fd = openRecording(request.replay!);
   try {
-    const result = runGuest({ ...shared(request, module), replay: (into) => readRecording(fd, into) });
+    const result = runGuest({ ...shared(request, module, interrupt), replay: (into) => readRecording(fd, into) });
     const invoked = module.exports.find(({ name }) => name === result.invoked)?.type;
     return { result, types: invoked?.kind === "function" ? invoked.type.results : [] };
   } finally {
@@ -151,22 +170,31 @@ function printResults(types: readonly ValueType[], { results }: GuestResult): vo
 }
 
 /** The result as a message. */
-function reply(result: GuestResult, module: string): RunResult {
-  const { outcome, fuelUsed, durationMs, stateDigest, trap } = result;
-  const failure = result.error === undefined ? undefined : failureOf(result.error, module);
+function reply(result: GuestResult, module: Module, path: string): RunResult {
+  const { outcome, fuelUsed, durationMs, stateDigest, trap, engine, profile } = result;
+  const failure = result.error === undefined ? undefined : failureOf(result.error, path);
   return {
     outcome,
     exitCode: failure?.exitCode ?? result.exitCode,
     fuelUsed,
     durationMs,
     openLine,
-    ...(trap !== undefined && { trap: siteOf(trap) }),
+    ...(engine !== undefined && { engine }),
+    ...(trap !== undefined && { trap: siteOf(trap, module, path) }),
     ...(failure !== undefined && { failure }),
     ...(stateDigest !== undefined && { stateDigest }),
+    ...(profile !== undefined && { profile }),
   };
 }
 
-function siteOf({ code, reason: name, message, function: index, offset, backtrace }: Trap): TrapSite {
+function siteOf(trap: Trap, { structure }: Module, path: string): TrapSite {
+  const { code, reason: name, message, function: index, offset } = trap;
+  const offsets = trap.backtrace.map((frame) => frame.offset);
+  const places = sourcePlaces(structure, offsets, (map) => readBeside(path, map));
+  const backtrace = trap.backtrace.map((frame) => {
+    const sources = places.get(frame.offset);
+    return sources === undefined ? frame : { ...frame, sources };
+  });
   return { code, name, message, function: index, offset, backtrace };
 }
 
@@ -176,10 +204,12 @@ function receiveModule(port: MessagePort): Promise<Uint8Array> | Uint8Array {
   return early !== undefined ? early.message : new Promise((resolve) => port.once("message", resolve));
 }
 
-async function answer(port: MessagePort, request: RunRequest): Promise<void> {
+async function answer(port: MessagePort, start: WorkerStart): Promise<void> {
+  const { request } = start;
   const bytes = await receiveModule(port);
   if (request.moduleDigest && bytes.length > LARGE_MODULE) useHostSha256();
-  port.postMessage(run(request, bytes));
+  const result = run(start, bytes);
+  port.postMessage(start.code === undefined ? result : { ...result, code: start.code() });
 }
 
 void answer(parentPort!, workerData);

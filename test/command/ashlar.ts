@@ -11,6 +11,8 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 const command = join(root, "dist/ashlar.js");
 /** Folder in which the command runs. */
 export const scratch = mkdtempSync(join(tmpdir(), "ashlar-command-"));
+/** The folder of its cache, made by the first run. */
+export const cache = join(scratch, "cache");
 t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
 
 export interface Ended {
@@ -23,15 +25,16 @@ export interface Given {
   readonly input?: string | Uint8Array;
   readonly env?: NodeJS.ProcessEnv;
   readonly node?: readonly string[];
-  /** Instead of a pipe. */
+  /** Instead of pipes. */
+  readonly stdin?: number;
   readonly stdout?: number;
 }
 
 export function start(args: readonly string[], given: Given = {}): ChildProcess {
   const options: SpawnOptions = {
     cwd: scratch,
-    env: { ...process.env, NO_COLOR: "", FORCE_COLOR: "", NODE_OPTIONS: "", ...given.env },
-    stdio: ["pipe", given.stdout ?? "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "", FORCE_COLOR: "", NODE_OPTIONS: "", ASHLAR_CACHE: cache, ...given.env },
+    stdio: [given.stdin ?? "pipe", given.stdout ?? "pipe", "pipe"],
   };
   return spawn(process.execPath, [...(given.node ?? []), command, ...args], options);
 }

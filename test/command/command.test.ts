@@ -102,7 +102,7 @@ t.test("[CLI-REPORT-1] the report of each outcome", async (t) => {
     error: null,
     fuelUsed: 7,
     fuelLimit: null,
-    engine: "reference",
+    engine: "compiled",
     module: { path: "tool.wasm", digest },
     durationMs: Number,
     stateDigest: /^[0-9a-f]{64}$/,
@@ -136,7 +136,7 @@ t.test("[CLI-REPORT-2] a report file is emptied first, and must be writable", as
   const path = join(scratch, "report.json");
   writeFileSync(path, "of an earlier run");
   const child = start(["run", "tool.wasm", "--invoke", "talk_and_loop", "--report", path]);
-  child.stdout!.once("data", () => child.kill("SIGINT"));
+  child.stdout!.once("data", () => child.kill("SIGKILL"));
   await new Promise((resolve) => child.on("close", resolve));
   t.equal(readFileSync(path, "utf8"), "");
   t.match(await tool("exit(3)", ["--report", path]), { code: 3, stdout: "", stderr: "" });
