@@ -55,6 +55,9 @@ export const WINDOW_FLAG = 0x1_0000;
 const STALE_FLAG = 0x2_0000;
 const KIND_MASK = 0xffff;
 
+/** Header and slot 0 of heaps that nobody has used. */
+const NO_WORDS = new Int32Array((HEADER_BYTES + ENTRY_BYTES) / 4);
+
 /** In place of an instance's number: the host, which may use every window over a memory. */
 export const EVERYBODY = -1;
 
@@ -79,7 +82,7 @@ export class Heap {
   readonly #allocator: Allocator;
   #memory: WebAssembly.Memory | undefined;
   // Views of the whole memory; until there is one, an all-zero table with nothing but slot 0.
-  #words = new Int32Array((HEADER_BYTES + ENTRY_BYTES) / 4);
+  #words = NO_WORDS;
   #bytes: Uint8Array = new Uint8Array(0);
   /** Slots ever used, slot 0 included. */
   #slots = 1;
@@ -252,6 +255,7 @@ export class Heap {
 
   /** The memory as words, or its header while there is none; another array after each growth. */
   get words(): Int32Array {
+    if (this.#words === NO_WORDS) this.#words = new Int32Array(NO_WORDS.length);
     return this.#words;
   }
 

@@ -46,7 +46,7 @@ export class CompiledExecution implements Execution {
   #step = 0n;
   #lastLook = 0n;
   /** Number of the instance that called last, for code that several may call. */
-  readonly #caller = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
+  #caller: WebAssembly.Global | undefined;
   readonly #depth: WebAssembly.Global;
   #granted: bigint;
   #unlimited: boolean;
@@ -267,7 +267,7 @@ export class CompiledExecution implements Execution {
 
   /** Number of the instance that calls a host function which other instances can call, too. */
   callerNumber(): number {
-    return this.#caller.value as number;
+    return this.#caller?.value as number;
   }
 
   /** Callers look at the signal from now on. */
@@ -319,6 +319,7 @@ export class CompiledExecution implements Execution {
       case "depth":
         return this.#depth;
       case "caller":
+        this.#caller ??= new WebAssembly.Global({ value: "i32", mutable: true }, 0);
         return this.#caller;
       case "instance":
         return new WebAssembly.Global({ value: "i32" }, instance.number);
