@@ -2,7 +2,20 @@
 import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 import { PROFILE_FRAMES, type ProfileRow } from "../../vm/fuel-profile.ts";
-import { type HostFunction, type Imports, Instance, Module, Store, Trap } from "../../vm/index.ts";
+import { type HostFunction, type Imports, Instance, Module, Store, Trap, TrapCode } from "../../vm/index.ts";
+import { Random } from "./random.ts";
+import {
+  instantiate,
+  invoke,
+  modulesOf,
+  planOf,
+  showAll,
+  showTrap,
+  stateOf,
+  subjectOf,
+  type World,
+  worldOf,
+} from "./subject.ts";
 
 async function module(wat: string): Promise<Module> {
   return Module.decode(await loadWat(wat));
@@ -217,6 +230,65 @@ t.test("[PROFILE-FUEL-2] a profile changes nothing, and needs a store of its own
   t.equal(restored.fuelUsed, instance.fuelUsed);
   t.equal(restored.stateDigest(), instance.stateDigest());
 });
+
+t.test(
+  "[PROFILE-FUEL-2] generated modules do the same with a profile, and the profile has all that they charge",
+  (t) => {
+    const tally = { calls: 0, traps: 0, outOfFuel: 0, deep: 0, beyond: 0n };
+    for (let seed = 0; seed < 120; seed++) {
+      const subject = subjectOf(`seed ${seed}`, modulesOf(seed));
+      const plan = planOf(subject, new Random(seed), 2);
+      const fuel = seed % 3 === 0 ? 200n : 20_000n;
+      const [plain, profiled] = [false, true].map((profile) => {
+        const world = worldOf(subject);
+        const limits = { heapObjects: 200, heapBytes: 1 << 20, depth: seed % 5 === 0 ? 100 : 2000 };
+        return { world, store: new Store({ ...world.options, limits, profile, fuel, engine: "reference" }) };
+      });
+      /** What the profile has of charges that a trap took back. */
+      let beyond = 0n;
+      const act = (what: string, run: (store: Store, world: World) => string): boolean => {
+        const ended = [plain!, profiled!].map(({ store, world }) => {
+          try {
+            return { text: run(store, world), code: 0 };
+          } catch (error) {
+            if (!(error instanceof Trap)) return { text: String(error), code: 0 };
+            return { text: `${showTrap(error)} after ${error.fuel}`, code: error.code };
+          }
+        });
+        const [one, other] = ended;
+        if (one!.text !== other!.text || plain!.store.fuelUsed !== profiled!.store.fuelUsed)
+          t.fail(`seed ${seed}, ${what}: ${one!.text} | ${other!.text}`);
+        const rows = profiled!.store.profile!.rows();
+        const more = sum(rows) - profiled!.store.fuelUsed - beyond;
+        const takesBack = other!.code !== 0 && other!.code !== TrapCode.OutOfFuel;
+        if (more !== 0n && !(takesBack && more > 0n)) t.fail(`seed ${seed}, ${what}: ${more} units too many`);
+        if (rows.some(({ fuel }) => fuel < 0)) t.fail(`seed ${seed}, ${what}: a stack that gives fuel back`);
+        beyond += more;
+        tally.calls++;
+        if (takesBack) tally.traps++;
+        if (other!.code === TrapCode.OutOfFuel) tally.outOfFuel++;
+        if (rows.some(({ depth }) => depth > 3)) tally.deep++;
+        return other!.text !== "" && one!.code !== TrapCode.OutOfFuel;
+      };
+      const whole = act("instantiation", (store, world) => {
+        instantiate(subject, store, world);
+        return "done";
+      });
+      if (whole && plain!.store.instances.length === subject.parts.length)
+        plan.every((call, k) => act(`call ${k}`, (store) => showAll(call.entry.results, invoke(store, call))));
+      if (plain!.store.instances.length > 0)
+        t.equal(stateOf(profiled!.store), stateOf(plain!.store), `the state of seed ${seed}`);
+      tally.beyond += beyond;
+    }
+    t.ok(tally.calls > 500 && tally.traps > 50 && tally.outOfFuel > 20 && tally.deep > 50, JSON.stringify(tally, text));
+    t.ok(tally.beyond > 100n, `${tally.beyond} units taken back`);
+    t.end();
+  },
+);
+
+function text(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
 
 t.test("[PROFILE-FUEL-1, PROFILE-FUEL-3] instances of a store, hosts called directly, and names", async (t) => {
   const store = new Store({ profile: true });
