@@ -30,6 +30,17 @@ function sum(rows: readonly ProfileRow[]): bigint {
   return rows.reduce((total, { fuel }) => total + BigInt(fuel), 0n);
 }
 
+/** Name of the trap that `run` ends with. */
+function reasonOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Trap) return error.reason;
+    throw error;
+  }
+  return "none";
+}
+
 const PRICE: HostFunction = {
   type: { params: ["i32"], results: [] },
   fuel: { base: 100, perByte: 1, lengthArgument: 0 },
@@ -186,7 +197,7 @@ t.test("[PROFILE-FUEL-2] what a trap takes back is in the profile", async (t) =>
     store: one.store,
     invoke: () => one.invoke("trap"),
   }))) {
-    t.throws(invoke, { reason: "Unreachable" });
+    t.equal(reasonOf(invoke), "Unreachable");
     // Up to the call of the host: segments, start, trap, leaf, trap2, fs.read.
     t.equal(store.fuelUsed, 4n + 2n + 3n + 14n + 5n + 100n);
   }
@@ -203,7 +214,7 @@ t.test("[PROFILE-FUEL-2] what a trap takes back is in the profile", async (t) =>
   t.equal(sum(profile!.rows()), guest.fuelUsed + 14n);
   // Depth that does not suffice is the caller's charge.
   const shallow = guest.module.instantiate({ imports: IMPORTS, profile: true, limits: { depth: 40 } });
-  t.throws(() => shallow.invoke("deep", [100]), { reason: "StackExhausted" });
+  t.equal(reasonOf(() => shallow.invoke("deep", [100])), "StackExhausted");
   const rows = shallow.store.profile!.rows().filter(({ name }) => name === "deep");
   t.equal(rows.length, Math.floor(40 / (8 + 1 + 2)));
   const fuels = rows.map(({ fuel }) => fuel);
