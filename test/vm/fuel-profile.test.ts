@@ -214,7 +214,10 @@ t.test("[PROFILE-FUEL-2] what a trap takes back is in the profile", async (t) =>
   t.equal(sum(profile!.rows()), guest.fuelUsed + 14n);
   // Depth that does not suffice is the caller's charge.
   const shallow = guest.module.instantiate({ imports: IMPORTS, profile: true, limits: { depth: 40 } });
-  t.equal(reasonOf(() => shallow.invoke("deep", [100])), "StackExhausted");
+  t.equal(
+    reasonOf(() => shallow.invoke("deep", [100])),
+    "StackExhausted",
+  );
   const rows = shallow.store.profile!.rows().filter(({ name }) => name === "deep");
   t.equal(rows.length, Math.floor(40 / (8 + 1 + 2)));
   const fuels = rows.map(({ fuel }) => fuel);
