@@ -10,6 +10,7 @@ import { OPCODES, opcodeIndex } from "../../vm/bytecode/opcodes.ts";
 import { Writer } from "../../vm/bytecode/writer.ts";
 import { Module, TrapCode } from "../../vm/index.ts";
 import { check, checkSeed, newTally, shrink } from "./differential.ts";
+import { SAVED } from "./fuzz.ts";
 import { generate } from "./generate.ts";
 import { Random } from "./random.ts";
 import { planOf, subjectOfBytes, useHostSha256 } from "./subject.ts";
@@ -57,8 +58,10 @@ t.test(
 
 t.test("modules that failed once do not fail again [VM-EXEC-1, VM-FUEL-6, VM-STEP-1, VM-SNAPSHOT-1]", async (t) => {
   const names = readdirSync(FIXTURES)
-    .filter((file) => file.endsWith(".wat") && !file.endsWith(".link.wat"))
-    .map((file) => file.slice(0, -4));
+    .filter((file) => file.endsWith(".wat") && !/\.link\d?\.wat$/.test(file))
+    .map((file) => file.slice(0, -4))
+    // What the fuzzer wrote may import what V8 has no match for; `fuzz.test.ts` runs it.
+    .filter((name) => !readFileSync(new URL(`${name}.wat`, FIXTURES), "utf8").startsWith(SAVED));
   t.ok(names.length > 0);
   for (const name of names) {
     const files = readdirSync(FIXTURES).filter((file) => file === `${name}.wat` || file === `${name}.link.wat`);
