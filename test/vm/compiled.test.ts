@@ -70,6 +70,22 @@ t.test("[VM-ENGINE-2] what pauses needs the reference engine", async (t) => {
   t.same(fib.invoke("fib", [7]), [13]);
 });
 
+t.test("[VM-ENGINE-2] what V8 does not take", async (t) => {
+  const fib = await module(FIB);
+  const { Module: Native } = WebAssembly;
+  try {
+    WebAssembly.Module = class {
+      constructor() {
+        throw new WebAssembly.CompileError("too large");
+      }
+    } as never;
+    t.throws(() => fib.instantiate({ engine: "compiled" }), { code: "VM-ENGINE", message: /too large/ });
+  } finally {
+    WebAssembly.Module = Native;
+  }
+  t.same(fib.instantiate({ engine: "compiled" }).invoke("fib", [10]), [55]);
+});
+
 t.test("[VM-ENGINE-3] out of fuel is the end of the store", async (t) => {
   const fib = await module(FIB);
   const [reference, other] = (["reference", "compiled"] as const).map((engine) => {
@@ -180,6 +196,42 @@ t.test("[VM-ENGINE-5] a host's stack that is too small is no trap", async (t) =>
     t.fail("it does not return");
   } catch (error) {
     t.equal(error, foreign, "what a host function throws is not taken for a trap of V8");
+  }
+});
+
+t.test("[VM-DEPTH-1] at the default limit StackExhausted comes before the host's stack ends", async (t) => {
+  const list = (count: number, text: (k: number) => string): string =>
+    Array.from({ length: count }, (_, k) => text(k)).join(" ");
+  // Everything is live across the call, in registers as long as there are some.
+  const recursive = (params: number, locals: number): string => `(module (import "h" "f" (func $f)) (memory 1)
+    (func $d ${list(params, () => "(param i64)")} ${list(locals, () => "(local f64)")}
+      ${list(locals, (k) => `(local.set ${params + k} (f64.load (i32.const ${8 * k})))`)} (call $f)
+      (call $d ${list(params, (k) => `(local.get ${k})`)})
+      ${list(locals, (k) => `(f64.store (i32.const ${8 * k}) (local.get ${params + k}))`)}
+      ${list(params, (k) => `(i64.store (i32.const ${8 * k}) (local.get ${k}))`)})
+    (func (export "go") (call $d ${list(params, () => "(i64.const 1)")})))`;
+  const operands = `(module (import "h" "f" (func $f)) (memory 1) (func $d (result i64) (call $f)
+    ${list(300, (k) => `(i64.load (i32.const ${8 * k}))`)} (call $d) ${list(300, () => "i64.add")})
+    (func (export "go") (drop (call $d))))`;
+  const guests = [
+    [0, 0],
+    [1, 0],
+    [16, 0],
+    [998, 0],
+    [0, 16],
+    [0, 1000],
+  ].map(([params, locals]) => recursive(params!, locals!));
+  for (const [k, wat] of [...guests, operands].entries()) {
+    let calls = 0;
+    const f = host(NOTHING, () => {
+      calls++;
+    });
+    const guest = await compiled(wat, { imports: { h: { f } } });
+    // Cold, and in the code that V8 has optimised.
+    const reasons = Array.from({ length: 40 }, () => trapOf(() => guest.invoke("go")).reason);
+    t.same(new Set(reasons), new Set(["StackExhausted"]), `guest ${k}`);
+    t.equal(calls % 40, 0, "always as deep");
+    t.ok(calls > 0);
   }
 });
 

@@ -2,6 +2,7 @@
 
 import { Writer } from "../bytecode/writer.ts";
 import { type Linkage, type Rewritten, rewrite } from "../compiler/rewrite.ts";
+import { UsageError } from "../errors.ts";
 import { hostMemory } from "../memory.ts";
 import type { Module } from "../module.ts";
 import { linkageKey } from "./linkage.ts";
@@ -46,7 +47,7 @@ function compile(code: Rewritten, number: number, shares: boolean): Image {
   return { number, code, native, imports, shares };
 }
 
-/** Compiles a module under the name that its frames show. */
+/** Compiles a module under the name that its frames show. Throws VM-HOST-MEMORY, or VM-ENGINE when it is over a limit of V8. */
 export function compileNamed(bytes: Uint8Array, number: number): WebAssembly.Module {
   const writer = new Writer(bytes.length + 64);
   writer.copy(bytes);
@@ -58,5 +59,10 @@ export function compileNamed(bytes: Uint8Array, number: number): WebAssembly.Mod
   writer.name(imageName(number));
   writer.endSized(subsection);
   writer.endSized(section);
-  return hostMemory(() => new WebAssembly.Module(writer.written));
+  try {
+    return hostMemory(() => new WebAssembly.Module(writer.written));
+  } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError)) throw error;
+    throw new UsageError("VM-ENGINE", `V8 does not take the compiled module: ${error.message}`);
+  }
 }
