@@ -279,7 +279,7 @@ async function measurePair(kernel: Kernel): Promise<Pair> {
   };
   // Both become hot, and the threads that optimise come to rest.
   for (let turn = 0; turn < 3; turn++) {
-    interleaved(3, [v8, compiled]);
+    interleaved(2, [v8, compiled]);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const [v8Ms, compiledMs] = interleaved(15, [v8, compiled]) as [number, number];
