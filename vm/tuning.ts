@@ -12,5 +12,5 @@ export const INTERRUPTED_FUEL_SLICE: bigint = 1n << 24n;
 /** `fuel`: after so much compiled code looks around at its next loop, in a millisecond or so. Tests make it little. */
 export const LOOK: { fuel: bigint } = { fuel: 1n << 20n };
 
-/** Frames of the engine's own that may stand between those of a backtrace. */
-export const SPARE_FRAMES = 64;
+/** Frames that may stand between and inside those of a backtrace: the engine's own, and a host function's. */
+export const SPARE_FRAMES = 192;

@@ -26,11 +26,11 @@ declare namespace WebAssembly {
     value: any;
   }
   class Table {
-    constructor(descriptor: { element: "anyfunc" | "externref"; initial: number; maximum?: number });
+    constructor(descriptor: { element: "anyfunc" | "externref"; initial: number; maximum?: number }, value?: unknown);
     readonly length: number;
     get(index: number): unknown;
     set(index: number, value: unknown): void;
-    grow(delta: number): number;
+    grow(delta: number, value?: unknown): number;
   }
   class CompileError extends Error {}
   class LinkError extends Error {}

@@ -5,6 +5,7 @@
 import type { GlobalType, ValueType } from "../bytecode/structure.ts";
 import { UsageError } from "../errors.ts";
 import type { NativeCell, NativeElements } from "../execution.ts";
+import { hostMemory } from "../memory.ts";
 
 export type NativeFunction = (...args: never[]) => unknown;
 
@@ -147,8 +148,8 @@ export class NativeTable implements NativeElements {
   constructor(references: References, element: "funcref" | "externref", initial: number, maximum: number) {
     this.#references = references;
     this.#element = element;
-    this.table = new WebAssembly.Table({ element: nativeType(element) as "anyfunc", initial, maximum });
-    if (element === "externref") for (let k = 0; k < initial; k++) this.table.set(k, null);
+    const descriptor = { element: nativeType(element) as "anyfunc", initial, maximum };
+    this.table = hostMemory(() => new WebAssembly.Table(descriptor, null));
   }
 
   get length(): number {
@@ -164,8 +165,6 @@ export class NativeTable implements NativeElements {
   }
 
   grow(delta: number, element: number): number {
-    const before = this.table.grow(delta);
-    for (let k = before; k < before + delta; k++) this.set(k, element);
-    return before;
+    return hostMemory(() => this.table.grow(delta, this.#references.fromNumber(this.#element, element)));
   }
 }
