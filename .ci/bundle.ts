@@ -65,7 +65,7 @@ const require = requireOf(import.meta.url);`,
 
 await build({
   ...command,
-  entryPoints: ["dis", "help", "inspect", "new", "profile", "version"]
+  entryPoints: ["dis", "help", "inspect", "new", "profile", "trap-text", "version"]
     .map((name) => `host/command/${name}.ts`)
     .concat("host/wat.ts", "host/grants.ts", "syscalls/replay.ts"),
   entryNames: "[name]",

@@ -3,6 +3,7 @@
  * PROFILE-PAGE-1). Names of a guest reach the document as JSON and as text nodes only.
  */
 import type { ProfileRow } from "../../vm/fuel-profile.ts";
+import { readableName } from "./rust-names.ts";
 import { plain } from "./terminal.ts";
 
 /** The page, in pieces. The same rows and module give the same bytes. */
@@ -30,7 +31,7 @@ ${BODY}<script type="application/json" id="data">
   yield '],\n"names":[';
   separator = "\n";
   for (const name of numbers.keys()) {
-    yield separator + JSON.stringify(plain(name)).replaceAll("<", "\\u003c");
+    yield separator + JSON.stringify(plain(readableName(name))).replaceAll("<", "\\u003c");
     separator = ",\n";
   }
   yield `]}

@@ -2,6 +2,7 @@
 import type { ProfileRow } from "../../vm/fuel-profile.ts";
 import { cannotWrite } from "./files.ts";
 import { profilePage } from "./profile-page.ts";
+import { readableName } from "./rust-names.ts";
 import { plain, writeFully } from "./terminal.ts";
 
 /** Characters gathered before they are written. */
@@ -37,7 +38,7 @@ export function* foldedStacks(rows: readonly ProfileRow[]): Generator<string> {
   const stack: string[] = [];
   for (const { depth, name, fuel } of rows) {
     stack.length = depth - 1;
-    stack.push(plain(name).replaceAll(";", "\\u{3b}"));
+    stack.push(plain(readableName(name)).replaceAll(";", "\\u{3b}"));
     if (fuel > 0) yield `${stack.join(";")} ${fuel}\n`;
   }
 }

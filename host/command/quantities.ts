@@ -21,3 +21,8 @@ export function parseSize(option: string, text: string, mostGiB: number): number
     );
   return bytes;
 }
+
+/** A number for a person: `1,234,567`. */
+export function grouped(count: bigint): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}

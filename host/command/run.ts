@@ -1,15 +1,15 @@
 /** `ashlar run`, on the main thread: starts the worker, reads the module meanwhile, tells how the guest ended. */
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { createInterrupt } from "../interrupt.ts";
-import type { SourcePlace } from "../source/places.ts";
 import type { Arguments, Context } from "./arguments.ts";
 import { entryName, openCache } from "./cache.ts";
 import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
 import { readModule } from "./module-file.ts";
 import type { ProfileFile } from "./profile.ts";
+import { grouped } from "./quantities.ts";
 import { openReport, writeReport } from "./report.ts";
 import { MOST_DEPTH, openProfiles, openRequest, requestOf, timeoutOf } from "./request.ts";
-import type { RunRequest, RunResult, TrapSite, WorkerStart } from "./run-messages.ts";
+import type { RunRequest, RunResult, WorkerStart } from "./run-messages.ts";
 import { dieBy, STOP_CODES, type Stops, watchStops } from "./stop.ts";
 import { DIM_STYLE, ERROR_STYLE, errorCode, isReaderGone, note, plain, styled } from "./terminal.ts";
 
@@ -37,7 +37,7 @@ export async function run(args: Arguments, context: Context): Promise<number> {
   } catch (error) {
     result = failed(failureOf(error, request.module));
   }
-  tell(request, result, args.options.has("summary"));
+  await tell(request, result, args.options.has("summary"));
   if (report !== undefined) {
     try {
       writeReport(report, request, result);
@@ -181,9 +181,12 @@ function failed(failure: Failure): RunResult {
 }
 
 /** Says on stderr how it ended, unless all is well. */
-function tell(request: RunRequest, result: RunResult, summary: boolean): void {
+async function tell(request: RunRequest, result: RunResult, summary: boolean): Promise<void> {
   if (result.failure !== undefined) note(describeFailure(result.failure));
-  if (result.trap !== undefined) note(describeTrap(result.trap, request, result.fuelUsed ?? 0n));
+  if (result.trap !== undefined) {
+    const { describeTrap } = await import("./trap-text.ts");
+    note(describeTrap(result.trap, request, result.fuelUsed ?? 0n));
+  }
   if (result.outcome === "stopped") note(`${styled(ERROR_STYLE, "stopped:")} ${STOPPED[result.exitCode]}\n`);
   if (result.trap !== undefined || result.outcome === "stopped")
     for (const { host } of request.grants.tmp ?? [])
@@ -202,68 +205,3 @@ const STOPPED: { readonly [code: number]: string } = {
   [ExitCode.INTERRUPT]: "interrupted",
   [ExitCode.TERMINATED]: "terminated",
 };
-
-function grouped(count: bigint): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-function describeTrap(trap: TrapSite, request: RunRequest, fuelUsed: bigint): string {
-  const lines = [`${styled(ERROR_STYLE, "trap:")} ${plain(trap.message)} [${trap.name}]`];
-  const frames = frameLines(trap.backtrace);
-  for (let at = 0, next = 0; at < frames.length; at = next) {
-    while (next < frames.length && frames[next] === frames[at]) next++;
-    lines.push(frames[at]!);
-    if (next - at > 1) lines.push(`     ${next - at - 1} more times`);
-  }
-  lines.push(styled(DIM_STYLE, `  in ${plain(request.module)}, after ${grouped(fuelUsed)} units of fuel`));
-  const hint = hintOf(trap, request);
-  if (hint !== undefined) lines.push(`  ${hint}`);
-  return `${lines.join("\n")}\n`;
-}
-
-/** A line for each frame, and for each function that was inlined there: name, place in the source, place in the module. */
-function frameLines(backtrace: TrapSite["backtrace"]): string[] {
-  const rows: (readonly [name: string, source: string, place: string])[] = [];
-  for (const { name, function: index, offset, sources = [] } of backtrace) {
-    for (const source of sources)
-      if (source.inlined !== undefined) rows.push([shortened(nameOf(source.inlined)), sourceText(source), "inlined"]);
-    rows.push([nameOf(name), sourceText(sources.at(-1)), `function ${index}, offset 0x${offset.toString(16)}`]);
-  }
-  const nameWidth = Math.min(MOST_NAME, Math.max(0, ...rows.map(([name]) => name.length)));
-  const sourceWidth = Math.max(0, ...rows.map(([, source]) => source.length));
-  return rows.map(([name, source, place]) => {
-    const middle = sourceWidth === 0 ? "" : `${source.padEnd(sourceWidth)}  `;
-    return `  at ${name.padEnd(nameWidth)}  ${middle}${place}`;
-  });
-}
-
-/** Characters of the column of names. The types in the name of an inlined function may take whole lines. */
-const MOST_NAME = 48;
-
-function shortened(name: string): string {
-  return name.length > MOST_NAME ? `${name.slice(0, MOST_NAME - 1)}…` : name;
-}
-
-function sourceText(place: SourcePlace | undefined): string {
-  if (place === undefined) return "";
-  return plain(`${place.file}:${place.line}${place.column === 0 ? "" : `:${place.column}`}`);
-}
-
-function nameOf(name: string | undefined): string {
-  return name === undefined || name === "" ? "(no name)" : plain(name);
-}
-
-function hintOf(trap: TrapSite, request: RunRequest): string | undefined {
-  switch (trap.name) {
-    case "OutOfFuel":
-      return `The limit was ${grouped(request.fuel ?? 0n)}; --fuel sets it.`;
-    case "StackExhausted":
-      return `The limit was ${grouped(BigInt(request.limits.depth))} slots; --max-depth sets it.`;
-    case "MissingCapability":
-      return trap.message.includes('"fs"')
-        ? "Grant a folder with --dir HOST::GUEST, with :ro to read only, or with --tmp GUEST one in memory."
-        : undefined;
-    default:
-      return undefined;
-  }
-}

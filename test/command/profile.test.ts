@@ -5,9 +5,13 @@ import { runInNewContext } from "node:vm";
 import t from "tap";
 import { foldedStacks } from "../../host/command/profile.ts";
 import { profilePage } from "../../host/command/profile-page.ts";
+import type { RunRequest } from "../../host/command/run-messages.ts";
+import { readableName } from "../../host/command/rust-names.ts";
+import { describeTrap } from "../../host/command/trap-text.ts";
 import { runGuest } from "../../host/guest.ts";
 import { loadWat } from "../../host/wat.ts";
 import type { ProfileRow } from "../../vm/fuel-profile.ts";
+import { Random } from "../vm/random.ts";
 import { ashlar, firstLine, scratch, wat } from "./ashlar.ts";
 import { TOOL } from "./tool.ts";
 
@@ -274,6 +278,122 @@ t.test("[PROFILE-PAGE-1] names stay text, nothing is fetched, and an empty profi
   t.equal(empty.byId("total").textContent, "0 units of fuel.");
   const deep = open(pageOf(Array.from({ length: 256 }, (_, k) => row(k + 1, `f${k}`, 1))));
   t.equal(deep.shown().length, 257);
+  t.end();
+});
+
+// ---- names of Rust
+
+/** As llvm-cxxfilt has them. */
+const MANGLED: readonly (readonly [mangled: string, name: string])[] = [
+  ["_RINvCs2OpA4fNwd7R_1r4takeFUKCPhOxEuEB2_", 'r::take::<unsafe extern "C" fn(*const u8, *mut i64)>'],
+  [
+    "_RINvCs2OpA4fNwd7R_1r4takeFG_hRL0_eEINtNtCsgEmfK2I1SDS_4core6option6OptioncEEB2_",
+    "r::take::<for<'a> fn(u8, &'a str) -> core::option::Option<char>>",
+  ],
+  [
+    "_RINvCs2OpA4fNwd7R_1r4takeINtNtCslNYArtu3iFV_5alloc5boxed3BoxDG_INtNtNtCsgEmfK2I1SDS_4core3ops8function2FnTRL0_hEEp6OutputRL0_hNtNtB16_6marker4SendEL_EEB2_",
+    "r::take::<alloc::boxed::Box<dyn for<'a> core::ops::function::Fn<(&'a u8,), Output = &'a u8> + core::marker::Send>>",
+  ],
+  ["_RINvCs2OpA4fNwd7R_1r4takeAsj2_EB2_", "r::take::<[i16; 2]>"],
+  ["_RINvCs2OpA4fNwd7R_1r4takeOmEB2_", "r::take::<*mut u32>"],
+  ["_RINvCs2OpA4fNwd7R_1r4takeThEEB2_", "r::take::<(u8,)>"],
+  [
+    "_RINvCs2OpA4fNwd7R_1r5applyNCNvMs_B2_INtB2_6SquarehKj3_E3own0EB2_",
+    "r::apply::<<r::Square<u8, 3>>::own::{closure#0}>",
+  ],
+  [
+    "_RNSNvYNCINvNtNtCsjrHSEGnQ3l9_3std6thread9lifecycle15spawn_uncheckedNCNvCs2OpA4fNwd7R_1r3runs1_0uEs_0INtNtNtCsgEmfK2I1SDS_4core3ops8function6FnOnceuE9call_once6vtableB17_",
+    "<std::thread::lifecycle::spawn_unchecked<r::run::{closure#3}, ()>::{closure#1} as core::ops::function::FnOnce<()>>::call_once::{shim:vtable#0}",
+  ],
+  ["_RNvXCs2OpA4fNwd7R_1rINtB2_6SquarehKj3_ENtB2_5Shape4areaB2_", "<r::Square<u8, 3> as r::Shape>::area"],
+  [
+    "_RNvYINtNvNtCsjrHSEGnQ3l9_3std2io17default_write_fmt7AdapterNtNtNtNtB9_3sys5stdio4unix6StderrENtNtCsgEmfK2I1SDS_4core3fmt5Write10write_charCs2OpA4fNwd7R_1r",
+    "<std::io::default_write_fmt::Adapter<std::sys::stdio::unix::Stderr> as core::fmt::Write>::write_char",
+  ],
+  [
+    "_RNvMs0_NtNtCsjrHSEGnQ3l9_3std6thread11join_handleINtB5_10JoinHandleuE4joinCs2OpA4fNwd7R_1r",
+    "<std::thread::join_handle::JoinHandle<()>>::join",
+  ],
+  [
+    "_RINvMNtCsgEmfK2I1SDS_4core6optionINtB3_6OptionReE11map_or_elseNtNtCslNYArtu3iFV_5alloc6string6StringNCNvNtB12_3fmt6format0NvYeNtNtB12_6borrow7ToOwned8to_ownedECs2OpA4fNwd7R_1r",
+    "<core::option::Option<&str>>::map_or_else::<alloc::string::String, alloc::fmt::format::{closure#0}, <str as alloc::borrow::ToOwned>::to_owned>",
+  ],
+  ["_RINvCs2OpA4fNwd7R_1r4takeReEB2_", "r::take::<&str>"],
+  [
+    "_RINvMNtNtCsjrHSEGnQ3l9_3std6thread7builderNtB3_7Builder15spawn_uncheckedNCNvCs2OpA4fNwd7R_1r3runs1_0uEB1c_",
+    "<std::thread::builder::Builder>::spawn_unchecked::<r::run::{closure#3}, ()>",
+  ],
+  ["_RINvCs2OpA4fNwd7R_1r4takeRDNtNtCsgEmfK2I1SDS_4core3fmt5DebugEL_EB2_", "r::take::<&dyn core::fmt::Debug>"],
+  ["_RNvNvNtNtCs2OpA4fNwd7R_1r5inner4deep1f6nested", "r::inner::deep::f::nested"],
+];
+const LEGACY: readonly (readonly [mangled: string, name: string])[] = [
+  ["_ZN4main6ashlar8print_to17hd3c773ab9a149548E", "main::ashlar::print_to"],
+  [
+    "_ZN44_$LT$$RF$T$u20$as$u20$core..fmt..Display$GT$3fmt17hc92374489ffe7fd2E.llvm.14717814173739458714",
+    "<&T as core::fmt::Display>::fmt",
+  ],
+  ["_ZN3a_b28_$u7b$$u7b$closure$u7d$$u7d$17h92146838d288bbf1E", "a_b::{{closure}}"],
+  ["_ZN5alloc7raw_vec19RawVec$LT$T$C$A$GT$4grow17hc9f0e4db55ffb879E", "alloc::raw_vec::RawVec<T,A>::grow"],
+];
+
+/** Forty types, each twice in the next. */
+function doubling(): string {
+  const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const base62 = (value: number): string =>
+    value > 62 ? `${digits[Math.floor((value - 1) / 62)]}${digits[(value - 1) % 62]}_` : `${digits[value - 1]}_`;
+  let mangled = "INvC1a1bTuuE";
+  let last = mangled.indexOf("T");
+  for (let count = 0; count < 40; count++) {
+    const again = `B${base62(last)}`;
+    last = mangled.length;
+    mangled += `T${again}${again}E`;
+  }
+  return `_R${mangled}E`;
+}
+
+t.test("[CLI-NAME-1] names of Rust are told as Rust has them, and all others as they are", (t) => {
+  for (const [mangled, name] of [...MANGLED, ...LEGACY]) t.equal(readableName(mangled), name, mangled);
+  t.equal(readableName("_RINvCs2OpA4fNwd7R_1r5konstKan5_Kb1_Kce9_EB2_"), "r::konst::<-5, true, 'é'>");
+  t.equal(readableName("_RNvCs2OpA4fNwd7R_1ru9gre_6ka8l"), "r::punycode{gre_6ka8l}");
+  for (const name of [
+    "",
+    "main",
+    "_R",
+    "_RX",
+    "_ZN3fooE",
+    "_ZN17h92146838d288bbf1E",
+    "_ZN9shorter17h92146838d288bbf1E",
+    "_ZN3a17h92146838d288bbf1E",
+    "_ZNK3Foo3barEv",
+    "_RNvC1a9b",
+    "_RNvB_1a",
+    `_RNvC1a${"NvC1a".repeat(500)}`,
+    `_RINvC1a1b${"R".repeat(200)}eE`,
+    doubling(),
+  ])
+    t.equal(readableName(name), name);
+  const random = new Random(7);
+  const letters = "_0123456789ABCDEFGIKLMNOPQRSTUXYBCabcdefpsuvz";
+  let changed = 0;
+  for (let round = 0; round < 20_000; round++) {
+    let [name] = random.pick([...MANGLED, ...LEGACY]);
+    for (let count = 1 + random.below(3); count > 0; count--) {
+      const at = 2 + random.below(name.length);
+      name = name.slice(0, at) + random.pick([...letters]) + name.slice(at + random.below(3));
+    }
+    const readable = readableName(name);
+    if (readable !== name) changed++;
+    if (readable.length > 5000) t.fail(name);
+  }
+  t.ok(changed > 2000, `${changed} were names all the same`);
+  t.same([...foldedStacks([row(1, LEGACY[0]![0], 5)])], ["main::ashlar::print_to 5\n"]);
+  t.same(open(pageOf([row(1, LEGACY[0]![0], 5)])).shown(), ["0 1000 all", "0 1000 main::ashlar::print_to"]);
+  const trap = { code: 1, name: "Unreachable", message: "m", function: 0, offset: 1 };
+  const backtrace = [{ function: 0, offset: 1, name: MANGLED[3]![0], instance: 0 }];
+  t.match(
+    describeTrap({ ...trap, backtrace }, { module: "m" } as RunRequest, 0n),
+    "  at r::take::<[i16; 2]>  function 0",
+  );
   t.end();
 });
 
