@@ -95,6 +95,8 @@ export class BodyScan {
   loops: LoopShape[] = [];
   /** By live construct, in the order in which they begin: 2 × the number of the one it is in, and 1 in its else. */
   places: number[] = [];
+  /** And their opcodes. */
+  opcodes: number[] = [];
   /** Accesses through refs. */
   uses = 0;
   /** Parameters and locals. */
@@ -117,7 +119,7 @@ export class BodyScan {
 
   // The open constructs.
   #depth = 0;
-  #opcodes: number[] = [];
+  #arms: number[] = [];
   /** Their number among the live constructs. */
   #numbers: number[] = [0];
   #bases: number[] = [];
@@ -146,6 +148,7 @@ export class BodyScan {
     this.length = 0;
     this.loops = [];
     this.places = [0];
+    this.opcodes = [0x02];
     this.uses = 0;
     this.locals = input.paramCounts[index]! + body.localCount;
     if (this.#written.length < this.locals) this.#written = new Int32Array(2 * this.locals);
@@ -339,7 +342,7 @@ export class BodyScan {
 
   #open(opcode: number, params: number, results: number): void {
     const at = this.#depth++;
-    this.#opcodes[at] = opcode;
+    this.#arms[at] = opcode;
     this.#bases[at] = this.#height - params;
     this.#params[at] = params;
     this.#results[at] = results;
@@ -354,7 +357,8 @@ export class BodyScan {
   #openAt(opcode: number, params: number, results: number): void {
     const around = this.#depth - 1;
     const construct = this.places.length;
-    this.places.push(2 * this.#numbers[around]! + (this.#opcodes[around] === 0x05 ? 1 : 0));
+    this.places.push(2 * this.#numbers[around]! + (this.#arms[around] === 0x05 ? 1 : 0));
+    this.opcodes.push(opcode);
     this.#open(opcode, params, results);
     this.#numbers[around + 1] = construct;
     if (opcode !== 0x03) {
@@ -373,7 +377,7 @@ export class BodyScan {
   #else(dead: boolean): void {
     const at = this.#depth - 1;
     if (!dead) this.#targeted[at] = true;
-    this.#opcodes[at] = 0x05;
+    this.#arms[at] = 0x05;
     this.#height = this.#bases[at]!;
     this.#pushAll(this.#params[at]!);
     this.#emit(Event.else, 0);
@@ -382,7 +386,7 @@ export class BodyScan {
   /** True when code behind the construct is alive. */
   #end(dead: boolean): boolean {
     const at = --this.#depth;
-    const opcode = this.#opcodes[at]!;
+    const opcode = this.#arms[at]!;
     this.#height = this.#bases[at]!;
     this.#pushAll(this.#results[at]!);
     this.#emit(Event.end, opcode === 0x03 ? 1 + this.#loopOf[at]! : 0);

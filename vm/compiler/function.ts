@@ -131,6 +131,8 @@ const SCRATCH = 5000;
 const WORDS = 10_000;
 /** The same for the fuel at which a loop is left for the clone. */
 const MARK = 6000;
+/** The same for the condition of an `if` on the way to a loop to go on at. */
+const CONDITION = 6001;
 /** The same for a lookup's entry and length, and from here on 8 for each ref: base, limits by width. */
 const LOOKUP = 20_000;
 const REFS = 20_002;
@@ -316,16 +318,12 @@ export class FunctionRewriter {
       const slots = input.depthSlots[own]!;
       if (slots > 0) this.#enterFrame(slots);
     }
-    if (this.#resume !== undefined) {
-      this.#out.byte(Op.globalGet);
-      this.#out.u32(this.#context.mark);
-      this.#set(this.#temp(i64, MARK));
-    }
+    if (this.#resume !== undefined && !this.#isClone) this.#loadMark();
     const results = type.results.map((result) => ValueCode[result]);
     this.#out.byte(Op.block);
     this.#blockType(NO_CODES, results);
     this.#open(Op.block, NO_CODES, results);
-    this.#branchToParts(0, 0);
+    this.#enterParts(0);
     reader.reset(body.code, body.end);
     while (this.#constructs.length > 0) {
       readInstruction(reader, instruction);
@@ -609,7 +607,6 @@ export class FunctionRewriter {
     const cost = this.#nextCost();
     const number = this.#resume?.first[this.#opened] ?? 0;
     this.#arrive();
-    if (this.#isClone && number > 0) this.#endResume(number);
     const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
     // The first block is charged on the ways in, so that the test is one comparison with 0.
     this.#settle(isTable ? 0 : -cost);
@@ -619,7 +616,7 @@ export class FunctionRewriter {
     this.#out.byte(Op.loop);
     this.#blockType(params, results);
     construct.agreed = isTable ? 0 : -cost;
-    this.#branchToParts(construct.number * 2, isTable ? 0 : cost);
+    this.#openParts(construct.number * 2);
     if (number > 0) this.#testMark(construct.number, number, isTable ? cost : 0, isTable ? 0 : cost);
     else this.#testFuel(isTable ? cost : 0);
     this.#pending = isTable ? cost : 0;
@@ -635,7 +632,7 @@ export class FunctionRewriter {
     this.#height = construct.height;
     this.#pushAll(construct.params);
     this.#pending = construct.entry + this.#nextCost();
-    this.#branchToParts(construct.number * 2 + 1, 0);
+    this.#enterParts(construct.number * 2 + 1);
   }
 
   #end(): void {
@@ -768,7 +765,7 @@ export class FunctionRewriter {
         this.#arrive();
         out.byte(index);
         this.#blockType(params, results);
-        this.#branchToParts(this.#open(index, params, results).number * 2, 0);
+        this.#enterParts(this.#open(index, params, results).number * 2);
         return;
       }
       case Op.loop:
@@ -787,7 +784,7 @@ export class FunctionRewriter {
         this.#blockType(params, results);
         if (!hasElse) construct.agreed ??= this.#pending;
         this.#pending += this.#nextCost();
-        this.#branchToParts(construct.number * 2, 0);
+        this.#enterParts(construct.number * 2);
         return;
       }
       case Op.else:
@@ -1289,6 +1286,16 @@ export class FunctionRewriter {
     out.byte(Op.call);
     out.u32(this.#context.hit);
     if (this.#plan !== undefined) this.#lookUpAll(this.#plan, -1);
+    // Each loop on the way takes its cold arm, where the way goes on: so it costs nothing elsewhere.
+    out.byte(Op.i64Const);
+    out.s64(-1, 0x7fff_ffff);
+    this.#set(this.#temp(i64, MARK));
+  }
+
+  #loadMark(): void {
+    this.#out.byte(Op.globalGet);
+    this.#out.u32(this.#context.mark);
+    this.#set(this.#temp(i64, MARK));
   }
 
   /**
@@ -1301,6 +1308,7 @@ export class FunctionRewriter {
     this.#get(this.#temp(i64, MARK));
     out.byte(Op.i64LtS);
     this.#ifUnlikely();
+    if (this.#isClone) this.#goOn(construct, number, charged);
     this.#testFuel(least);
     for (let local = 0; local < this.#localCount; local++) {
       if (this.#isLive(construct, local)) this.#get(this.#local(local));
@@ -1311,7 +1319,32 @@ export class FunctionRewriter {
     this.#i32(number);
     out.byte(Op.returnCall);
     out.u32(this.#context.clone(this.#own));
+    if (this.#isClone) out.byte(Op.end);
     out.byte(Op.end);
+  }
+
+  /** In the cold arm of loop `number` of a clone, on the way: goes on behind it if it is the loop, else to one in it. */
+  #goOn(construct: number, number: number, charged: number): void {
+    const out = this.#out;
+    const parts = this.#resume!.parts.get(2 * construct);
+    this.#get(this.#which);
+    out.byte(Op.if);
+    out.byte(VOID);
+    if (parts !== undefined) {
+      this.#get(this.#which);
+      this.#i32(number);
+      out.byte(Op.i32Ne);
+      out.byte(Op.if);
+      out.byte(VOID);
+      this.#pushFuelLess(-charged);
+      this.#set(this.#fuel);
+      this.#branchToPart(parts, 3);
+      out.byte(Op.end);
+    }
+    this.#i32(0);
+    this.#set(this.#which);
+    this.#loadMark();
+    out.byte(Op.else);
   }
 
   #zero(code: number): void {
@@ -1332,105 +1365,115 @@ export class FunctionRewriter {
   }
 
   /**
-   * In a clone, at the beginning of a construct: opens a block that ends where each of its parts begins that leads to a
-   * loop to go on at, and jumps to the end of the one it is. `charged` are given back on the way.
+   * In a clone, at the beginning of a construct: opens two blocks for each of its parts that leads to a loop to go on at.
+   * They end where the part begins; to the end of the inner one leads the way.
    */
-  #branchToParts(place: number, charged: number): void {
+  #openParts(place: number): readonly number[] | undefined {
     const parts = this.#isClone ? this.#resume!.parts.get(place) : undefined;
-    if (parts === undefined) return;
-    const out = this.#out;
-    const { first, last } = this.#resume!;
-    const isFunction = place === 0;
-    // In the function itself the way is always to one of its parts.
-    const blocks = isFunction && parts.length === 1 ? 0 : parts.length;
+    // In the function itself the way always leads to a part.
+    const blocks = parts === undefined || (place === 0 && parts.length === 1) ? 0 : 2 * parts.length;
     for (let k = 0; k < blocks; k++) {
-      out.byte(Op.block);
-      out.byte(VOID);
+      this.#out.byte(Op.block);
+      this.#out.byte(VOID);
     }
     this.#level += blocks;
-    if (blocks > 0) {
-      if (!isFunction) {
-        this.#get(this.#which);
-        this.#ifUnlikely();
-        if (charged > 0) {
-          this.#pushFuelLess(-charged);
-          this.#set(this.#fuel);
-        }
-      }
-      const inner = isFunction ? 0 : 1;
-      if (parts.length === 1) {
-        out.byte(Op.br);
-        out.u32(inner);
-      } else {
-        this.#get(this.#which);
-        this.#i32(first[parts[0]!]!);
-        out.byte(Op.i32Sub);
-        out.byte(Op.brTable);
-        out.u32(last[parts[parts.length - 1]!]! - first[parts[0]!]!);
-        for (const [k, part] of parts.entries())
-          for (let number = first[part]!; number <= last[part]!; number++) out.u32(inner + k);
-      }
-      if (!isFunction) out.byte(Op.end);
+    return parts;
+  }
+
+  /** {@link #openParts}, and jumps to the part where the way leads. */
+  #enterParts(place: number): void {
+    const parts = this.#openParts(place);
+    if (parts === undefined) return;
+    if (place > 0) {
+      this.#get(this.#which);
+      this.#ifUnlikely();
+      this.#branchToPart(parts, 1);
+      this.#out.byte(Op.end);
+      return;
     }
-    if (isFunction) {
-      this.#cutCode = out.length;
-      this.#cutSites = this.sites?.length ?? 0;
-      this.#cutUnlikely = this.unlikely.length;
+    if (parts.length > 1) this.#branchToPart(parts, 0);
+    else this.#decide(parts);
+    this.#cutCode = this.#out.length;
+    this.#cutSites = this.sites?.length ?? 0;
+    this.#cutUnlikely = this.unlikely.length;
+  }
+
+  /** Jumps to the part where the way leads, out of `depth` constructs in the blocks of {@link #openParts}. */
+  #branchToPart(parts: readonly number[], depth: number): void {
+    const out = this.#out;
+    const { first, last } = this.#resume!;
+    this.#decide(parts);
+    if (parts.length === 1) {
+      out.byte(Op.br);
+      out.u32(depth);
+      return;
+    }
+    this.#get(this.#which);
+    this.#i32(first[parts[0]!]!);
+    out.byte(Op.i32Sub);
+    out.byte(Op.brTable);
+    out.u32(last[parts[parts.length - 1]!]! - first[parts[0]!]!);
+    for (const [k, part] of parts.entries())
+      for (let number = first[part]!; number <= last[part]!; number++) out.u32(depth + 2 * k);
+  }
+
+  /** Sets the condition of an `if` among the parts, when the way leads into one: through which of its arms it goes. */
+  #decide(parts: readonly number[]): void {
+    const out = this.#out;
+    const { first, last, opcodes, parts: all } = this.#resume!;
+    for (const part of parts) {
+      if (opcodes[part] !== Op.if) continue;
+      const [arm, otherwise] = [all.get(2 * part), all.get(2 * part + 1)];
+      const condition = this.#temp(i32, CONDITION);
+      this.#get(this.#which);
+      this.#i32(arm === undefined ? first[otherwise![0]!]! - 1 : last[arm[arm.length - 1]!]!);
+      out.byte(Op.i32LeU);
+      this.#get(condition);
+      this.#get(this.#which);
+      this.#i32(first[part]!);
+      out.byte(Op.i32GeU);
+      out.byte(Op.select);
+      this.#set(condition);
     }
   }
 
-  /** In a clone, before a construct begins: closes the block of {@link #branchToParts} if this is such a part. */
+  /** In a clone, before a construct begins: closes the blocks of {@link #openParts} if this is such a part. */
   #arrive(): void {
     if (!this.#isClone) return;
+    const out = this.#out;
     const { places, first, parts } = this.#resume!;
     const number = this.#opened;
     if (first[number] === 0) return;
-    this.#settle(0);
+    // No charge is kept back on the way, and all locals are exact.
     this.#canonicaliseLocals(ANY_CONSTRUCT);
     const siblings = parts.get(places[number]!)!;
     if (places[number] === 0 && siblings[0] === number) {
-      this.#out.truncate(this.#cutCode);
+      out.truncate(this.#cutCode);
       if (this.sites) this.sites.length = this.#cutSites;
       this.unlikely.length = this.#cutUnlikely;
+      this.#pending = 0;
       if (siblings.length === 1) return;
     }
-    this.#out.byte(Op.end);
-    this.#level--;
+    if (this.#pending !== 0) {
+      out.byte(Op.br);
+      out.u32(1);
+    }
+    out.byte(Op.end);
+    if (this.#pending !== 0) {
+      this.#pushFuelLess(-this.#pending);
+      this.#set(this.#fuel);
+    }
+    out.byte(Op.end);
+    this.#level -= 2;
   }
 
-  /** The same before an `if`, whose condition is on the stack: which of its arms the way leads through decides it, too. */
+  /** The same before an `if`, whose condition is on the stack; on the way to it {@link #decide} has set it. */
   #arriveAtIf(): void {
-    if (!this.#isClone) return;
-    const out = this.#out;
-    const { first, last, parts } = this.#resume!;
-    const number = this.#opened;
-    if (first[number] === 0) return;
-    const condition = this.#temp(i32, SCRATCH);
+    if (!this.#isClone || this.#resume!.first[this.#opened] === 0) return;
+    const condition = this.#temp(i32, CONDITION);
     this.#set(condition);
     this.#arrive();
-    const arm = parts.get(2 * number);
-    this.#get(this.#which);
-    this.#i32(arm === undefined ? first[number]! - 1 : last[arm[arm.length - 1]!]!);
-    out.byte(Op.i32LeU);
     this.#get(condition);
-    this.#get(this.#which);
-    out.byte(Op.select);
-  }
-
-  /** In front of loop `number`: if it is the one to go on at, that is done. */
-  #endResume(number: number): void {
-    const out = this.#out;
-    const { last } = this.#resume!;
-    if (last[this.#opened] === number) this.#i32(0);
-    else {
-      this.#i32(0);
-      this.#get(this.#which);
-      this.#get(this.#which);
-      this.#i32(number);
-      out.byte(Op.i32Eq);
-      out.byte(Op.select);
-    }
-    this.#set(this.#which);
   }
 
   // ---- objects of the heap

@@ -16,8 +16,9 @@ export interface ResumePlan {
    */
   readonly first: Int32Array;
   readonly last: Int32Array;
-  /** By construct: 2 × the one it is in, and 1 in its else. */
+  /** By construct: 2 × the one it is in, and 1 in its else; and the opcode. */
   readonly places: readonly number[];
+  readonly opcodes: readonly number[];
   /** By construct × 2, and 1 more for the arm behind an `else`: the constructs in it that lead to such loops, in order. */
   readonly parts: ReadonlyMap<number, readonly number[]>;
 }
@@ -46,7 +47,7 @@ export function planResume(scan: BodyScan, bytes: number): ResumePlan | undefine
       else siblings.push(at);
     }
   }
-  return { first, last, places: scan.places, parts };
+  return { first, last, places: scan.places, opcodes: scan.opcodes, parts };
 }
 
 /** Whether the scanned function gets a clone. */
