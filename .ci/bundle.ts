@@ -65,9 +65,9 @@ const require = requireOf(import.meta.url);`,
 
 await build({
   ...command,
-  entryPoints: ["dis", "help", "inspect", "new", "profile", "trap-text", "version"]
+  entryPoints: ["build", "dis", "help", "inspect", "new", "profile", "trap-text", "version"]
     .map((name) => `host/command/${name}.ts`)
-    .concat("host/wat.ts", "host/grants.ts", "syscalls/replay.ts"),
+    .concat("host/command/optimize.ts", "host/wat.ts", "host/grants.ts", "syscalls/replay.ts"),
   entryNames: "[name]",
   outdir: "dist/chunks",
   splitting: true,

@@ -13,14 +13,16 @@ import type { Kind } from "../vm/heap.ts";
 import type { Instance, InstantiateOptions } from "../vm/instance.ts";
 import type { Limits } from "../vm/limits.ts";
 import { Module } from "../vm/module.ts";
-import { injectSha256 } from "../vm/sha256.ts";
 import { Store } from "../vm/store.ts";
 import { Trap, TrapCode } from "../vm/trap.ts";
 import type { Value } from "../vm/value.ts";
 import { type Abi, createAbi } from "./abi.ts";
+import { adopt, codeMadeFor } from "./compile.ts";
+import { useHostSha256 } from "./digest.ts";
 import { aboutOf, type Called, calledAgain, calledOf, EntryError, type Invocation } from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
+import type { CompiledCode } from "./image.ts";
 import { beginKeeping } from "./interrupt.ts";
 import { type OpenGrants, openGrants } from "./open-grants.ts";
 import type { Input, Output } from "./streams.ts";
@@ -46,6 +48,10 @@ export interface GuestOptions {
   readonly limits?: Partial<Limits>;
   /** `compiled` by default, which is faster; nothing but `engine` of the result tells the two apart (spec CLI-ENGINE-1). */
   readonly engine?: Engine;
+  /** Compiled code of the module, of an image (spec 19). It is run as it is. What is for another compiler or other imports is not used. */
+  readonly code?: CompiledCode;
+  /** Hears the code that was compiled for the run, where `code` was not used, to be kept for another; its bytes must not be changed. */
+  readonly keepCode?: (code: CompiledCode) => void;
   /** The exported function to call, instead of the entry point (spec CLI-ENTRY-1). */
   readonly invoke?: Invocation;
   /**
@@ -74,7 +80,7 @@ export interface GuestOptions {
    * the recording; what differs is an error. Not together with what a recording holds: arguments, grants, fuel, ….
    */
   readonly replay?: Uint8Array | Input;
-  /** Hears, a sentence each, what of a folder could not be copied for `tmp`. */
+  /** Hears, a sentence each, what of a folder could not be copied for `tmp`, and that `code` is not used. */
   readonly note?: (text: string) => void;
 }
 
@@ -171,7 +177,8 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
     });
     const host = withOwn(abi, options, recorder);
     const store = storeFor(host, fuel, limits, options);
-    return endingOf(recorded(recorder, () => execute(module, called, host, store, wantsDigest, options), opened));
+    const run = (): Execution => execute(module, called, host, store, wantsDigest, options);
+    return endingOf(withCode(module, host, store, options, () => recorded(recorder, run, opened)));
   } finally {
     opened.close();
   }
@@ -218,7 +225,8 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
     const host = withOwn(abi, options, player);
     const { called, store } = againOf(module, about, host, fuel, limits, options);
-    execution = execute(module, called, host, store, true, options);
+    const run = (): Execution => execute(module, called, host, store, true, options);
+    execution = withCode(module, host, store, options, run);
     const { thrown, fuelUsed, stateDigest } = execution;
     if (!(thrown instanceof ReplayError || thrown instanceof RecordingError || thrown instanceof Stopped))
       player.end(outcomeOf(fuelUsed, thrown, stateDigest));
@@ -243,6 +251,23 @@ function againOf(
     if (!(error instanceof UsageError || error instanceof EntryError)) throw error;
     throw new RecordingError(`the recording cannot be replayed: ${error.message}`);
   }
+}
+
+/** Runs `run` with the code that is given, or hands on what is made for it. */
+function withCode(
+  module: Module,
+  { imports }: Host,
+  { engine }: Store,
+  { code, keepCode, note }: GuestOptions,
+  run: () => Execution,
+): Execution {
+  if (engine !== "compiled" || imports === undefined) return run();
+  const isUsed = code !== undefined && adopt(module, imports, code);
+  if (code !== undefined && !isUsed) note?.("the compiled code is of another version of Ashlar, and is made anew");
+  const execution = run();
+  const made = keepCode && !isUsed ? codeMadeFor(module, imports) : undefined;
+  if (made !== undefined) keepCode?.(made);
+  return execution;
 }
 
 /** What an instance is made with, but for its store. */
@@ -375,17 +400,4 @@ function takeOutput(given: Output | undefined): { readonly output: Output; bytes
       return all;
     },
   };
-}
-
-let hasHostSha256 = false;
-
-/** Has digests computed by Node.js: loading it takes longer than a small module's digest, but a state may be gigabytes. */
-export function useHostSha256(): void {
-  const crypto = hasHostSha256 ? undefined : process.getBuiltinModule?.("node:crypto");
-  if (crypto === undefined) return;
-  hasHostSha256 = true;
-  injectSha256(() => {
-    const hash = crypto.createHash("sha256");
-    return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
-  });
 }

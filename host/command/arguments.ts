@@ -57,8 +57,11 @@ export function parseArguments(words: readonly string[], options: readonly Optio
   return { positionals, rest: [], options: values };
 }
 
+const SHORT: { readonly [word: string]: string } = { "-h": "help", "-o": "output" };
+
 function splitOption(word: string): [string, string | undefined] {
-  if (word === "-h") return ["help", undefined];
+  const short = SHORT[word];
+  if (short !== undefined) return [short, undefined];
   const equals = word.indexOf("=");
   return equals < 0 ? [word.replace(/^--/, ""), undefined] : [word.slice(2, equals), word.slice(equals + 1)];
 }

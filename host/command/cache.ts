@@ -40,9 +40,9 @@ export interface Cache {
 }
 
 /** A name for what `parts` determine. */
-export function entryName(suffix: string, ...parts: readonly string[]): string {
+export function entryName(suffix: string, ...parts: readonly (string | Uint8Array)[]): string {
   const hash = crypto().createHash("sha256");
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
   return `${hash.digest("hex")}.${suffix}`;
 }
 

@@ -23,7 +23,7 @@ export interface Command {
   run(args: Arguments, context: Context): Promise<number>;
 }
 
-const MODULE_DOC = "MODULE is a .wasm or .wat file, or - for standard input.";
+const MODULE_DOC = "MODULE is a .wasm or .wat file, an image of `ashlar build`, or - for standard input.";
 
 export const COMMANDS: readonly Command[] = [
   {
@@ -65,6 +65,22 @@ export const COMMANDS: readonly Command[] = [
       "ashlar run --profile fuel.html --profile fuel.folded guest.wasm",
     ],
     run,
+  },
+  {
+    name: "build",
+    summary: "compile a guest program ahead of its runs",
+    usage: "MODULE [--optimize] -o OUT",
+    positionals: [1, 1],
+    options: [
+      { name: "optimize", doc: "Let binaryen optimize the code; `npm install binaryen` first." },
+      { name: "output", value: "OUT", doc: "Where the image goes. Short: -o." },
+    ],
+    details: [
+      `${MODULE_DOC} OUT becomes an image: the module and its compiled code in one file, for \`ashlar run OUT\`. Results, traps and fuel are those of the module; what is saved is the time to compile it, and optimized code is smaller, and faster until V8 has optimized it too.`,
+      "An image is trusted as a program is: its code is run as it stands. Run only images that you have built. Another version of Ashlar compiles the module in it anew.",
+    ],
+    examples: ["ashlar build guest.wasm --optimize -o guest.image", "ashlar run guest.image"],
+    run: async (args) => (await import("./build.ts")).build(args),
   },
   {
     name: "inspect",

@@ -3,7 +3,7 @@ import { disassembleLines } from "../../vm/bytecode/disassemble.ts";
 import { Module } from "../../vm/module.ts";
 import { type Arguments, nearestOf } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
-import { readModule } from "./module-file.ts";
+import { readGuest } from "./module-file.ts";
 import { isReaderGone, note, plain, print } from "./terminal.ts";
 
 /** Characters gathered before they are written. */
@@ -12,7 +12,7 @@ const CHUNK = 65_536;
 export async function dis(args: Arguments): Promise<number> {
   const path = args.positionals[0]!;
   try {
-    const module = Module.decode(await readModule(path));
+    const module = Module.decode((await readGuest(path)).bytes);
     const wanted = args.options.get("function")?.[0];
     const index = wanted === undefined ? undefined : functionIndex(module, wanted);
     let text = "";

@@ -52,6 +52,8 @@ export function usageError(message: string, hint?: string): CommandError {
 const HINTS: { readonly [code: string]: string } = {
   "ABI-RECORDING": "`ashlar run --record FILE` makes recordings; one that was cut off replays up to there.",
   "ABI-REPLAY": "A recording replays with the module that it was made of, byte for byte.",
+  "CLI-OPTIMIZE": "Without --optimize nothing is needed.",
+  "VM-IMAGE": "`ashlar build MODULE -o OUT` makes it anew.",
   "CLI-ENTRY":
     "An entry point takes no parameters: _start gives no result, main none or an i32. To call another function: --invoke 'NAME(ARG, …)'. `ashlar inspect` lists the exports.",
   "FS-GRANT": "`ashlar help run` explains what can be granted, and how.",

@@ -1,5 +1,5 @@
 /** Files that the line names: opened before a guest runs, so that what cannot be is told first. */
-import { openSync, readFileSync, readSync, statSync } from "node:fs";
+import { openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CommandError, ExitCode } from "./failure.ts";
 
@@ -8,6 +8,18 @@ export function openOutput(path: string, code: string, what: string): number {
   try {
     return openSync(path, "w");
   } catch (error) {
+    throw cannotWrite(code, what, error);
+  }
+}
+
+/** Puts a file in its place, whole or not at all. */
+export function replaceFile(path: string, bytes: Uint8Array, code: string, what: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, bytes, { flag: "wx" });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
     throw cannotWrite(code, what, error);
   }
 }

@@ -3,12 +3,13 @@ import { ABI_VERSION, SYSCALLS } from "../../syscalls/table.ts";
 import { ABI_SECTION, checkAbiVersion } from "../../syscalls/version.ts";
 import type { ExternType } from "../../vm/bytecode/structure.ts";
 import { BYTES_CALLS } from "../../vm/bytes.ts";
+import { COMPILER_VERSION } from "../../vm/compiler/rewrite.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { typeText } from "../../vm/function.ts";
 import { Module } from "../../vm/module.ts";
 import type { Arguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf } from "./failure.ts";
-import { readModule } from "./module-file.ts";
+import { type Guest, readGuest } from "./module-file.ts";
 import { isReaderGone, note, plain, print } from "./terminal.ts";
 
 /** Names the form of `--json`. */
@@ -50,11 +51,27 @@ interface Summary {
   readonly customSections: readonly { name: string; bytes: number }[];
 }
 
+/** Of a module in an image, the code beside it. */
+interface ImageSummary {
+  readonly compiler: number;
+  readonly optimized: boolean;
+  readonly codeBytes: number;
+  /** Whether this version of `ashlar run` uses the code. */
+  readonly current: boolean;
+}
+
+function imageOf({ code }: Guest): ImageSummary | null {
+  if (code === undefined) return null;
+  const { compiler, bytes, sites } = code;
+  return { compiler, optimized: sites !== undefined, codeBytes: bytes.length, current: compiler === COMPILER_VERSION };
+}
+
 export async function inspect(args: Arguments): Promise<number> {
   const path = args.positionals[0]!;
   const json = args.options.has("json");
   try {
-    const summary = summaryOf(path, Module.decode(await readModule(path)));
+    const guest = await readGuest(path);
+    const summary = { ...summaryOf(path, Module.decode(guest.bytes)), image: imageOf(guest) };
     print(json ? `${JSON.stringify(summary)}\n` : describe(summary));
     return ExitCode.OK;
   } catch (error) {
@@ -121,7 +138,8 @@ function limitsText({ minimum, maximum }: { readonly minimum: number; readonly m
   return maximum === undefined ? `${minimum} or more` : `${minimum} to ${maximum}`;
 }
 
-function describe(summary: Summary): string {
+function describe(summary: Summary & { readonly image: ImageSummary | null }): string {
+  const { image } = summary;
   const lines = [
     `${plain(summary.path)}: ${summary.bytes} bytes`,
     `sha-256       ${summary.digest}`,
@@ -132,6 +150,7 @@ function describe(summary: Summary): string {
     `globals       ${summary.globals}`,
     `start         ${summary.start === null ? "none" : `function ${summary.start}`}`,
     `capabilities  ${summary.capabilities.join(", ") || "none"}`,
+    ...(image === null ? [] : [`image         ${describeImage(image)}`]),
   ];
   const section = (title: string, rows: string[][]): void => {
     lines.push("", rows.length === 0 ? `no ${title}` : `${title} (${rows.length})`);
@@ -164,6 +183,11 @@ function describe(summary: Summary): string {
     summary.customSections.map(({ name, bytes }) => [plain(name), `${bytes} bytes`]),
   );
   return `${lines.join("\n")}\n`;
+}
+
+function describeImage({ codeBytes, optimized, compiler, current }: ImageSummary): string {
+  const age = current ? "" : `; not used: of compiler ${compiler}, this is ${COMPILER_VERSION}`;
+  return `${codeBytes} bytes of ${optimized ? "optimized" : "compiled"} code${age}`;
 }
 
 function needsFs(call: string): boolean {

@@ -1,5 +1,7 @@
 /** Reads the module that a command is given: a file or stdin, binary or text. */
 import { readFileSync } from "node:fs";
+import { useHostSha256 } from "../digest.ts";
+import { type CompiledCode, isImage, readImage } from "../image.ts";
 import { CommandError, ExitCode } from "./failure.ts";
 import { errorCode, readAll, STDIN } from "./terminal.ts";
 
@@ -12,12 +14,27 @@ const REASONS: { readonly [errno: string]: string } = {
   ENOTDIR: "a part of its path is not a directory",
 };
 
-/** The binary module in `path`, or from stdin for `-`. Text is assembled, for which wabt is loaded. Throws CLI-MODULE, WatError. */
-export async function readModule(path: string): Promise<Uint8Array<ArrayBuffer>> {
+export interface Guest {
+  /** The binary module. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of an image. */
+  readonly code?: CompiledCode;
+}
+
+/**
+ * The module in `path`, or from stdin for `-`: binary, text, for which wabt is loaded, or in an image. Throws CLI-MODULE,
+ * WatError, ImageError.
+ */
+export async function readGuest(path: string): Promise<Guest> {
   const bytes = readBytes(path);
-  if (!isText(path, bytes)) return bytes;
+  if (isImage(bytes)) {
+    useHostSha256();
+    const { module, code } = readImage(bytes);
+    return { bytes: module.slice(), code };
+  }
+  if (!isText(path, bytes)) return { bytes };
   const { loadWat } = await import("../wat.ts");
-  return loadWat(bytes);
+  return { bytes: await loadWat(bytes) };
 }
 
 function readBytes(path: string): Uint8Array<ArrayBuffer> {

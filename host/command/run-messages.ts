@@ -3,12 +3,13 @@ import type { Engine } from "../../vm/execution.ts";
 import type { ProfileRow } from "../../vm/fuel-profile.ts";
 import type { Frame } from "../../vm/trap.ts";
 import type { Grants } from "../grants.ts";
+import type { CompiledCode } from "../image.ts";
 import type { SourcePlace } from "../source/places.ts";
 import type { Failure } from "./failure.ts";
 
 /**
  * To the worker when it starts. Messages follow: to `worker-start.ts` what the cache has of its code, or undefined; when that
- * is sent the word of `ready` is 1. Then the module's bytes.
+ * is sent the word of `ready` is 1. Then a {@link GuestMessage}.
  */
 export interface WorkerStart {
   readonly request: RunRequest;
@@ -19,6 +20,15 @@ export interface WorkerStart {
   readonly keepCode: boolean;
   /** Makes it; set on the worker's side. */
   code?: () => Uint8Array;
+}
+
+export interface GuestMessage {
+  /** The binary module. */
+  readonly bytes: Uint8Array;
+  /** Compiled code of it, of its image or the cache. */
+  readonly code?: CompiledCode | undefined;
+  /** True: what is compiled is wanted for the cache. */
+  readonly keepCode: boolean;
 }
 
 export interface RunRequest {
@@ -88,6 +98,7 @@ export interface RunResult {
   readonly durationMs: number;
   /** True when the last byte the guest wrote to stdout was no line end. */
   readonly openLine: boolean;
-  /** For the cache: what V8 made of the worker's code. */
+  /** For the cache: what V8 made of the worker's code, and what was compiled of the guest. */
   readonly code?: Uint8Array;
+  readonly guestCode?: CompiledCode;
 }

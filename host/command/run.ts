@@ -1,15 +1,16 @@
 /** `ashlar run`, on the main thread: starts the worker, reads the module meanwhile, tells how the guest ended. */
 import { SHARE_ENV, Worker } from "node:worker_threads";
+import { type CompiledCode, readImage, writeImage } from "../image.ts";
 import { createInterrupt } from "../interrupt.ts";
 import type { Arguments, Context } from "./arguments.ts";
-import { entryName, openCache } from "./cache.ts";
+import { type Cache, entryName, openCache } from "./cache.ts";
 import { describeFailure, ExitCode, type Failure, failureOf } from "./failure.ts";
-import { readModule } from "./module-file.ts";
+import { type Guest, readGuest } from "./module-file.ts";
 import type { ProfileFile } from "./profile.ts";
 import { grouped } from "./quantities.ts";
 import { openReport, writeReport } from "./report.ts";
 import { MOST_DEPTH, openProfiles, openRequest, requestOf, timeoutOf } from "./request.ts";
-import type { RunRequest, RunResult, WorkerStart } from "./run-messages.ts";
+import type { GuestMessage, RunRequest, RunResult, WorkerStart } from "./run-messages.ts";
 import { dieBy, STOP_CODES, type Stops, watchStops } from "./stop.ts";
 import { DIM_STYLE, ERROR_STYLE, errorCode, isReaderGone, note, plain, styled } from "./terminal.ts";
 
@@ -103,14 +104,22 @@ async function runOnThread(request: RunRequest, options: ThreadOptions): Promise
     // While the thread starts there is time for this.
     const cache = options.mayCache ? openCache(process.env, (text) => note(`note: ${plain(text)}\n`)) : undefined;
     if (options.workerDigest !== undefined) sendCode(worker, ready, cache?.read(codeName(options.workerDigest)));
-    const bytes = await readModule(request.module);
+    const guest = await readGuest(request.module);
+    const entry = compiledEntry(request, guest, cache, options.workerDigest);
     // Until here a signal ends the process at once: nothing of the guest has run.
     const stops = watchStops(interrupt, options.timeoutMs, () => giveUp(stops.isBlocked));
-    worker.postMessage(bytes, [bytes.buffer]);
+    const message: GuestMessage = {
+      bytes: guest.bytes,
+      code: guest.code ?? entry?.code,
+      keepCode: entry?.keep === true,
+    };
+    worker.postMessage(message, [guest.bytes.buffer]);
     const result = await ended;
     stops.close();
     const keep = (): void => {
       if (result.code !== undefined) cache?.write(codeName(options.workerDigest!), result.code);
+      if (result.guestCode !== undefined)
+        cache?.write(entry!.name, writeImage({ module: new Uint8Array(0), code: result.guestCode }));
     };
     const exitCode = result.outcome === "stopped" && stops.reason ? STOP_CODES[stops.reason] : result.exitCode;
     return { result: { ...result, exitCode }, stops, keep };
@@ -131,6 +140,34 @@ function sendCode(worker: Worker, ready: Int32Array, code: Uint8Array<ArrayBuffe
 /** What V8 made of the worker's code is for this code and this V8. */
 function codeName(digest: string): string {
   return entryName("code", digest, process.version, process.arch);
+}
+
+/** Bytes from which on a module's code is kept: less is compiled as fast as it is read. */
+const KEPT_MODULE_BYTES = 65_536;
+
+interface CompiledEntry {
+  readonly name: string;
+  readonly code: CompiledCode | undefined;
+  /** True: it is not there. */
+  readonly keep: boolean;
+}
+
+/** What the cache has of a guest; undefined when it is not to be asked. The command's own code determines the compiler, and the calls that guests import. */
+function compiledEntry(
+  { engine, profile }: RunRequest,
+  { bytes, code }: Guest,
+  cache: Cache | undefined,
+  workerDigest: string | undefined,
+): CompiledEntry | undefined {
+  if (cache === undefined || workerDigest === undefined || code !== undefined) return undefined;
+  if (engine !== "compiled" || profile || bytes.length < KEPT_MODULE_BYTES) return undefined;
+  const name = entryName("image", bytes, workerDigest);
+  const found = cache.read(name);
+  try {
+    return { name, code: found && readImage(found).code, keep: found === undefined };
+  } catch {
+    return { name, code: undefined, keep: true };
+  }
 }
 
 interface Answer {

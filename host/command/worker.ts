@@ -10,13 +10,15 @@ import type { ValueType } from "../../vm/bytecode/structure.ts";
 import { Stopped } from "../../vm/errors.ts";
 import { Module } from "../../vm/module.ts";
 import type { Trap } from "../../vm/trap.ts";
-import { type GuestOptions, type GuestResult, runGuest, useHostSha256 } from "../guest.ts";
+import { useHostSha256 } from "../digest.ts";
+import { type GuestOptions, type GuestResult, runGuest } from "../guest.ts";
+import type { CompiledCode } from "../image.ts";
 import { isStopRequested } from "../interrupt.ts";
 import { sourcePlaces } from "../source/places.ts";
 import { ExitCode, failureOf, usageError } from "./failure.ts";
 import { cannotWrite, openRecording, readBeside, readRecording } from "./files.ts";
 import { parseInvocation, printValue } from "./guest-values.ts";
-import type { RunRequest, RunResult, TraceRequest, TrapSite, WorkerStart } from "./run-messages.ts";
+import type { GuestMessage, RunRequest, RunResult, TraceRequest, TrapSite, WorkerStart } from "./run-messages.ts";
 import { openStdin } from "./stdin.ts";
 import { doublePause, isReaderGone, note, plain, readSome, STDERR, STDOUT, writeFully } from "./terminal.ts";
 
@@ -53,15 +55,23 @@ function writeLog(line: Uint8Array): void {
   writeStderr(whole);
 }
 
-function run({ request, interrupt }: WorkerStart, bytes: Uint8Array): RunResult {
+function run({ request, interrupt }: WorkerStart, { bytes, code, keepCode }: GuestMessage): RunResult {
   let moduleDigest: string | undefined;
+  let guestCode: CompiledCode | undefined;
   try {
     const module = Module.decode(bytes);
     if (request.moduleDigest) moduleDigest = module.digest;
     const live = request.replay === undefined;
-    const { result, types } = live ? runLive(request, module, interrupt) : runReplay(request, module, interrupt);
+    const options = {
+      ...shared(request, module),
+      interrupt,
+      ...(code !== undefined && { code }),
+      ...(keepCode && { keepCode: (made: CompiledCode) => void (guestCode = made) }),
+    };
+    const { result, types } = live ? runLive(request, module, options) : runReplay(request, module, options);
     printResults(types, result);
-    return { ...reply(result, module, request.module), ...(moduleDigest !== undefined && { moduleDigest }) };
+    const made = { ...(moduleDigest !== undefined && { moduleDigest }), ...(guestCode !== undefined && { guestCode }) };
+    return { ...reply(result, module, request.module), ...made };
   } catch (error) {
     const failure = failureOf(error, request.module);
     const ended = { outcome: "error", exitCode: failure.exitCode, failure, fuelUsed: 0n, durationMs: 0 } as const;
@@ -70,12 +80,12 @@ function run({ request, interrupt }: WorkerStart, bytes: Uint8Array): RunResult 
 }
 
 /** What a run and its replay have in common. */
-function shared({ log, trace, engine, profile }: RunRequest, module: Module, interrupt: Int32Array): GuestOptions {
+function shared({ log, trace, engine, profile }: RunRequest, module: Module): GuestOptions {
   return {
     module,
     profile,
     ...(!profile && { engine }),
-    interrupt,
+    note: tell,
     stdout: writeStdout,
     stderr: writeStderr,
     ...(log && { log: writeLog }),
@@ -107,17 +117,20 @@ function inputUntilStopped(interrupt: Int32Array): (into: Uint8Array) => number 
   };
 }
 
-function runLive(request: RunRequest, module: Module, interrupt: Int32Array): Run {
+type Shared = GuestOptions & { readonly interrupt: Int32Array };
+
+function runLive(request: RunRequest, module: Module, options: Shared): Run {
   const { grants, args, limits, fuel, stateDigest, record } = request;
   const invoke = request.invoke === undefined ? undefined : parseInvocation(module, request.invoke);
   const result = runGuest({
-    ...shared(request, module, interrupt),
+    ...options,
     args,
     grants,
     limits,
     stateDigest,
-    note: tell,
-    ...(grants.stdin === undefined && { stdin: request.stdin ? inputUntilStopped(interrupt) : new Uint8Array(0) }),
+    ...(grants.stdin === undefined && {
+      stdin: request.stdin ? inputUntilStopped(options.interrupt) : new Uint8Array(0),
+    }),
     ...(fuel !== undefined && { fuel }),
     ...(invoke !== undefined && { invoke }),
     ...(record !== undefined && { record: (piece) => writeFully(record, piece) }),
@@ -125,10 +138,10 @@ function runLive(request: RunRequest, module: Module, interrupt: Int32Array): Ru
   return { result, types: invoke?.type.results ?? [] };
 }
 
-function runReplay(request: RunRequest, module: Module, interrupt: Int32Array): Run {
+function runReplay(request: RunRequest, module: Module, options: Shared): Run {
   const fd = openRecording(request.replay!);
   try {
-    const result = runGuest({ ...shared(request, module, interrupt), replay: (into) => readRecording(fd, into) });
+    const result = runGuest({ ...options, replay: (into) => readRecording(fd, into) });
     const invoked = module.exports.find(({ name }) => name === result.invoked)?.type;
     return { result, types: invoked?.kind === "function" ? invoked.type.results : [] };
   } finally {
@@ -198,17 +211,17 @@ function siteOf(trap: Trap, { structure }: Module, path: string): TrapSite {
   return { code, name, message, function: index, offset, backtrace };
 }
 
-/** The module's bytes. They may be there before this thread is. */
-function receiveModule(port: MessagePort): Promise<Uint8Array> | Uint8Array {
+/** The module. It may be there before this thread is. */
+function receiveGuest(port: MessagePort): Promise<GuestMessage> | GuestMessage {
   const early = receiveMessageOnPort(port);
   return early !== undefined ? early.message : new Promise((resolve) => port.once("message", resolve));
 }
 
 async function answer(port: MessagePort, start: WorkerStart): Promise<void> {
   const { request } = start;
-  const bytes = await receiveModule(port);
-  if (request.moduleDigest && bytes.length > LARGE_MODULE) useHostSha256();
-  const result = run(start, bytes);
+  const guest = await receiveGuest(port);
+  if (request.moduleDigest && guest.bytes.length > LARGE_MODULE) useHostSha256();
+  const result = run(start, guest);
   port.postMessage(start.code === undefined ? result : { ...result, code: start.code() });
 }
 
