@@ -269,7 +269,7 @@ export function stateDigestOf(store: Store): string {
       if (isReference(value)) reference(value, words[0]!);
       else {
         hash.u32(words[0]!);
-        hash.u32(value === "i64" || value === "f64" ? words[1]! : 0);
+        hash.u32(isWide(value) ? words[1]! : 0);
       }
     }
     for (const table of tables) {
@@ -285,6 +285,11 @@ export function stateDigestOf(store: Store): string {
   }
   store.heap.digest((bytes) => hash.raw(bytes));
   return hash.digest();
+}
+
+/** True when a value has two words; of others the reference engine leaves anything in the second. */
+function isWide(type: ValueType): boolean {
+  return type === "i64" || type === "f64";
 }
 
 /** Pages, then for each page 0, or 1 and its bytes: a page of zeroes costs a scan, not a hash. */
@@ -345,7 +350,10 @@ function saveInstance(writer: SnapshotWriter, instance: Instance): void {
   writer.bytes(instance.dropped.elements);
   if (memory) saveMemory(writer, memory);
   for (const table of tables) writer.words(table.numbers());
-  for (const global of globals) writer.words(global.read());
+  for (const global of globals) {
+    const [low, high] = global.read() as unknown as [number, number];
+    writer.words(Int32Array.of(low, isWide(global.type.value) ? high : 0));
+  }
 }
 
 /** Pages, then (chunk number, bytes) of each chunk that is not zero. */
