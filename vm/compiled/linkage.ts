@@ -58,13 +58,19 @@ function hostLink({ fuel, mayFree }: HostFunction): ImportLink {
   return { kind: "host", fuel, mayFree };
 }
 
+const CROSSING = new WeakMap<Module, boolean>();
+
 /** True when function references can come from other instances, or go to them. */
-function crosses({ imports, exports }: Module): boolean {
-  return [...imports, ...exports].some(({ type }) => {
+function crosses(module: Module): boolean {
+  const known = CROSSING.get(module);
+  if (known !== undefined) return known;
+  const found = [...module.imports, ...module.exports].some(({ type }) => {
     if (type.kind === "function") return hasFuncref(type.type);
     if (type.kind === "global") return type.type.value === "funcref";
     return type.kind === "table" && type.type.element === "funcref";
   });
+  CROSSING.set(module, found);
+  return found;
 }
 
 function hasFuncref({ params, results }: FunctionType): boolean {
