@@ -9,8 +9,8 @@ export const FUEL_SLICE: bigint = 1n << 29n;
 /** The same while an embedder may ask for a stop: looked at when a slice is used up, after some tens of ms. */
 export const INTERRUPTED_FUEL_SLICE: bigint = 1n << 24n;
 
-/** `fuel`: after so much compiled code looks around at its next loop, in a millisecond or so. Tests make it little. */
-export const LOOK: { fuel: bigint } = { fuel: 1n << 20n };
+/** `fuel`: after so much compiled code looks around at its next loop: a millisecond, some in baseline code. Tests make it little. */
+export const LOOK: { fuel: bigint } = { fuel: 1n << 22n };
 
 /** Frames that may stand between and inside those of a backtrace: the engine's own, and a host function's. */
 export const SPARE_FRAMES = 192;

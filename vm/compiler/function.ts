@@ -323,7 +323,7 @@ export class FunctionRewriter {
     this.#out.byte(Op.block);
     this.#blockType(NO_CODES, results);
     this.#open(Op.block, NO_CODES, results);
-    this.#enterParts(0);
+    this.#enterParts(0, 0);
     reader.reset(body.code, body.end);
     while (this.#constructs.length > 0) {
       readInstruction(reader, instruction);
@@ -607,6 +607,13 @@ export class FunctionRewriter {
     const cost = this.#nextCost();
     const number = this.#resume?.first[this.#opened] ?? 0;
     this.#arrive();
+    if (number > 0 && this.#isClone && this.#resume!.last[this.#opened] === number) {
+      // An innermost loop: its cold arm must leave it, for V8 to unroll it.
+      this.#get(this.#which);
+      this.#ifUnlikely();
+      this.#endWay();
+      this.#out.byte(Op.end);
+    }
     const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
     // The first block is charged on the ways in, so that the test is one comparison with 0.
     this.#settle(isTable ? 0 : -cost);
@@ -632,7 +639,7 @@ export class FunctionRewriter {
     this.#height = construct.height;
     this.#pushAll(construct.params);
     this.#pending = construct.entry + this.#nextCost();
-    this.#enterParts(construct.number * 2 + 1);
+    this.#enterParts(construct.number * 2 + 1, construct.entry);
   }
 
   #end(): void {
@@ -765,7 +772,7 @@ export class FunctionRewriter {
         this.#arrive();
         out.byte(index);
         this.#blockType(params, results);
-        this.#enterParts(this.#open(index, params, results).number * 2);
+        this.#enterParts(this.#open(index, params, results).number * 2, this.#pending);
         return;
       }
       case Op.loop:
@@ -784,7 +791,7 @@ export class FunctionRewriter {
         this.#blockType(params, results);
         if (!hasElse) construct.agreed ??= this.#pending;
         this.#pending += this.#nextCost();
-        this.#enterParts(construct.number * 2);
+        this.#enterParts(construct.number * 2, construct.entry);
         return;
       }
       case Op.else:
@@ -1308,7 +1315,8 @@ export class FunctionRewriter {
     this.#get(this.#temp(i64, MARK));
     out.byte(Op.i64LtS);
     this.#ifUnlikely();
-    if (this.#isClone) this.#goOn(construct, number, charged);
+    const parts = this.#isClone ? this.#resume!.parts.get(2 * construct) : undefined;
+    if (parts !== undefined) this.#goOn(parts, number, charged);
     this.#testFuel(least);
     for (let local = 0; local < this.#localCount; local++) {
       if (this.#isLive(construct, local)) this.#get(this.#local(local));
@@ -1319,32 +1327,39 @@ export class FunctionRewriter {
     this.#i32(number);
     out.byte(Op.returnCall);
     out.u32(this.#context.clone(this.#own));
-    if (this.#isClone) out.byte(Op.end);
+    if (parts !== undefined) out.byte(Op.end);
     out.byte(Op.end);
   }
 
   /** In the cold arm of loop `number` of a clone, on the way: goes on behind it if it is the loop, else to one in it. */
-  #goOn(construct: number, number: number, charged: number): void {
+  #goOn(parts: readonly number[], number: number, charged: number): void {
     const out = this.#out;
-    const parts = this.#resume!.parts.get(2 * construct);
     this.#get(this.#which);
     out.byte(Op.if);
     out.byte(VOID);
-    if (parts !== undefined) {
-      this.#get(this.#which);
-      this.#i32(number);
-      out.byte(Op.i32Ne);
-      out.byte(Op.if);
-      out.byte(VOID);
-      this.#pushFuelLess(-charged);
-      this.#set(this.#fuel);
-      this.#branchToPart(parts, 3);
-      out.byte(Op.end);
-    }
+    this.#get(this.#which);
+    this.#i32(number);
+    out.byte(Op.i32Ne);
+    out.byte(Op.if);
+    out.byte(VOID);
+    this.#giveBack(charged);
+    this.#branchToPart(parts, 3);
+    out.byte(Op.end);
+    this.#endWay();
+    out.byte(Op.else);
+  }
+
+  #giveBack(charge: number): void {
+    if (charge === 0) return;
+    this.#pushFuelLess(-charge);
+    this.#set(this.#fuel);
+  }
+
+  /** The loop to go on at is reached. */
+  #endWay(): void {
     this.#i32(0);
     this.#set(this.#which);
     this.#loadMark();
-    out.byte(Op.else);
   }
 
   #zero(code: number): void {
@@ -1380,13 +1395,14 @@ export class FunctionRewriter {
     return parts;
   }
 
-  /** {@link #openParts}, and jumps to the part where the way leads. */
-  #enterParts(place: number): void {
+  /** {@link #openParts}, and jumps to the part where the way leads; `kept` are charges kept back when it comes here. */
+  #enterParts(place: number, kept: number): void {
     const parts = this.#openParts(place);
     if (parts === undefined) return;
     if (place > 0) {
       this.#get(this.#which);
       this.#ifUnlikely();
+      this.#giveBack(-kept);
       this.#branchToPart(parts, 1);
       this.#out.byte(Op.end);
       return;
@@ -1459,10 +1475,7 @@ export class FunctionRewriter {
       out.u32(1);
     }
     out.byte(Op.end);
-    if (this.#pending !== 0) {
-      this.#pushFuelLess(-this.#pending);
-      this.#set(this.#fuel);
-    }
+    this.#giveBack(this.#pending);
     out.byte(Op.end);
     this.#level -= 2;
   }
