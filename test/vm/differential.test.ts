@@ -10,13 +10,14 @@ import { OPCODES, opcodeIndex } from "../../vm/bytecode/opcodes.ts";
 import { Writer } from "../../vm/bytecode/writer.ts";
 import { Module, TrapCode } from "../../vm/index.ts";
 import { check, checkSeed, newTally, shrink } from "./differential.ts";
-import { SAVED } from "./fuzz.ts";
 import { generate } from "./generate.ts";
 import { Random } from "./random.ts";
-import { planOf, subjectOfBytes, useHostSha256 } from "./subject.ts";
+import { planOf, SAVED, subjectOfBytes, useHostSha256 } from "./subject.ts";
 
 useHostSha256();
 
+/** The first, so that few are enough for every instruction and trap. */
+const FIRST = 100;
 const SEEDS = 180;
 const FIXTURES = new URL("../fixtures/fuzz/", import.meta.url);
 
@@ -24,7 +25,7 @@ t.test(
   "generated modules agree with V8, with their own pieces, and with the schedule [VM-EXEC-1, VM-NAN-1, VM-FUEL-2, VM-FUEL-3, VM-FUEL-4, VM-FUEL-5, VM-FUEL-6, VM-FUEL-8, VM-STEP-1, VM-HOOK-1, VM-SNAPSHOT-1]",
   async (t) => {
     const tally = newTally();
-    for (let seed = 0; seed < SEEDS; seed++) {
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
       const difference = checkSeed(seed, tally);
       if (difference) {
         t.fail(difference.message, { shrunk: shrink(seed) });

@@ -13,6 +13,7 @@ import {
   Difference,
   modulesOf,
   planOf,
+  SAVED,
   type Subject,
   subjectOf,
   subjectOfBytes,
@@ -65,8 +66,6 @@ interface Saved {
   /** {@link LOOK}. */
   readonly look: string;
 }
-
-export const SAVED = ";;; ";
 
 /** The texts of a case that fails, smaller: its modules in order, the first with the head. */
 export function shrunk(make: () => Case, found: Difference): string[] {

@@ -1069,7 +1069,10 @@ export class Body {
       this.#op("call", this.#environment.calleeIndex("bytes", "new"));
       this.#op("local.set", local);
     }
-    this.#op("local.get", local);
+    // A window, which cannot be ended.
+    const window = this.#environment.calleeIndex("bytes", "of_memory");
+    if (window >= 0 && trappy > 0 && this.#random.chance(0.05)) this.#op("call", window);
+    else this.#op("local.get", local);
     this.#op("call", index);
     this.#push(...type.results);
     if (!this.#trappy()) this.#newRef(local);

@@ -114,6 +114,9 @@ export function subjectOfBytes(name: string, binaries: readonly Uint8Array[], pl
   return { name, externs: false, parts };
 }
 
+/** Begins the text of a failure that the fuzzer wrote: how to run it, as JSON, follows in the line. */
+export const SAVED = ";;; ";
+
 /** The modules as text. */
 export function textOf(binaries: readonly Uint8Array[]): string[] {
   return binaries.map((bytes) => disassemble(Module.decode(bytes).structure));

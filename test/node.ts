@@ -1,0 +1,56 @@
+/**
+ * `npm run test:node -- [VERSION …]`: the tests that hold both engines against each other and against V8 on older versions
+ * of Node.js (22 and 24), each of which has another V8. They come from `bench/package.json`: `npm ci --prefix bench`. Prints
+ * a line a file; the last line counts the assertions; exits 1 when one failed or a version is not there.
+ */
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { nodes } from "../bench/report.ts";
+
+const TESTS = new URL("vm/", import.meta.url);
+/** What runs code on the compiled engine: files that import one of these. */
+const ON_BOTH = /from "\.\/(engines|compare|fuzz)\.ts"|engine: "compiled"/;
+
+const files = readdirSync(TESTS)
+  .filter((file) => file.endsWith(".test.ts") && ON_BOTH.test(readFileSync(new URL(file, TESTS), "utf8")))
+  .map((file) => fileURLToPath(new URL(file, TESTS)));
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : ["22", "24"];
+let passed = 0;
+let failed = 0;
+for (const version of wanted) {
+  const node = nodes().find((known) => String(known.version) === version);
+  if (!node) {
+    console.log(`there is no Node.js ${version}: npm ci --prefix bench`);
+    failed++;
+    continue;
+  }
+  for (const file of files) {
+    const { stdout, status } = spawnSync(node.path, ["--no-warnings", file], {
+      encoding: "utf8",
+      env: { ...process.env, CI: "true" },
+      maxBuffer: 1 << 30,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    // TAP: the top level's own plan and its summary count the assertions in all subtests.
+    const good = Number(/^# \{.*?pass: (\d+)/m.exec(stdout)?.[1] ?? 0);
+    const bad = Number(/^# \{.*?fail: (\d+)/m.exec(stdout)?.[1] ?? 0);
+    passed += good;
+    failed += bad > 0 || status === 0 ? bad : 1;
+    const fine = status === 0 && bad === 0 && good > 0;
+    console.log(
+      `${fine ? "ok    " : "FAILED"} Node.js ${version}: ${file.replace(/^.*[\\/]/, "")}: ${good} passed, ${bad} failed`,
+    );
+    if (!fine)
+      console.log(
+        stdout
+          .split("\n")
+          .filter((line) => /not ok/.test(line))
+          .slice(0, 20)
+          .join("\n"),
+      );
+    if (status === 0 && good === 0) failed++;
+  }
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
