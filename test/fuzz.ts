@@ -1,13 +1,15 @@
 /**
- * `npm run fuzz -- [--minutes N] [--seed S] [--jobs J] [--binaryen]`: modules of one seed after another on both engines,
+ * `npm run fuzz -- [--minutes N] [--seed S] [--jobs J] [--binaryen] [--optimized]`: modules of one seed after another on both engines,
  * and where they can be in plain V8, for N minutes (10) in J processes (1), from seed S (1,000,000). Prints what was
  * executed; a difference is shrunk and written to `test/fixtures/fuzz`, to be given a name that says what was wrong. With
- * `--binaryen` one process more takes modules that binaryen makes of random bytes. Exits 1 when there was a difference.
+ * `--binaryen` one process more takes modules that binaryen makes of random bytes; with `--optimized` one more runs what
+ * binaryen makes of the compiled code. Exits 1 when there was a difference.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { loadOptimizer } from "../host/command/optimize.ts";
 import { OPCODES, opcodeIndex } from "../vm/bytecode/opcodes.ts";
 import { TrapCode, trapName } from "../vm/trap.ts";
 import { binaryenModules } from "./vm/binaryen-fuzz.ts";
@@ -25,15 +27,17 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: "1000000" },
     jobs: { type: "string", default: "1" },
     binaryen: { type: "boolean", default: false },
+    optimized: { type: "boolean", default: false },
     /** Internal: one of the processes. */
     worker: { type: "string" },
+    source: { type: "string", default: "generated" },
   },
 });
 const seconds = 60 * Number(options.minutes);
 const first = Number(options.seed);
 const jobs = Number(options.jobs);
 if (![seconds, first, jobs].every((number) => number >= 0) || jobs > 64) {
-  process.stderr.write("usage: npm run fuzz -- [--minutes N] [--seed S] [--jobs J] [--binaryen]\n");
+  process.stderr.write("usage: npm run fuzz -- [--minutes N] [--seed S] [--jobs J] [--binaryen] [--optimized]\n");
   process.exit(2);
 }
 
@@ -60,14 +64,16 @@ async function work(job: number): Promise<void> {
     tally = newCompareTally();
     reported = performance.now();
   };
-  const binaryen = job >= jobs ? await binaryenModules() : undefined;
-  for (; performance.now() < end; next += binaryen ? 1 : jobs) {
+  const binaryen = options.source === "binaryen" ? await binaryenModules() : undefined;
+  const optimizer = options.source === "optimized" ? await loadOptimizer() : undefined;
+  for (; performance.now() < end; next += options.source === "generated" ? jobs : 1) {
     const seed = next;
     const bytes = await binaryen?.(seed);
     if (binaryen && !bytes) continue;
     const make = bytes ? () => binaryCase(`binaryen ${seed}`, [bytes], seed) : () => generatedCase(seed);
-    const difference = fuzz(make, tally);
-    if (difference)
+    const difference = fuzz(make, tally, optimizer);
+    if (difference && optimizer) failures.push(`optimised: ${difference.message}`);
+    else if (difference)
       failures.push(save(`${bytes ? "binaryen" : "seed"}-${seed}`, difference.message, shrunk(make, difference)));
     if (performance.now() > reported + 1000 * EVERY) report();
   }
@@ -90,9 +96,13 @@ function lead(): void {
   const start = performance.now();
   let failed = 0;
   const processes: ChildProcess[] = [];
-  for (let job = 0; job < jobs + (options.binaryen ? 1 : 0); job++) {
+  const sources = Array.from({ length: jobs }, () => "generated");
+  if (options.binaryen) sources.push("binaryen");
+  if (options.optimized) sources.push("optimized");
+  for (const [job, source] of sources.entries()) {
     let next = first + job;
-    const child = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), "--worker", String(job)]);
+    const given = [...process.argv.slice(2), "--worker", String(job), "--source", source];
+    const child = fork(fileURLToPath(import.meta.url), given);
     processes.push(child);
     child.on("message", (message) => {
       const { failures, ...report } = message as Report;

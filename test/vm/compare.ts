@@ -138,11 +138,20 @@ function failureText(error: unknown): string {
   return `throws ${(error as Error).stack ?? error}`;
 }
 
-/** Throws a {@link Difference} at the first thing that does not agree. */
-export function compare(subject: Subject, plan: readonly Call[], random: Random, tally: CompareTally): void {
+/**
+ * Throws a {@link Difference} at the first thing that does not agree. `other` is what the second engine runs: the same
+ * modules, with code of another make.
+ */
+export function compare(
+  subject: Subject,
+  plan: readonly Call[],
+  random: Random,
+  tally: CompareTally,
+  other = subject,
+): void {
   const both = (bounds: Bounds, hook?: (position: Position) => void): Observed => {
     const expected = observe(subject, plan, ENGINES[0], bounds, hook);
-    const actual = observe(subject, plan, ENGINES[1], bounds);
+    const actual = observe(other, plan, ENGINES[1], bounds);
     tally.runs++;
     tally.calls += expected.calls.length - 1;
     differ(subject.name, bounds, expected, actual);

@@ -2,6 +2,10 @@
  * Seeds of the fuzzer: generated modules, and those that binaryen makes of random bytes. A failure is shrunk and written
  * as text that begins with how to run it, for `test/fixtures/fuzz`.
  */
+import type { Optimizer } from "../../host/command/optimize.ts";
+import { adopt, kept } from "../../host/compile.ts";
+import { hostLinkageOf } from "../../vm/compiled/linkage.ts";
+import { rewrite } from "../../vm/compiler/rewrite.ts";
 import { Module } from "../../vm/index.ts";
 import { LOOK } from "../../vm/tuning.ts";
 import { type CompareTally, compare, DEPTHS, differ, ENGINES, newCompareTally, observe, PLENTY } from "./compare.ts";
@@ -18,6 +22,7 @@ import {
   subjectOf,
   subjectOfBytes,
   textOf,
+  worldOf,
 } from "./subject.ts";
 
 /** A subject and the calls that are made of it. */
@@ -46,15 +51,31 @@ export function binaryCase(name: string, binaries: readonly Uint8Array[], seed: 
   return caseOf(subjectOfBytes(name, binaries, false), seed);
 }
 
-/** Runs a case on both engines; the difference that it shows, or undefined. */
-export function fuzz(make: () => Case, tally: CompareTally): Difference | undefined {
+/**
+ * Runs a case on both engines; the difference that it shows, or undefined. With `optimizer` the compiled engine runs what
+ * it makes of the code, where it can be used.
+ */
+export function fuzz(make: () => Case, tally: CompareTally, optimizer?: Optimizer): Difference | undefined {
   try {
     const { subject, plan, random } = make();
-    compare(subject, plan, random, tally);
+    const other = optimizer ? optimized(subject, optimizer) : subject;
+    if (other) compare(subject, plan, random, tally, other);
     return undefined;
   } catch (error) {
     return error instanceof Difference ? error : new Difference((error as Error).stack ?? String(error));
   }
+}
+
+/** The subject with optimised code; undefined where instances link to one another. */
+function optimized(subject: Subject, optimizer: Optimizer): Subject | undefined {
+  const [part, second] = subject.parts;
+  const imports = worldOf(subject).imports([]);
+  const module = Module.decode(part!.module.structure.bytes);
+  const linkage = second ? undefined : hostLinkageOf(module, imports);
+  if (!linkage) return undefined;
+  const { bytes, sites } = optimizer(rewrite(module.rewriteInput, linkage));
+  adopt(module, imports, kept(linkage, bytes, sites));
+  return { ...subject, parts: [{ ...part!, module }] };
 }
 
 /** What is written at the head of a saved failure. */

@@ -50,6 +50,9 @@ interface Frame {
   readonly counter: number;
 }
 
+/** What nests; wild modules loop more. */
+const CONTROLS = ["block", "block", "if", "if", "loop", "loop"] as const;
+
 /** Counters of a function, half of them i32, half i64. */
 const COUNTERS = 8;
 
@@ -489,8 +492,10 @@ export class Body {
     else if (kind < 88) this.#call();
     else if (kind < 90) {
       if (!this.#environment.wild) this.#call();
-      else if (random.chance(0.6) && this.#refs.length > 0) this.#heapLoop();
-      else this.#setAndCall();
+      else if (random.chance(0.6) && this.#refs.length > 0) {
+        if (random.chance(0.5)) this.#heapLoop();
+        else this.#sweepLoop();
+      } else this.#setAndCall();
     } else if (kind < 92) this.#callIndirect();
     else if (kind < 95) this.#bulkMemory();
     else if (kind < 98) this.#table();
@@ -651,7 +656,7 @@ export class Body {
 
   #control(): void {
     const random = this.#random;
-    const kind = random.pick(["block", "block", "if", "if", "loop"] as const);
+    const kind = random.pick(CONTROLS.slice(0, this.#environment.wild ? 6 : 5));
     const held = this.#stack.slice(this.#frame.base);
     const params = random.chance(0.5) ? held.slice(held.length - random.below(4)) : this.#types();
     this.#block(kind, params, random.chance(0.3) ? params : this.#types());
@@ -1104,6 +1109,60 @@ export class Body {
     this.#finish();
     this.#op("end");
     this.#stack.length = this.#frames.pop()!.base;
+  }
+
+  /** A loop of one block whose loads and stores go through windows step by step, up to their ends or a little over. */
+  #sweepLoop(): void {
+    const environment = this.#environment;
+    const random = this.#random;
+    const index = this.#nextCounter;
+    if (index >= this.#lastCounter || this.#locals[index] !== "i32" || this.#frame.dead) return;
+    const calls = environment.functions.flatMap(({ module, type }, k) =>
+      module === "bytes" && type.params[0] === "i64" && (type.params.length === 2 || type.params.length === 3)
+        ? [k]
+        : [],
+    );
+    if (calls.length === 0) return;
+    this.#nextCounter++;
+    const trappy = this.#trappy();
+    const bound = trappy ? random.pick([-1, 64, 65, 72, 100, 256, 257, 1000]) : random.pick([1, 7, 40, 56]);
+    this.#constant("i32", trappy ? random.pick([0, 0, -1, -8, 3, 2 ** 31 - 20]) : random.below(4));
+    this.#op("local.set", index);
+    this.#op("loop");
+    this.#code.each((writer) => writer.byte(0x40));
+    for (let k = 1 + random.below(3); k > 0; k--) {
+      const { type } = environment.functions[random.pick(calls)]!;
+      const call = random.pick(calls.filter((each) => environment.functions[each]!.type === type));
+      this.#op("local.get", random.pick(this.#refs));
+      this.#op("local.get", index);
+      if (random.chance(0.5)) {
+        this.#constant("i32", random.pick([0, 1, 2, 4, trappy ? -1 : 3]));
+        this.#op(trappy && random.chance(0.2) ? "i32.sub" : "i32.add");
+      }
+      if (type.params.length === 3) {
+        const value = type.params[2]!;
+        const locals = this.#localsOf(value, this.#settable);
+        this.#op("local.get", random.pick(locals));
+      }
+      this.#op("call", call);
+      if (type.results.length > 0) {
+        const locals = this.#localsOf(type.results[0]!, this.#settable);
+        const local = random.pick(locals);
+        if (type.results[0] === "i32" && random.chance(0.5)) {
+          this.#op("local.get", local);
+          this.#op(random.pick(["i32.add", "i32.xor"]));
+        }
+        this.#op("local.set", local);
+      }
+    }
+    this.#op("local.get", index);
+    this.#constant("i32", trappy ? random.pick([1, 1, 4, 8, -1, 2 ** 30]) : random.pick([1, 1, 2, 4, 8]));
+    this.#op("i32.add");
+    this.#op("local.tee", index);
+    this.#constant("i32", bound);
+    this.#op(random.pick(["i32.lt_s", "i32.lt_u", "i32.ne"].slice(0, trappy ? 3 : 2)));
+    this.#op("br_if", 0);
+    this.#op("end");
   }
 
   /** One call of `bytes` at an offset that goes with the counter. */
