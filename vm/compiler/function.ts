@@ -30,6 +30,7 @@ import { isLive, type LoopLiveness, loopLiveness } from "./liveness.ts";
 import { Op, VOID } from "./op.ts";
 import { isCloned, planResume, type ResumePlan } from "./resume.ts";
 import type { ImportLink, Linkage } from "./rewrite.ts";
+import { keyOf, type Sweep, SweepFinder, writeCondition, writeSum } from "./sweep.ts";
 
 const { i32, i64, f32, f64, funcref, externref } = ValueCode;
 
@@ -139,6 +140,9 @@ const REFS = 20_002;
 const REF_LOCALS = 8;
 /** Refs that are looked up for one access alone come behind those that are kept. */
 const PASSING = 32;
+/** Numbers of the locals for addresses in a sweep, and how many there may be: see `SPARE_LOCALS` in `heap-regions.ts`. */
+const SWEEP = 30_000;
+const MOST_SWEPT = 4;
 
 /** Rewrites functions one after the other. */
 export class FunctionRewriter {
@@ -196,12 +200,16 @@ export class FunctionRewriter {
   // The heap's objects.
   readonly #heap: HeapCode | undefined;
   #plan: HeapPlan | undefined;
+  readonly #sweeps: SweepFinder;
+  /** While its copy without checks is written: the sweep, and the locals with its addresses by what is in them. */
+  #sweep: { readonly sweep: Sweep; readonly addresses: ReadonlyMap<string, number> } | undefined;
 
   /** `out` receives the code, without the locals. */
   constructor(context: CodeContext, out: Writer) {
     this.#context = context;
     this.#out = out;
     this.#reader = new Reader(context.structure.bytes);
+    this.#sweeps = new SweepFinder(context.input);
     if (context.objects !== undefined) this.#heap = new HeapCode(out, context.heap, context.objects.slots);
   }
 
@@ -306,8 +314,6 @@ export class FunctionRewriter {
   #emit(own: number, type: FunctionType): void {
     const { input, structure, scan } = this.#context;
     const body = structure.bodies[own]!;
-    const reader = this.#reader;
-    const instruction = this.#instruction;
     this.#begin(this.#isClone ? this.#localCount : type.params.length);
     this.#offset = body.code;
     this.#block = 1;
@@ -324,16 +330,22 @@ export class FunctionRewriter {
     this.#blockType(NO_CODES, results);
     this.#open(Op.block, NO_CODES, results);
     this.#enterParts(0, 0);
-    reader.reset(body.code, body.end);
-    while (this.#constructs.length > 0) {
-      readInstruction(reader, instruction);
+    this.#reader.reset(body.code, body.end);
+    this.#rewriteUntil(0);
+    if (!this.#dead) this.#pushFuel();
+    this.#out.byte(Op.end);
+  }
+
+  /** Goes on until no more than so many constructs are open. */
+  #rewriteUntil(open: number): void {
+    const instruction = this.#instruction;
+    while (this.#constructs.length > open) {
+      readInstruction(this.#reader, instruction);
       this.#offset = instruction.offset;
       if (this.#dead) this.#skip(instruction.index);
       else if (this.#plan === undefined) this.#rewrite(instruction.index);
       else this.#rewriteWithLookups(this.#plan, instruction.index);
     }
-    if (!this.#dead) this.#pushFuel();
-    this.#out.byte(Op.end);
   }
 
   #enterFrame(slots: number): void {
@@ -617,6 +629,17 @@ export class FunctionRewriter {
     const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
     // The first block is charged on the ways in, so that the test is one comparison with 0.
     this.#settle(isTable ? 0 : -cost);
+    const write = (): void => this.#openLoop(params, results, cost, isTable, number);
+    if (!this.#writeSweep(write)) write();
+  }
+
+  #openLoop(
+    params: readonly number[],
+    results: readonly number[],
+    cost: number,
+    isTable: boolean,
+    number: number,
+  ): void {
     const construct = this.#open(Op.loop, params, results);
     this.#canonicaliseLocals(construct);
     this.#dirty = [];
@@ -1491,6 +1514,63 @@ export class FunctionRewriter {
 
   // ---- objects of the heap
 
+  /** The loop that begins here twice if it is a sweep: without checks, and with them for when that is not safe; else false. */
+  #writeSweep(open: () => void): boolean {
+    const plan = this.#plan;
+    if (plan === undefined) return false;
+    const { structure } = this.#context;
+    const reader = this.#reader;
+    const start = reader.position;
+    const sweep = this.#sweeps.find(start, structure.bodies[this.#own]!.end, this.#instruction.imm0, plan);
+    if (sweep === undefined) return false;
+    const out = this.#out;
+    const local = (index: number): number => this.#local(index);
+    const limit = (place: number, width: number): number => this.#kept(plan, place).limits[WIDTHS.indexOf(width)]!;
+    const before = [this.#block, this.#opened, this.#pending, this.#offset] as const;
+    const dirty = [...this.#dirty];
+    const depth = this.#constructs.length;
+    writeCondition(out, sweep, { local, limit });
+    out.byte(Op.if);
+    out.byte(VOID);
+    this.#level++;
+    const addresses = new Map<string, number>();
+    for (const { place, ahead } of sweep.accesses.values()) {
+      if (ahead === undefined || keyOf(ahead) === "0" || addresses.size === MOST_SWEPT) continue;
+      const key = `${place} ${keyOf(ahead)}`;
+      if (addresses.has(key)) continue;
+      addresses.set(key, this.#temp(i32, SWEEP + addresses.size));
+      this.#get(this.#kept(plan, place).base);
+      writeSum(out, ahead, local);
+      out.byte(Op.i32Add);
+      this.#set(addresses.get(key)!);
+    }
+    this.#sweep = { sweep, addresses };
+    open();
+    this.#rewriteUntil(depth);
+    this.#sweep = undefined;
+    out.byte(Op.else);
+    reader.position = start;
+    [this.#block, this.#opened, this.#pending, this.#offset] = before;
+    this.#dirty = dirty;
+    open();
+    this.#rewriteUntil(depth);
+    out.byte(Op.end);
+    this.#level--;
+    return true;
+  }
+
+  /** The access in the copy of a sweep, without a check; false if it is none that was proved. */
+  #sweepAccess(heap: HeapCode, row: number, ref: LookedUp, locals: readonly number[]): boolean {
+    const access = this.#sweep?.sweep.accesses.get(this.#offset);
+    if (access === undefined) return false;
+    const { sweep, addresses } = this.#sweep!;
+    const key = access.ahead && keyOf(access.ahead);
+    const base = key === "0" ? ref.base : addresses.get(`${access.place} ${key}`);
+    if (base === undefined) heap.access(row, [ref], locals);
+    else heap.access(row, [{ ...ref, base }], locals.with(1, this.#local(sweep.counter)));
+    return true;
+  }
+
   /** Lookups stand in front of a loop and of an access, and behind what makes them out of date. */
   #rewriteWithLookups(plan: HeapPlan, index: number): void {
     const refs = plan.lookups.get(this.#offset);
@@ -1555,7 +1635,9 @@ export class FunctionRewriter {
     }
     for (const [k, place] of places.entries()) if (place < 0) this.#lookUp(refs[k]!);
     const result = results[0] === undefined ? undefined : ValueCode[valueTypeOfParameter(results[0].type)];
-    if (this.#context.linkage.windows) {
+    if (this.#sweepAccess(heap, row, refs[0]!, locals)) {
+      // Nothing is to be checked.
+    } else if (this.#context.linkage.windows) {
       heap.check(row, refs, locals, true);
       out.byte(Op.if);
       out.byte(result ?? VOID);
