@@ -57,7 +57,9 @@ export class References {
     if (native === null) return 0;
     if (type === "externref") return native as number;
     if (!this.#addresses.has(native)) this.#readAll();
-    return this.#addresses.get(native)! + 1;
+    const address = this.#addresses.get(native);
+    if (address === undefined) throw new Error("compiled code has a reference to a function that no instance declares");
+    return address + 1;
   }
 
   fromNumber(type: "funcref" | "externref", number: number): unknown {

@@ -58,6 +58,8 @@ export function limitFrames(most: number): number {
   return before;
 }
 
+/** True on V8, unless an embedder has frozen what {@link limitFrames} and {@link framesOf} set. */
 export function capturesStacks(): boolean {
-  return typeof V8.captureStackTrace === "function";
+  const limit = Object.getOwnPropertyDescriptor(V8, "stackTraceLimit");
+  return typeof V8.captureStackTrace === "function" && Object.isExtensible(V8) && limit?.writable !== false;
 }
