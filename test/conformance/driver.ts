@@ -8,6 +8,7 @@ import { OpenFlag } from "../../syscalls/table.ts";
 import type { Caller } from "../../vm/function.ts";
 import { Heap, type Kind } from "../../vm/heap.ts";
 import { Memory } from "../../vm/memory.ts";
+import type { HostState } from "../../vm/store.ts";
 import { Fault, trapName } from "../../vm/trap.ts";
 
 /** Two words of a HeapRef: slot and generation. */
@@ -59,6 +60,7 @@ export interface Stand {
 export interface StandOptions {
   readonly imports: HostFunctions;
   readonly kinds: readonly Kind[];
+  readonly state?: HostState;
   readonly limits: { readonly heapObjects: number; readonly heapBytes: number };
 }
 
@@ -78,14 +80,15 @@ export class Driver {
 
   /** `on`: a heap to use, or how to make the guest that the calls go through; fuel is its own then. */
   constructor(
-    given: AbiOptions | { readonly imports: HostFunctions; readonly kinds: readonly Kind[] },
+    given: AbiOptions | Omit<StandOptions, "limits">,
     { heapObjects = 1000 }: { heapObjects?: number } = {},
     on?: Heap | ((options: StandOptions) => Stand),
   ) {
-    const { imports, kinds } = "imports" in given ? given : createAbi(given);
+    const abi = "imports" in given ? given : createAbi(given);
+    const { imports, kinds } = abi;
     const limits = { heapObjects, heapBytes: 1 << 24 };
     this.imports = imports;
-    this.#stand = typeof on === "function" ? on({ imports, kinds, limits }) : undefined;
+    this.#stand = typeof on === "function" ? on({ ...abi, limits }) : undefined;
     this.memory = this.#stand?.memory ?? new Memory({ minimum: PAGES, maximum: PAGES });
     this.callerMemory = this.memory;
     this.heap = this.#stand?.heap ?? (on instanceof Heap ? on : new Heap(limits, kinds));

@@ -31,6 +31,7 @@ t.test(
     t.comment(`seeds ${FIRST} to ${FIRST + SEEDS - 1}, ${tally.calls} calls`);
     t.ok(tally.calls > (SEEDS * CALLS) / 2);
     t.ok(tally.restores > 0 && tally.replays > 0);
+    t.ok(tally.engines > SEEDS / 2, "most of it was done again on both engines");
     t.ok(openHandles() <= before + KEPT_HANDLES, "handles of the host are closed");
     // Each call is done now and then, and each is refused.
     const ways = SYSCALLS.map(({ module, name }) => {

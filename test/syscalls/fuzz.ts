@@ -26,9 +26,12 @@ import { Fault, trapName } from "../../vm/trap.ts";
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 import { fillTree, type Tree } from "../conformance/tree.ts";
 import { I32_EDGES, I64_EDGES, mix, Random } from "../vm/random.ts";
+import { compareEngines } from "./fuzz-engines.ts";
 
 export interface FuzzTally {
   calls: number;
+  /** How often the calls were made again by guests on both engines. */
+  engines: number;
   /** How often each call ended in each way: `fs.open NOT_FOUND`. */
   readonly ends: Map<string, number>;
   restores: number;
@@ -36,7 +39,7 @@ export interface FuzzTally {
 }
 
 export function newFuzzTally(): FuzzTally {
-  return { calls: 0, ends: new Map(), restores: 0, replays: 0 };
+  return { calls: 0, engines: 0, ends: new Map(), restores: 0, replays: 0 };
 }
 
 /** What no guest may ever read. */
@@ -45,7 +48,7 @@ const SECRET = "what lies outside";
 const SECRETS = [SECRET, "\x07outside", "\x06secret"];
 
 /** What a guest is given, and what else can be known of it. */
-interface World {
+export interface World {
   readonly options: AbiOptions;
   readonly heapObjects: number;
   /** Can be restored from a snapshot, to the last byte. */
@@ -54,6 +57,8 @@ interface World {
   readonly folders: readonly string[];
   readonly faults: FileSystemFaults | undefined;
   readonly hostFaults: VolumeFaults | undefined;
+  /** Makes what is beneath fail as it did when this was done. */
+  prepare(done: Done): void;
 }
 
 const TREE: Tree = {
@@ -72,7 +77,10 @@ const TREE: Tree = {
 const real = nodeFs as unknown as Volume;
 
 /** Worlds, by the remainder of the seed. */
-type Build = (random: Random, folder: () => string) => Partial<World> & { readonly mounts: readonly Mount[] };
+type Build = (
+  random: Random,
+  folder: () => string,
+) => Partial<Omit<World, "prepare">> & { readonly mounts: readonly Mount[] };
 const SMALL = { bytes: 20_000, files: 40 };
 const memory = (): MemoryFileSystem => fillTree(new MemoryFileSystem({}, SMALL), TREE);
 const overlay = (below: FileSystem): MemoryFileSystem => overlayFileSystem(below, SMALL);
@@ -156,6 +164,10 @@ function createWorld(seed: number, scratch: string): World {
     hostFaults: undefined,
     isSaved: false,
     ...rest,
+    prepare({ failing, hostFailing }) {
+      if (rest.faults !== undefined) fail(rest.faults, failing!);
+      if (rest.hostFaults !== undefined) fail(rest.hostFaults, hostFailing!);
+    },
     heapObjects: random.pick([10, 20, 1000, 1000, 1000]),
     options: {
       mounts,
@@ -173,6 +185,18 @@ function createWorld(seed: number, scratch: string): World {
       },
     },
   };
+}
+
+/** The plan, with calls counted from now on. */
+function fromHere<Faults extends FileSystemFaults | VolumeFaults>({ calls, ...plan }: Faults): Faults {
+  return { ...plan, at: plan.at === undefined ? undefined : plan.at - calls!.length } as Faults;
+}
+
+/** Makes of a plan in use the one that {@link fromHere} told. */
+function fail<Faults extends FileSystemFaults | VolumeFaults>(faults: Faults, plan: Faults): void {
+  faults.calls!.length = 0;
+  if ("most" in faults) delete faults.most;
+  Object.assign(faults, plan);
 }
 
 interface Held {
@@ -198,6 +222,14 @@ interface CallOp {
 interface End {
   readonly end: string;
   readonly results: readonly number[];
+}
+
+/** What was done, what it came to, and what was made to fail meanwhile. */
+export interface Done {
+  readonly op: Op;
+  readonly end: End;
+  readonly failing: FileSystemFaults | undefined;
+  readonly hostFailing: VolumeFaults | undefined;
 }
 
 const NOTHING: End = { end: "", results: [] };
@@ -275,7 +307,7 @@ class Session {
   readonly #outside: string;
   readonly #recorder: Recorder | undefined;
   readonly #pieces: Uint8Array[] = [];
-  readonly #ops: { readonly op: Op; readonly end: End }[] = [];
+  readonly #ops: Done[] = [];
   #abi: Abi;
   #driver: Driver;
   /** What went on from the same snapshot: the state before, and the driver before it was restored. */
@@ -360,6 +392,7 @@ class Session {
     }
     this.#driver.heap.check();
     this.#replay();
+    this.#compareEngines();
     for (const { fs } of options.mounts ?? []) removeAll(fs);
     assert.equal(this.#lookOutside(), this.#outside, "something outside has changed");
   }
@@ -396,8 +429,11 @@ class Session {
 
   /** Does it, here and on the twin, where it comes to the same. */
   #perform(op: Op): End {
+    const { faults, hostFaults } = this.#world;
+    const failing = faults && fromHere(faults);
+    const hostFailing = hostFaults && fromHere(hostFaults);
     const end = perform(this.#driver, op);
-    this.#ops.push({ op, end });
+    this.#ops.push({ op, end, failing, hostFailing });
     if (this.#twin !== undefined) {
       assert.deepEqual(end, perform(this.#twin, op), "what was restored goes on in another way");
       assert.ok(Buffer.compare(this.#driver.memory.bytes, this.#twin.memory.bytes) === 0, "restored memories differ");
@@ -537,6 +573,21 @@ class Session {
     player.end({ outcome: "returned", fuelUsed: 0n });
     assert.ok(Buffer.compare(driver.memory.bytes, this.#driver.memory.bytes) === 0, "a replay leaves another memory");
     this.#tally.replays++;
+  }
+
+  /** The host's own times are not the same for all. */
+  #compareEngines(): void {
+    const { options, folders } = this.#world;
+    if (folders.length > 0 && options.hostMetadata === true) return;
+    const again = (driver: Driver, { op }: Done): string => {
+      const { end, results } = perform(driver, op);
+      return `${end} ${results}`;
+    };
+    const share = new Random(mix(this.#seed, 0)).below(1000) / 990;
+    // What looked on meanwhile has called the volume, too.
+    const isExact = this.#world.hostFaults === undefined;
+    compareEngines(() => createWorld(this.#seed, this.#scratch), this.#ops, again, { share, isExact });
+    this.#tally.engines++;
   }
 
   // ---- what is called

@@ -54,8 +54,8 @@ const WITHOUT_MEMORY = Module.decode(await loadWat(wat("")));
 
 /** For a `Driver`: its calls are made by a guest on `engine`. Traps reach it as the faults that they were. */
 export function standOn(engine: Engine, fuel?: bigint): (options: StandOptions) => EngineStand {
-  return ({ imports, kinds, limits }) => {
-    const store = new Store({ engine, kinds, limits, ...(fuel !== undefined && { fuel }) });
+  return ({ imports, kinds, state, limits }) => {
+    const store = new Store({ engine, kinds, limits, ...(state && { state }), ...(fuel !== undefined && { fuel }) });
     const instance = WITH_MEMORY.instantiate({ store, imports });
     let bare: Instance | undefined;
     instance.invoke("own");
