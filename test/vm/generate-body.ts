@@ -1125,42 +1125,73 @@ export class Body {
     if (calls.length === 0) return;
     this.#nextCounter++;
     const trappy = this.#trappy();
-    const bound = trappy ? random.pick([-1, 64, 65, 72, 100, 256, 257, 1000]) : random.pick([1, 7, 40, 56]);
+    // What does not change in the loop: constants, or locals that nothing in it sets.
+    const [fixed, ...others] = this.#localsOf("i32", this.#settable);
+    const ref = random.pick(this.#refs);
+    const len = environment.calleeIndex("bytes", "len");
+    const step = trappy ? random.pick([1, 1, 4, 8, 0, -1, 2 ** 30]) : random.pick([1, 1, 1, 2, 4, 8]);
+    const inLocal = random.pick(["step", "offset", "bound", "none"] as const);
+    if (inLocal === "bound" && len >= 0) {
+      this.#op("local.get", ref);
+      this.#op("call", len);
+      this.#constant("i32", random.pick([0, 1, 7, 8, trappy ? -1 : 16]));
+      this.#op("i32.sub");
+    } else this.#constant("i32", inLocal === "step" ? step : inLocal === "bound" ? 40 : random.pick([0, 1, 5]));
+    this.#op("local.set", fixed!);
     this.#constant("i32", trappy ? random.pick([0, 0, -1, -8, 3, 2 ** 31 - 20]) : random.below(4));
     this.#op("local.set", index);
     this.#op("loop");
     this.#code.each((writer) => writer.byte(0x40));
     for (let k = 1 + random.below(3); k > 0; k--) {
-      const { type } = environment.functions[random.pick(calls)]!;
-      const call = random.pick(calls.filter((each) => environment.functions[each]!.type === type));
-      this.#op("local.get", random.pick(this.#refs));
+      const call = random.pick(calls);
+      const { type } = environment.functions[call]!;
+      this.#op("local.get", random.chance(0.7) ? ref : random.pick(this.#refs));
       this.#op("local.get", index);
+      if (inLocal === "offset") {
+        this.#op("local.get", fixed!);
+        this.#op("i32.add");
+      }
       if (random.chance(0.5)) {
         this.#constant("i32", random.pick([0, 1, 2, 4, trappy ? -1 : 3]));
         this.#op(trappy && random.chance(0.2) ? "i32.sub" : "i32.add");
       }
       if (type.params.length === 3) {
         const value = type.params[2]!;
-        const locals = this.#localsOf(value, this.#settable);
-        this.#op("local.get", random.pick(locals));
+        this.#op("local.get", random.pick(this.#localsOf(value, this.#settable)));
       }
       this.#op("call", call);
-      if (type.results.length > 0) {
-        const locals = this.#localsOf(type.results[0]!, this.#settable);
-        const local = random.pick(locals);
-        if (type.results[0] === "i32" && random.chance(0.5)) {
-          this.#op("local.get", local);
-          this.#op(random.pick(["i32.add", "i32.xor"]));
-        }
-        this.#op("local.set", local);
+      const [result] = type.results;
+      if (result === undefined) continue;
+      const local = random.pick(
+        result === "i32" ? [...others, this.#settable] : this.#localsOf(result, this.#settable),
+      );
+      if (result === "i32" && random.chance(0.5)) {
+        this.#op("local.get", local);
+        this.#op(random.pick(["i32.add", "i32.xor"]));
       }
+      this.#op("local.set", local);
     }
-    this.#op("local.get", index);
-    this.#constant("i32", trappy ? random.pick([1, 1, 4, 8, -1, 2 ** 30]) : random.pick([1, 1, 2, 4, 8]));
-    this.#op("i32.add");
-    this.#op("local.tee", index);
-    this.#constant("i32", bound);
-    this.#op(random.pick(["i32.lt_s", "i32.lt_u", "i32.ne"].slice(0, trappy ? 3 : 2)));
+    const bound = (): void => {
+      if (inLocal === "bound") this.#op("local.get", fixed!);
+      else
+        this.#constant(
+          "i32",
+          trappy ? random.pick([-1, 64, 65, 72, 100, 256, 257, 1000]) : random.pick([1, 7, 40, 56]),
+        );
+    };
+    const next = (): void => {
+      this.#op("local.get", index);
+      if (inLocal === "step") this.#op("local.get", fixed!);
+      else this.#constant("i32", step);
+      this.#op("i32.add");
+      this.#op("local.tee", index);
+    };
+    const turned = random.chance(0.3);
+    if (turned) bound();
+    next();
+    if (!turned) bound();
+    if (trappy && random.chance(0.1)) this.#op("i32.ne");
+    else this.#op(`i32.${turned ? "gt" : "lt"}_${random.pick(["s", "u"])}`);
     this.#op("br_if", 0);
     this.#op("end");
   }
