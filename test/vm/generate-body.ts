@@ -73,12 +73,14 @@ export class Body {
   #floor = 0;
   readonly #frames: Frame[] = [];
   #loops = 0;
-  #room = 120;
+  /** Instructions that statements may still be made of. */
+  #room: number;
 
   constructor(environment: Environment, type: FunctionType, seed: number) {
     this.#environment = environment;
     this.#type = type;
     this.#random = new Random(seed);
+    this.#room = environment.room;
     const count = 2 + this.#random.below(6) + (this.#random.chance(0.1) ? 20 : 0);
     const declared = Array.from({ length: count }, () => environment.valueType());
     this.#locals = [...type.params, ...NUMBERS, ...declared];
