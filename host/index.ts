@@ -53,6 +53,7 @@ export {
   type TmpGrant,
 } from "./grants.ts";
 export { COLLECTED_BYTES, type GuestOptions, type GuestResult, type OwnSyscalls, runGuest } from "./guest.ts";
+export { type CompiledCode, type Image, ImageError, isImage, readImage, writeImage } from "./image.ts";
 export { type OpenGrants, openGrants } from "./open-grants.ts";
 export { type SourcePlace, sourcePlaces } from "./source/places.ts";
 export type { Input, Output } from "./streams.ts";

@@ -199,7 +199,11 @@ t.test("[CLI-CACHE-4] a cache that cannot be changes nothing", async (t) => {
   // No write succeeds where files may have no bytes.
   const limited = `ulimit -f 0; exec "$0" "$@"`;
   const command = join(root, "dist/ashlar.js");
-  const options = { cwd: scratch, env: { ...process.env, ASHLAR_CACHE: at("none") }, encoding: "utf8" } as const;
+  const options = {
+    cwd: scratch,
+    env: { ...process.env, NODE_OPTIONS: "", ASHLAR_CACHE: at("none") },
+    encoding: "utf8",
+  } as const;
   t.equal(
     execFileSync("sh", ["-c", `trap '' XFSZ; ${limited}`, process.execPath, command, "run", ...large], options),
     "7\n",

@@ -132,6 +132,20 @@ t.test("[CLI-REPORT-1] the report of each outcome", async (t) => {
   });
 });
 
+t.test("[CLI-ENGINE-1] --engine, and a host that cannot run compiled code", async (t) => {
+  const engineOf = async (options: readonly string[], given: Given = {}) => {
+    const { report, output, code } = await reportOf(tool("talk_and_exit", [...options, "--report", "-"], given));
+    t.strictSame([output, code, report.fuelUsed], [["one", "three"], 5, 1703]);
+    return report.engine;
+  };
+  t.equal(await engineOf([]), "compiled");
+  t.equal(await engineOf(["--engine", "compiled"]), "compiled");
+  t.equal(await engineOf(["--engine=reference"]), "reference");
+  writeFileSync(join(scratch, "poor.mjs"), "delete Error.captureStackTrace;");
+  t.equal(await engineOf([], { node: ["--import", join(scratch, "poor.mjs")] }), "reference");
+  t.match(await tool("exit(0)", ["--engine", "fast"]), { code: 2, stderr: /^error\[CLI-USAGE\]: --engine takes/ });
+});
+
 t.test("[CLI-REPORT-2] a report file is emptied first, and must be writable", async (t) => {
   const path = join(scratch, "report.json");
   writeFileSync(path, "of an earlier run");

@@ -1,9 +1,11 @@
 /** `runGuest`, and the example that embeds it. */
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import t from "tap";
 import { COLLECTED_BYTES, type GuestOptions, type GuestResult, runGuest } from "../../host/guest.ts";
 import { loadWat } from "../../host/wat.ts";
@@ -106,6 +108,92 @@ t.test("[CLI-GUEST-2] mistakes of the caller are thrown", async (t) => {
   // As TypeScript has it, an optional key may be there without a value.
   const { grants }: { grants: object } = { grants: { stdin: undefined, env: undefined, clock: undefined } };
   t.match(runGuest({ module: script, grants }), { outcome: "exit" });
+});
+
+t.test("[CLI-GUEST-5] an AbortSignal stops the guest before it begins, or at its next host call", async (t) => {
+  for (const engine of ["compiled", "reference"] as const) {
+    const lines: string[] = [];
+    const before = run(["g", "a line"], { engine, signal: AbortSignal.abort(), log: (line) => lines.push(text(line)) });
+    t.match(before, { outcome: "stopped", exitCode: 130, results: [], engine, trap: undefined, error: undefined });
+    t.strictSame(lines, []);
+    const stopper = new AbortController();
+    const folder = join(scratch, `stopped-${engine}`);
+    mkdirSync(folder);
+    const ended = run(["w", "/f", "made", "g", "one", "g", "two", "L"], {
+      engine,
+      signal: stopper.signal,
+      stateDigest: true,
+      grants: { tmp: [{ guest: "/", host: folder }] },
+      log: (line) => {
+        lines.push(text(line));
+        stopper.abort();
+      },
+    });
+    t.match(ended, { outcome: "stopped", exitCode: 130, engine, stateDigest: undefined });
+    t.strictSame(lines, ["one"], "the call that aborts ends, the next is not made");
+    t.notOk(existsSync(join(folder, "f")), "nothing is copied back");
+    t.ok(ended.fuelUsed > 0n);
+  }
+});
+
+t.test("[CLI-GUEST-6, CLI-STOP-2] another thread stops the guest by two words of shared memory", async (t) => {
+  const guest = new URL("../../host/guest.ts", import.meta.url).href;
+  const bytes = await loadWat(TOOL);
+  const source = `
+    import { parentPort, workerData } from "node:worker_threads";
+    import { runGuest } from ${JSON.stringify(guest)};
+    const { outcome, exitCode, fuelUsed } = runGuest({
+      ...workerData,
+      grants: { clock: "real" },
+      invoke: { name: "talk_and_loop" },
+      stdout: () => parentPort.postMessage("running"),
+      stderr: () => {},
+    });
+    parentPort.postMessage({ outcome, exitCode, fuelUsed });`;
+  for (const engine of ["compiled", "reference"] as const) {
+    const interrupt = new Int32Array(new SharedArrayBuffer(8));
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+      workerData: { module: bytes, engine, interrupt },
+    });
+    let ended: unknown;
+    worker.on("message", (message) => {
+      if (message === "running") Atomics.store(interrupt, 0, 1);
+      else ended = message;
+    });
+    await once(worker, "exit");
+    t.match(ended, { outcome: "stopped", exitCode: 130, fuelUsed: /^[1-9]/ }, engine);
+    t.not(Atomics.load(interrupt, 1), 0, "from its end on the thread is not to be ended");
+  }
+  const interrupt = Int32Array.of(1, 0);
+  t.match(run(["g", "never"], { interrupt, log: () => t.fail("it ran") }), { outcome: "stopped" }, "a stop before");
+});
+
+t.test("[CLI-ENGINE-1] both engines show the same, and replay one another's recordings", async (t) => {
+  const engines = ["compiled", "reference"] as const;
+  for (const words of [
+    ["c", "r", "g", "a line", "i"],
+    ["c", "T"],
+    ["r", "L"],
+    ["p", "/none"],
+  ]) {
+    const shown = (result: GuestResult) => ({ ...result, durationMs: 0, engine: undefined, trap: { ...result.trap, resumable: 0 } });
+    const [compiled, reference] = engines.map((engine) => {
+      const pieces: Uint8Array[] = [];
+      const record = (piece: Uint8Array): void => void pieces.push(piece.slice());
+      const result = run(words, { engine, record, fuel: 100_000n, stdin: Buffer.from("typed"), log: () => {} });
+      t.equal(result.engine, engine);
+      return { result, recording: Buffer.concat(pieces) };
+    });
+    t.strictSame(shown(compiled!.result), shown(reference!.result), words.join(" "));
+    t.ok(compiled!.recording.equals(reference!.recording), "the same bytes");
+    for (const engine of engines)
+      t.match(
+        runGuest({ module: script, engine, replay: compiled!.recording }),
+        { outcome: compiled!.result.outcome, fuelUsed: compiled!.result.fuelUsed, engine },
+        `${engine} ${words.join(" ")}`,
+      );
+  }
+  t.equal(run(["c"]).engine, "compiled", "by default");
 });
 
 t.test("[CLI-GUEST-3] streams: given, granted, collected, and full", async (t) => {

@@ -1,7 +1,16 @@
 /** Stopping a guest: signals, timeouts, and what is left behind. */
 import { type ChildProcess, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { ashlar, type Ended, type Given, reportOf, scratch, start, wat } from "./ashlar.ts";
