@@ -99,8 +99,9 @@ export class BodyScan {
   opcodes: number[] = [];
   /** Accesses through refs. */
   uses = 0;
-  /** Parameters and locals. */
+  /** Parameters and locals, and whether references are among them. */
   locals = 0;
+  hasReferences = false;
 
   readonly #input: TranslationInput;
   /** Per function index: 1 if a call of it may make or free a heap object. */
@@ -151,6 +152,7 @@ export class BodyScan {
     this.opcodes = [0x02];
     this.uses = 0;
     this.locals = input.paramCounts[index]! + body.localCount;
+    this.hasReferences = this.#isReference(index, body);
     if (this.#written.length < this.locals) this.#written = new Int32Array(2 * this.locals);
     this.#written.fill(0, 0, this.locals);
     this.#height = 0;
@@ -275,6 +277,12 @@ export class BodyScan {
           break;
       }
     }
+  }
+
+  #isReference(index: number, { locals }: FunctionBody): boolean {
+    const { structure, importedFunctions } = this.#input;
+    const { params } = structure.types[structure.functions[index - importedFunctions]!]!;
+    return [...params, ...locals.map(({ type }) => type)].some((type) => type === "funcref" || type === "externref");
   }
 
   #call(callee: number): void {

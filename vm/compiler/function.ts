@@ -28,7 +28,7 @@ import { HeapCode, type LookedUp, WIDTHS } from "./heap-access.ts";
 import { type HeapChanges, type HeapPlan, planHeap } from "./heap-regions.ts";
 import { isLive, type LoopLiveness, loopLiveness } from "./liveness.ts";
 import { Op, VOID } from "./op.ts";
-import { isCloned, planResume, type ResumePlan } from "./resume.ts";
+import { planResume, type ResumePlan } from "./resume.ts";
 import type { ImportLink, Linkage } from "./rewrite.ts";
 import { keyOf, type Sweep, SweepFinder, writeCondition, writeSum } from "./sweep.ts";
 
@@ -57,6 +57,8 @@ export interface CodeContext {
   readonly hit: number;
   /** Index of the clone of own function `own`, see `resume.ts`. */
   clone(own: number): number;
+  /** Index of the global that hands the value of a local over to a clone. */
+  handedOver(local: number): number;
   /** Memory index of the heap. */
   readonly heap: number;
   /** Which functions change its table, and the global with its highest slot; undefined: all calls of `bytes` stay calls. */
@@ -134,6 +136,10 @@ const WORDS = 10_000;
 const MARK = 6000;
 /** The same for the condition of an `if` on the way to a loop to go on at. */
 const CONDITION = 6001;
+/** Parameter of a clone behind fuel and depth: the number of the loop to go on at, 0 when it goes on. */
+const WHICH = 2;
+/** Functions that come to more are written without accesses of their own: V8 takes 7,654,321 bytes. */
+const MOST_CODE_BYTES = 7_000_000;
 /** The same for a lookup's entry and length, and from here on 8 for each ref: base, limits by width. */
 const LOOKUP = 20_000;
 const REFS = 20_002;
@@ -158,7 +164,8 @@ export class FunctionRewriter {
   // The function.
   /** True while its clone is written: all locals are parameters, the last parameter says where to go on. */
   #isClone = false;
-  #own = 0;
+  /** The one that was scanned last, or -1. */
+  #own = -1;
   #params = 0;
   /** Local of the fuel; that of the depth is the next. */
   #fuel = 0;
@@ -213,9 +220,9 @@ export class FunctionRewriter {
     if (context.objects !== undefined) this.#heap = new HeapCode(out, context.heap, context.objects.slots);
   }
 
-  /** Codes of the locals that were added, in order. */
+  /** Codes of the locals that were added, in order; a clone has added all. */
   get extraLocals(): readonly number[] {
-    return this.#extraCodes;
+    return this.#isClone ? [...this.#localCodes.subarray(0, this.#localCount), ...this.#extraCodes] : this.#extraCodes;
   }
 
   /** Writes the code of own function `own`, or of its clone. */
@@ -223,18 +230,22 @@ export class FunctionRewriter {
     const { structure, scan, functionTypes, input } = this.#context;
     const body = structure.bodies[own]!;
     const type = functionTypes[input.importedFunctions + own]!;
-    this.#own = own;
     this.#isClone = isClone;
-    this.#liveness = undefined;
-    scan.scan(body, type.results.length);
-    this.#analyse(own);
+    if (this.#own !== own) {
+      this.#own = own;
+      scan.scan(body, type.results.length);
+      this.#analyse(own);
+    }
     this.#enterLocals(type, body);
     const start = this.#out.length;
     const sites = this.sites?.length ?? 0;
     for (;;) {
       this.#exactChanged = false;
       this.#emit(own, type);
-      if (!this.#exactChanged) return;
+      // A function of nothing but accesses may come to more than V8 takes.
+      const isLarge = this.#out.length - start > MOST_CODE_BYTES && this.#plan !== undefined;
+      if (isLarge) this.#plan = undefined;
+      if (!this.#exactChanged && !isLarge) return;
       // A local that was taken to hold arithmetic's results holds others too: once more, with that known.
       this.#out.truncate(start);
       if (this.sites) this.sites.length = sites;
@@ -245,23 +256,16 @@ export class FunctionRewriter {
   isCloned(own: number): boolean {
     const { bodyScan, input, structure } = this.#context;
     const { start, end } = structure.bodies[own]!;
+    this.#own = -1;
     bodyScan.scan(input.importedFunctions + own);
-    return isCloned(bodyScan, end - start);
-  }
-
-  /** Codes of the locals of own function `own`, parameters first: the clone's parameters. */
-  localCodes(own: number): number[] {
-    const { structure, functionTypes, input } = this.#context;
-    const codes = functionTypes[input.importedFunctions + own]!.params.map((param) => ValueCode[param]);
-    for (const { count, type } of structure.bodies[own]!.locals)
-      for (let k = 0; k < count; k++) codes.push(ValueCode[type]);
-    return codes;
+    return planResume(bodyScan, end - start) !== undefined;
   }
 
   /** Writes the internal form of imported function `index`, for tables. */
   adapter(index: number): void {
     const { linkage, functionTypes } = this.#context;
     const type = functionTypes[index]!;
+    this.#own = -1;
     this.#isClone = false;
     this.#resume = undefined;
     this.#plan = undefined;
@@ -281,7 +285,7 @@ export class FunctionRewriter {
 
   #begin(params: number): void {
     this.#params = params;
-    this.#fuel = params;
+    this.#fuel = this.#isClone ? 0 : params;
     this.#extraCodes = [];
     this.#temps.clear();
     this.#height = 0;
@@ -314,7 +318,7 @@ export class FunctionRewriter {
   #emit(own: number, type: FunctionType): void {
     const { input, structure, scan } = this.#context;
     const body = structure.bodies[own]!;
-    this.#begin(this.#isClone ? this.#localCount : type.params.length);
+    this.#begin(type.params.length);
     this.#offset = body.code;
     this.#block = 1;
     if (this.#isClone) this.#enterClone();
@@ -324,7 +328,11 @@ export class FunctionRewriter {
       const slots = input.depthSlots[own]!;
       if (slots > 0) this.#enterFrame(slots);
     }
-    if (this.#resume !== undefined && !this.#isClone) this.#loadMark();
+    if (this.#resume !== undefined) {
+      this.#out.byte(Op.globalGet);
+      this.#out.u32(this.#context.mark);
+      this.#set(this.#temp(i64, MARK));
+    }
     const results = type.results.map((result) => ValueCode[result]);
     this.#out.byte(Op.block);
     this.#blockType(NO_CODES, results);
@@ -419,8 +427,9 @@ export class FunctionRewriter {
     return this.#localCount + (this.#isClone ? 3 : 2);
   }
 
-  /** Index of a guest's local in the rewritten function: fuel and depth follow the parameters. */
+  /** Index of a guest's local in the rewritten function: fuel and depth follow the parameters, or in a clone are those. */
   #local(index: number): number {
+    if (this.#isClone) return index + 3;
     return index < this.#params ? index : index + 2;
   }
 
@@ -619,12 +628,9 @@ export class FunctionRewriter {
     const cost = this.#nextCost();
     const number = this.#resume?.first[this.#opened] ?? 0;
     this.#arrive();
-    if (number > 0 && this.#isClone && this.#resume!.last[this.#opened] === number) {
-      // An innermost loop: its cold arm must leave it, for V8 to unroll it.
-      this.#get(this.#which);
-      this.#ifUnlikely();
-      this.#endWay();
-      this.#out.byte(Op.end);
+    if (number > 0 && this.#isClone) {
+      this.#i32(0);
+      this.#set(WHICH);
     }
     const isTable = (this.#context.scan.facts[this.#opened]! & Fact.table) !== 0;
     // The first block is charged on the ways in, so that the test is one comparison with 0.
@@ -646,7 +652,6 @@ export class FunctionRewriter {
     this.#out.byte(Op.loop);
     this.#blockType(params, results);
     construct.agreed = isTable ? 0 : -cost;
-    this.#openParts(construct.number * 2);
     if (number > 0) this.#testMark(construct.number, number, isTable ? cost : 0, isTable ? 0 : cost);
     else this.#testFuel(isTable ? cost : 0);
     this.#pending = isTable ? cost : 0;
@@ -1291,20 +1296,17 @@ export class FunctionRewriter {
     const accesses = objects?.changes.accesses[own] === 1;
     this.#plan = undefined;
     this.#resume = undefined;
+    this.#liveness = undefined;
     if (!accesses && scan.loops === 0) return;
     bodyScan.scan(input.importedFunctions + own);
     if (accesses) this.#plan = planHeap(bodyScan);
     this.#resume = planResume(bodyScan, end - start);
   }
 
-  /** Local of the clone that has the number of the loop to go on at, or 0 once it goes on. */
-  get #which(): number {
-    return this.#localCount + 2;
-  }
-
-  /** The beginning of a clone. Nothing of what was looked up came with it. */
+  /** The beginning of a clone: takes the locals that are live where it goes on. Nothing of what was looked up came with them. */
   #enterClone(): void {
     const out = this.#out;
+    const { heads } = this.#resume!;
     this.#pending = 0;
     this.#get(this.#fuel);
     out.byte(Op.i32Wrap);
@@ -1315,22 +1317,23 @@ export class FunctionRewriter {
     this.#site(0);
     out.byte(Op.call);
     out.u32(this.#context.hit);
+    for (let local = 0; local < this.#localCount; local++) {
+      if (!heads.some((head) => this.#isLive(head, local))) continue;
+      const code = this.#localCodes[local]!;
+      out.byte(Op.globalGet);
+      out.u32(this.#context.handedOver(local));
+      if (code === i32 || code === f32) out.byte(Op.i32Wrap);
+      if (code === f32) out.byte(Op.f32ReinterpretI32);
+      else if (code === f64) out.byte(Op.f64ReinterpretI64);
+      this.#set(this.#local(local));
+    }
     if (this.#plan !== undefined) this.#lookUpAll(this.#plan, -1);
-    // Each loop on the way takes its cold arm, where the way goes on: so it costs nothing elsewhere.
-    out.byte(Op.i64Const);
-    out.s64(-1, 0x7fff_ffff);
-    this.#set(this.#temp(i64, MARK));
-  }
-
-  #loadMark(): void {
-    this.#out.byte(Op.globalGet);
-    this.#out.u32(this.#context.mark);
-    this.#set(this.#temp(i64, MARK));
   }
 
   /**
    * At the header of loop `number`: leaves with OutOfFuel as {@link #testFuel} does, and for the clone when there is less
-   * than the mark. The fuel that goes along has the loop's first block not charged: `charged` are to be given back.
+   * than the mark. The fuel that goes along has the loop's first block not charged: `charged` are to be given back. The
+   * live locals go through globals: as arguments they would cost the loop its registers.
    */
   #testMark(construct: number, number: number, least: number, charged: number): void {
     const out = this.#out;
@@ -1338,122 +1341,80 @@ export class FunctionRewriter {
     this.#get(this.#temp(i64, MARK));
     out.byte(Op.i64LtS);
     this.#ifUnlikely();
-    const parts = this.#isClone ? this.#resume!.parts.get(2 * construct) : undefined;
-    if (parts !== undefined) this.#goOn(parts, number, charged);
     this.#testFuel(least);
     for (let local = 0; local < this.#localCount; local++) {
-      if (this.#isLive(construct, local)) this.#get(this.#local(local));
-      else this.#zero(this.#localCodes[local]!);
+      if (!this.#isLive(construct, local)) continue;
+      const code = this.#localCodes[local]!;
+      this.#get(this.#local(local));
+      if (code === f32) out.byte(Op.i32ReinterpretF32);
+      else if (code === f64) out.byte(Op.i64ReinterpretF64);
+      if (code === i32 || code === f32) out.byte(Op.i64ExtendU);
+      out.byte(Op.globalSet);
+      out.u32(this.#context.handedOver(local));
     }
     this.#pushFuelLess(-charged);
     this.#get(this.#fuel + 1);
     this.#i32(number);
     out.byte(Op.returnCall);
     out.u32(this.#context.clone(this.#own));
-    if (parts !== undefined) out.byte(Op.end);
     out.byte(Op.end);
-  }
-
-  /** In the cold arm of loop `number` of a clone, on the way: goes on behind it if it is the loop, else to one in it. */
-  #goOn(parts: readonly number[], number: number, charged: number): void {
-    const out = this.#out;
-    this.#get(this.#which);
-    out.byte(Op.if);
-    out.byte(VOID);
-    this.#get(this.#which);
-    this.#i32(number);
-    out.byte(Op.i32Ne);
-    out.byte(Op.if);
-    out.byte(VOID);
-    this.#giveBack(charged);
-    this.#branchToPart(parts, 3);
-    out.byte(Op.end);
-    this.#endWay();
-    out.byte(Op.else);
-  }
-
-  #giveBack(charge: number): void {
-    if (charge === 0) return;
-    this.#pushFuelLess(-charge);
-    this.#set(this.#fuel);
-  }
-
-  /** The loop to go on at is reached. */
-  #endWay(): void {
-    this.#i32(0);
-    this.#set(this.#which);
-    this.#loadMark();
-  }
-
-  #zero(code: number): void {
-    const out = this.#out;
-    if (code === i32) this.#i32(0);
-    else if (code === i64) this.#i64(0);
-    else if (code === f32) {
-      out.byte(Op.f32Const);
-      out.word(0);
-    } else if (code === f64) {
-      out.byte(Op.f64Const);
-      out.word(0);
-      out.word(0);
-    } else {
-      out.byte(Op.refNull);
-      out.byte(code);
-    }
   }
 
   /**
-   * In a clone, at the beginning of a construct: opens two blocks for each of its parts that leads to a loop to go on at.
-   * They end where the part begins; to the end of the inner one leads the way.
+   * In a clone, at the beginning of a construct: opens two blocks for each of its parts that leads to a loop to go on at,
+   * and jumps to the end of the inner one of the part where the way leads; the part begins behind them. `kept` are the
+   * charges kept back when the way comes here.
    */
-  #openParts(place: number): readonly number[] | undefined {
+  #enterParts(place: number, kept: number): void {
     const parts = this.#isClone ? this.#resume!.parts.get(place) : undefined;
+    if (parts === undefined) return;
+    const out = this.#out;
+    const isFunction = place === 0;
     // In the function itself the way always leads to a part.
-    const blocks = parts === undefined || (place === 0 && parts.length === 1) ? 0 : 2 * parts.length;
+    const blocks = isFunction && parts.length === 1 ? 0 : 2 * parts.length;
     for (let k = 0; k < blocks; k++) {
-      this.#out.byte(Op.block);
-      this.#out.byte(VOID);
+      out.byte(Op.block);
+      out.byte(VOID);
     }
     this.#level += blocks;
-    return parts;
-  }
-
-  /** {@link #openParts}, and jumps to the part where the way leads; `kept` are charges kept back when it comes here. */
-  #enterParts(place: number, kept: number): void {
-    const parts = this.#openParts(place);
-    if (parts === undefined) return;
-    if (place > 0) {
-      this.#get(this.#which);
+    if (!isFunction) {
+      this.#get(WHICH);
       this.#ifUnlikely();
       this.#giveBack(-kept);
-      this.#branchToPart(parts, 1);
-      this.#out.byte(Op.end);
+    }
+    this.#decide(parts);
+    if (blocks > 0) this.#branchToPart(parts, isFunction ? 0 : 1);
+    if (!isFunction) {
+      out.byte(Op.end);
       return;
     }
-    if (parts.length > 1) this.#branchToPart(parts, 0);
-    else this.#decide(parts);
-    this.#cutCode = this.#out.length;
+    this.#cutCode = out.length;
     this.#cutSites = this.sites?.length ?? 0;
     this.#cutUnlikely = this.unlikely.length;
   }
 
-  /** Jumps to the part where the way leads, out of `depth` constructs in the blocks of {@link #openParts}. */
+  /** Jumps to the part where the way leads, out of `depth` constructs in the blocks of the parts. */
   #branchToPart(parts: readonly number[], depth: number): void {
     const out = this.#out;
     const { first, last } = this.#resume!;
-    this.#decide(parts);
     if (parts.length === 1) {
       out.byte(Op.br);
       out.u32(depth);
       return;
     }
-    this.#get(this.#which);
+    this.#get(WHICH);
     this.#i32(first[parts[0]!]!);
     out.byte(Op.i32Sub);
     out.byte(Op.brTable);
     out.u32(last[parts[parts.length - 1]!]! - first[parts[0]!]!);
     for (const [k, part] of parts.entries())
       for (let number = first[part]!; number <= last[part]!; number++) out.u32(depth + 2 * k);
+  }
+
+  #giveBack(charge: number): void {
+    if (charge === 0) return;
+    this.#pushFuelLess(-charge);
+    this.#set(this.#fuel);
   }
 
   /** Sets the condition of an `if` among the parts, when the way leads into one: through which of its arms it goes. */
@@ -1464,11 +1425,11 @@ export class FunctionRewriter {
       if (opcodes[part] !== Op.if) continue;
       const [arm, otherwise] = [all.get(2 * part), all.get(2 * part + 1)];
       const condition = this.#temp(i32, CONDITION);
-      this.#get(this.#which);
+      this.#get(WHICH);
       this.#i32(arm === undefined ? first[otherwise![0]!]! - 1 : last[arm[arm.length - 1]!]!);
       out.byte(Op.i32LeU);
       this.#get(condition);
-      this.#get(this.#which);
+      this.#get(WHICH);
       this.#i32(first[part]!);
       out.byte(Op.i32GeU);
       out.byte(Op.select);
@@ -1476,7 +1437,7 @@ export class FunctionRewriter {
     }
   }
 
-  /** In a clone, before a construct begins: closes the blocks of {@link #openParts} if this is such a part. */
+  /** In a clone, before a construct begins: closes the blocks of {@link #enterParts} if this is such a part. */
   #arrive(): void {
     if (!this.#isClone) return;
     const out = this.#out;

@@ -3,19 +3,19 @@
  * a running frame, so a call that takes long would stay in baseline code to its end: at a loop it leaves for the clone now
  * and then, and V8 enters whatever code it has for that by then.
  *
- * The clone is the function with all its locals as parameters, and one more that says where to go on. It gets there over
- * the beginnings of the constructs around the loop, each of which then begins with jumps to those of its parts that lead
- * to such a loop.
- *
- * Only outermost loops are left: a loop that can be entered in its middle is slower by a fifth and more ever after, and
- * a test that hands over locals costs an inner loop up to a tenth.
+ * The clone has the same code, but takes the locals from globals of the module and goes on at the loop that a parameter
+ * names. It gets there over the beginnings of the constructs around the loop, each of which then begins with a jump to its
+ * part that leads there. These are loops in no other: what a way into the middle of a loop costs its code at each turn
+ * (measured: a tenth to a third in sieve, nbody, fannkuch) is more than it brings.
  */
 import type { BodyScan } from "./body.ts";
 
 export interface ResumePlan {
+  /** Number of the construct of each loop to go on at; their own numbers are 1, 2 … */
+  readonly heads: readonly number[];
   /**
-   * By construct (by order of beginning, 0 the function): the numbers, from 1 on, of the loops to go on at in it, itself
-   * included: a loop's own is the first. 0 when there are none, and for the function itself.
+   * By construct (by order of beginning, 0 the function): the numbers of the loops to go on at in it, or that it is. 0
+   * when there are none, and for the function itself.
    */
   readonly first: Int32Array;
   readonly last: Int32Array;
@@ -26,35 +26,29 @@ export interface ResumePlan {
   readonly parts: ReadonlyMap<number, readonly number[]>;
 }
 
-/** Functions over these limits are not cloned: parameters are dear, and so is code. Bytes are the guest's. */
+/** Functions over these limits are not cloned, nor those with references among their locals. Bytes are the guest's. */
 const MOST_LOCALS = 200;
-const MOST_BYTES = 1 << 17;
-const MOST_LOOPS = 1000;
+const MOST_BYTES = 1 << 16;
+const MOST_LOOPS = 200;
 
 /** The plan for a scanned function whose body has `bytes` bytes, or undefined if it is not to be cloned. */
 export function planResume(scan: BodyScan, bytes: number): ResumePlan | undefined {
-  if (!isCloned(scan, bytes)) return undefined;
-  const first = new Int32Array(scan.places.length);
-  const last = new Int32Array(scan.places.length);
+  if (scan.locals > MOST_LOCALS || bytes > MOST_BYTES || scan.hasReferences) return undefined;
+  const heads = scan.loops.flatMap(({ construct, enterable, parent }) => (enterable && parent < 0 ? [construct] : []));
+  if (heads.length === 0 || heads.length > MOST_LOOPS) return undefined;
+  const { places, opcodes } = scan;
+  const first = new Int32Array(places.length);
+  const last = new Int32Array(places.length);
   const parts = new Map<number, number[]>();
-  let number = 0;
-  for (const { construct, enterable, parent } of scan.loops) {
-    if (!enterable || parent >= 0) continue;
-    number++;
-    for (let at = construct; at > 0; at = scan.places[at]! >> 1) {
-      last[at] = number;
+  for (const [k, head] of heads.entries()) {
+    for (let at = head; at > 0; at = places[at]! >> 1) {
+      last[at] = k + 1;
       if (first[at] !== 0) continue;
-      first[at] = number;
-      const siblings = parts.get(scan.places[at]!);
-      if (siblings === undefined) parts.set(scan.places[at]!, [at]);
+      first[at] = k + 1;
+      const siblings = parts.get(places[at]!);
+      if (siblings === undefined) parts.set(places[at]!, [at]);
       else siblings.push(at);
     }
   }
-  return { first, last, places: scan.places, opcodes: scan.opcodes, parts };
-}
-
-/** Whether the scanned function gets a clone. */
-export function isCloned(scan: BodyScan, bytes: number): boolean {
-  if (scan.locals > MOST_LOCALS || bytes > MOST_BYTES || scan.loops.length > MOST_LOOPS) return false;
-  return scan.loops.some(({ enterable, parent }) => enterable && parent < 0);
+  return { heads, first, last, places, opcodes, parts };
 }

@@ -1,5 +1,5 @@
 /**
- * Rewrites a module for the compiled engine (spec VM-COMPILE): the guest's code with fuel, depth and canonical NaNs, as a
+ * Rewrites a module for the compiled engine: the guest's code with fuel, depth and canonical NaNs, as a
  * module that V8 compiles. What it imports and exports is what `vm/compiled` links:
  *
  * Imports, all of module `a`. `i{k}` imported function k; `b{row}` a call of module `bytes`; `grow dropData dropElements
@@ -74,7 +74,7 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 6;
+export const COMPILER_VERSION = 8;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
@@ -170,6 +170,8 @@ class Rewriter {
   readonly #clones = new Map<number, number>();
   /** False while the clones of a module that was reopened are not known. */
   #isComplete = true;
+  /** Globals that hand locals over to clones; they come last. */
+  #handedOver = 0;
 
   constructor({ translation, declared }: RewriteInput, linkage: Linkage) {
     const { structure, importedFunctions } = translation;
@@ -357,6 +359,10 @@ class Rewriter {
       tableCodes: Uint8Array.from(tables, (type) => ValueCode[type]),
       type: (params, results) => this.#type(params, results),
       clone: (own) => this.#clone(own),
+      handedOver: (local) => {
+        this.#handedOver = Math.max(this.#handedOver, local + 1);
+        return own + structure.globals.length + local;
+      },
     };
   }
 
@@ -493,11 +499,10 @@ class Rewriter {
     const first = this.#importCounts[FUNCTION]!;
     const known = this.#clones.get(own);
     if (known !== undefined) return first + known;
-    const codes = this.#functions.localCodes(own);
     const index = this.#input.importedFunctions + own;
     const [, results] = internalType(this.#functionTypes[index]!);
     const made = this.#bodies.push({
-      type: this.#type([...codes, i64, i32, i32], results),
+      type: this.#type([i64, i32, i32], results),
       origin: { kind: "guest", function: index },
       write: () => {
         this.#functions.body(own, true);
@@ -587,34 +592,46 @@ class Rewriter {
   /** Writes all bodies; where the code of each begins in `code`. */
   #writeCode(code: Writer): Int32Array {
     const starts: number[] = [];
-    const scratch = this.#scratch;
-    // Writing a function may add its clone.
-    for (let k = 0; k < this.#bodies.length; k++) {
-      const { write } = this.#bodies[k]!;
-      scratch.clear();
-      const { runs, extra, unlikely = [] } = write();
-      const sized = code.beginSized();
-      const own = runsOf(extra);
-      code.u32(runs.length + own.length);
-      for (const { count, type } of runs) {
-        code.u32(count);
-        code.byte(ValueCode[type]);
-      }
-      for (const { count, code: type } of own) {
-        code.u32(count);
-        code.byte(type);
-      }
-      const header = code.length - sized;
-      code.copy(scratch.written);
-      code.endSized(sized);
-      starts.push(code.length - scratch.length);
-      if (unlikely.length > 0) this.#hint(this.#importCounts[FUNCTION]! + k, header, unlikely);
+    const cloneStarts: number[] = [];
+    const clones = new Writer();
+    const cloneHints = new Writer();
+    const count = this.#bodies.length;
+    for (let k = 0; k < count; k++) {
+      starts.push(this.#writeBody(k, code, this.#hints));
+      // Its clone is written at once, while what was found out of the function is at hand.
+      const clone = count + cloneStarts.length;
+      if (clone < this.#bodies.length) cloneStarts.push(this.#writeBody(clone, clones, cloneHints));
     }
-    return Int32Array.from(starts);
+    const end = code.length;
+    code.copy(clones.written);
+    this.#hints.copy(cloneHints.written);
+    return Int32Array.from([...starts, ...cloneStarts.map((start) => end + start)]);
   }
 
-  #hint(index: number, header: number, unlikely: readonly number[]): void {
-    const hints = this.#hints;
+  /** Writes body `k`; where its code begins. */
+  #writeBody(k: number, code: Writer, hints: Writer): number {
+    const scratch = this.#scratch;
+    scratch.clear();
+    const { runs, extra, unlikely = [] } = this.#bodies[k]!.write();
+    const sized = code.beginSized();
+    const own = runsOf(extra);
+    code.u32(runs.length + own.length);
+    for (const { count, type } of runs) {
+      code.u32(count);
+      code.byte(ValueCode[type]);
+    }
+    for (const { count, code: type } of own) {
+      code.u32(count);
+      code.byte(type);
+    }
+    const header = code.length - sized;
+    code.copy(scratch.written);
+    code.endSized(sized);
+    if (unlikely.length > 0) this.#hint(hints, this.#importCounts[FUNCTION]! + k, header, unlikely);
+    return code.length - scratch.length;
+  }
+
+  #hint(hints: Writer, index: number, header: number, unlikely: readonly number[]): void {
     this.#hinted++;
     hints.u32(index);
     hints.u32(unlikely.length);
@@ -628,12 +645,13 @@ class Rewriter {
   // ---- the other sections
 
   #writeGlobals(out: Writer): void {
-    out.u32(this.#structure.globals.length);
+    out.u32(this.#structure.globals.length + this.#handedOver);
     for (const { type, init } of this.#structure.globals) {
       out.byte(bitsCode(ValueCode[type.value]));
       out.byte(1);
       this.#writeConstant(out, init);
     }
+    for (let k = 0; k < this.#handedOver; k++) for (const byte of [i64, 1, Op.i64Const, 0, Op.end]) out.byte(byte);
   }
 
   #writeConstant(out: Writer, { start, end }: ConstantExpression): void {
