@@ -843,6 +843,8 @@ export class FunctionRewriter {
       case 0x0e: {
         const { labels, labelCount } = instruction;
         const fallback = this.#label(imm0);
+        // For each label: the fallback may be the function's, or a loop's where a local is not live.
+        for (let k = 0; k < labelCount; k++) this.#canonicaliseLocals(this.#label(labels[k]!));
         // All labels of a table have agreed to keep nothing back.
         this.#edge(fallback, 1);
         out.byte(index);
