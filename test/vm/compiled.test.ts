@@ -676,3 +676,64 @@ t.test("[VM-ENGINE-1] code of a module is made once for each way of linking", as
   t.equal(instance.fuelUsed, 4n);
   t.equal(other.codeOf(key), code);
 });
+
+t.test("[VM-NAN-1] a NaN is canonical behind every label of a br_table", async (t) => {
+  const dirty = "(local.set $x (f64.load (i32.const 8))) (local.set $x (f64.div (local.get $a) (local.get $a)))";
+  const table = await compiled(`(module (memory 1)
+    (func (export "function") (param $a f64) (param $i i32) (local $x f64) ${dirty}
+      (block $b (br_table $b 1 (local.get $i)))
+      (f64.store (i32.const 0) (local.get $x)))
+    (func (export "loop") (param $a f64) (param $i i32) (result i64) (local $x f64)
+      (loop $l (block $b ${dirty} (br_table $b $l (local.get $i))) (return (i64.reinterpret_f64 (local.get $x))))
+      (unreachable))
+    (func (export "load") (result i64) (i64.load (i32.const 0))))`);
+  const canonical = [0x7ff8n << 48n];
+  table.invoke("function", [0, 0]);
+  t.same(table.invoke("load"), canonical);
+  t.same(table.invoke("loop", [0, 0]), canonical);
+});
+
+t.test("[VM-NAN-2] a host function gets canonical NaNs", async (t) => {
+  const guest = await module(`(module (import "host" "put" (func $put (param f64 f32))) (memory (export "memory") 1)
+    (table 1 funcref) (elem (i32.const 0) $put) (type $put (func (param f64 f32)))
+    (export "put" (func $put))
+    (func (export "made") (param $a f64) (local $x f64)
+      (local.set $x (f64.div (local.get $a) (local.get $a)))
+      (call $put (local.get $x) (f32.demote_f64 (local.get $x))))
+    (func (export "given") (call $put (f64.const -nan:0x123) (f32.const -nan:0x123)))
+    (func (export "indirect") (call_indirect (type $put) (f64.const -nan:0x123) (f32.const -nan:0x123) (i32.const 0))))`);
+  for (const engine of ["reference", "compiled"] as const) {
+    const seen: string[] = [];
+    const put = host({ params: ["f64", "f32"], results: [] }, (_, double, single) => {
+      const view = new DataView(new ArrayBuffer(12));
+      view.setFloat64(0, double!);
+      view.setFloat32(8, single!);
+      seen.push(`${view.getBigUint64(0).toString(16)} ${view.getUint32(8).toString(16)}`);
+    });
+    const instance = guest.instantiate({ engine, imports: { host: { put } } });
+    instance.invoke("made", [0]);
+    instance.invoke("given");
+    instance.invoke("indirect");
+    instance.invoke("put", [{ bits: 0xfff4n << 48n }, { bits: 0xffa0_0000 }]);
+    t.same(seen, Array(4).fill("7ff8000000000000 7fc00000"), engine);
+  }
+});
+
+t.test("[VM-NAN-1] code for NaNs is in proportion to the guest's, and so is the time to make it", async (t) => {
+  const count = 10_000;
+  const locals = Array.from({ length: count }, (_, k) => k + 1);
+  const exact = (k: number): string => `(local.set ${k} (f64.load (i32.const 0)))`;
+  const made = (k: number): string => `(local.set ${k} (f64.add (local.get 0) (local.get 0)))`;
+  const declared = `(memory 1) (func (export "f") (param f64) (local ${"f64 ".repeat(count)})`;
+  const chain = locals.slice(1).map((k) => `(local.set ${k - 1} (local.get ${k}))`);
+  const nested = `${"(if (i32.const 1) (then ".repeat(100)} ${") (else))".repeat(100)}`;
+  for (const body of [
+    `${chain.join("")} ${exact(count)}`,
+    `${locals.map(exact).join("")} ${locals.map(made).join("")} ${nested} ${`(drop (local.get ${count}))`.repeat(count)}`,
+  ]) {
+    const guest = await module(`(module ${declared} ${body}))`);
+    guest.instantiate({ engine: "compiled" }).invoke("f", [0]);
+    const made = guest.codeOf(linkageKey(hostLinkageOf(guest, {})!))!;
+    t.ok(made.bytes.length < 8 * guest.structure.bytes.length, String(made.bytes.length));
+  }
+});

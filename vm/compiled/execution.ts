@@ -236,8 +236,10 @@ export class CompiledExecution implements Execution {
     const floats = new Float32Array(cells.buffer);
     const doubles = new Float64Array(cells.buffer);
     const words = params.flatMap((type, k) => {
-      if (type === "f64") return [doubles[k]!];
-      if (type === "f32") return [floats[2 * k]!];
+      if (type === "f64" || type === "f32") {
+        const value = type === "f64" ? doubles[k]! : floats[2 * k]!;
+        return [value === value ? value : Number.NaN];
+      }
       return type === "i64" ? [cells[2 * k]!, cells[2 * k + 1]!] : [cells[2 * k]!];
     });
     const caller = this.#outside;

@@ -129,6 +129,12 @@ const NO_LOCALS: number[] = [];
 /** Where locals are to be exact whichever is live. */
 const ANY_CONSTRUCT = { number: -1, opcode: Op.block };
 
+/** Locals that are dirty at once, and where an `if` with an `else` begins: each costs code where ways meet. */
+const MOST_DIRTY = 64;
+const MOST_DIRTY_IN_ARMS = 4;
+/** Times that a function is written to find the locals that hold other floats than arithmetic's results. */
+const MOST_PASSES = 4;
+
 /** Numbers of temporary locals above those for operands: for one value, and for arguments that cross as words. */
 const SCRATCH = 5000;
 const WORDS = 10_000;
@@ -239,8 +245,10 @@ export class FunctionRewriter {
     this.#enterLocals(type, body);
     const start = this.#out.length;
     const sites = this.sites?.length ?? 0;
-    for (;;) {
+    for (let passes = 1; ; passes++) {
       this.#exactChanged = false;
+      // One local may change the next, as many times as there are locals.
+      if (passes === MOST_PASSES) this.#exact.fill(1, 0, this.#localCount);
       this.#emit(own, type);
       // A function of nothing but accesses may come to more than V8 takes.
       const isLarge = this.#out.length - start > MOST_CODE_BYTES && this.#plan !== undefined;
@@ -813,6 +821,8 @@ export class FunctionRewriter {
         this.#arriveAtIf();
         // Without an else, both ways meet as they were before it: only the way through the arm takes charges off.
         const hasElse = (this.#context.scan.facts[this.#opened]! & Fact.else) !== 0;
+        // Both arms make exact what is dirty here: little of that, as such constructs may nest deep.
+        if (this.#dirty.length > MOST_DIRTY_IN_ARMS) this.#canonicaliseLocals(ANY_CONSTRUCT);
         const construct = this.#open(index, params, results, this.#pending);
         if (!hasElse) this.#canonicaliseLocals(construct);
         out.byte(index);
@@ -845,7 +855,8 @@ export class FunctionRewriter {
         const fallback = this.#label(imm0);
         // For each label: the fallback may be the function's, or a loop's where a local is not live.
         for (let k = 0; k < labelCount; k++) this.#canonicaliseLocals(this.#label(labels[k]!));
-        // All labels of a table have agreed to keep nothing back.
+        // All labels of a table have agreed to keep nothing back. What is read behind any of them is exact.
+        this.#canonicaliseLocals(ANY_CONSTRUCT);
         this.#edge(fallback, 1);
         out.byte(index);
         out.u32(labelCount);
@@ -1037,7 +1048,9 @@ export class FunctionRewriter {
     if (this.#exact[local] === 1) {
       const known = this.#dirty.indexOf(local);
       if (this.#states[top] === DIRTY) {
-        if (known < 0) this.#dirty.push(local);
+        if (known >= 0) return;
+        if (this.#dirty.length < MOST_DIRTY) this.#dirty.push(local);
+        else this.#canonicalise(1);
       } else if (known >= 0) this.#dirty.splice(known, 1);
       return;
     }
@@ -1140,6 +1153,12 @@ export class FunctionRewriter {
     const { base, perByte, lengthArgument } =
       typeof fuel === "number" ? { base: fuel, perByte: 0, lengthArgument: 0 } : fuel;
     const codes = type.params.map((param) => ValueCode[param]);
+    // JavaScript shows what bits a NaN has, so that it gets the canonical one whatever the guest has.
+    for (let at = this.#height - codes.length; at < this.#height; at++) {
+      const isFloat = this.#codes[at] === f32 || this.#codes[at] === f64;
+      if (isFloat && this.#states[at] === EXACT) this.#states[at] = DIRTY;
+    }
+    this.#canonicalise(codes.length);
     const temps = this.#takeWords(codes, perByte === 0 ? codes.length : lengthArgument);
     if (perByte > 0) {
       this.#pending += base;

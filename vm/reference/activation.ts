@@ -484,9 +484,11 @@ export class Activation implements Execution {
     let count = 0;
     for (let k = 0, at = base; k < params.length; k++, at += 2) {
       const type = params[k]!;
-      if (type === "f64") words[count++] = this.doubles[at >> 1]!;
-      else if (type === "f32") words[count++] = this.floats[at]!;
-      else {
+      if (type === "f64" || type === "f32") {
+        const value = type === "f64" ? this.doubles[at >> 1]! : this.floats[at]!;
+        // JavaScript shows what bits a NaN has.
+        words[count++] = value === value ? value : Number.NaN;
+      } else {
         words[count++] = this.words[at]!;
         if (type === "i64") words[count++] = this.words[at + 1]!;
       }
