@@ -379,6 +379,10 @@ export class Body {
       this.#need([reference], 0);
       this.#op("ref.is_null");
       this.#pop(1);
+    } else if ((type === "f32" || type === "f64") && random.chance(environment.nans)) {
+      // A NaN of arithmetic, whose bits are V8's until they are made canonical.
+      for (let k = 0; k < 2; k++) this.#constant(type, type === "f32" ? 0 : 0n);
+      this.#op(`${type}.div`);
     } else this.#constant(type, someBits(random, type));
     this.#push(type);
   }

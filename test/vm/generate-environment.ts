@@ -86,6 +86,8 @@ export class Environment {
   /** Most entries of functions and inner loops of one call; of an outer loop rounds. */
   readonly budget: number;
   readonly rounds: number;
+  /** Probability that a float is a NaN of arithmetic rather than a constant. */
+  readonly nans: number;
   /** Instructions of a function's statements, roughly. */
   readonly room: number;
   /** Most calls of a function by its entry. */
@@ -104,6 +106,7 @@ export class Environment {
     this.budget = 30 + random.below(large === 0 ? 600 : 60);
     this.rounds = [6, 300, 100, 40, 6][large]!;
     this.room = this.wild ? random.pick([120, 50, 30]) : 120;
+    this.nans = this.wild ? random.pick([0, 0.1, 0.7]) : 0;
     this.repeats = random.pick([1, 10, 20, 40]);
     this.memory = link?.hasMemory && random.chance(0.6) ? "linked" : random.chance(0.92) ? "own" : "none";
     this.dataSizes = [0, 3, 70].slice(0, this.memory === "none" ? 0 : 3);
