@@ -71,15 +71,10 @@ function show(run: Run, world: World, calls: readonly Done[], perform: (driver: 
   if (run.isHeard) recorder.end(outcomeOf(store.fuelUsed, undefined, state || undefined));
   const isDead = stand!.trap?.reason === "OutOfFuel";
   store.heap.check();
-  return {
-    ends,
-    trace,
-    recording: digest(Buffer.concat(pieces)),
-    memory: digest(driver.memory.bytes),
-    state,
-    snapshot: world.isSaved && !isDead ? digest(store.instances[0]!.snapshot()) : "",
-    fuelUsed: store.fuelUsed,
-  };
+  const snapshot = world.isSaved && !isDead ? digest(store.instances[0]!.snapshot()) : "";
+  const memory = digest(driver.memory.bytes);
+  store.close();
+  return { ends, trace, recording: digest(Buffer.concat(pieces)), memory, state, snapshot, fuelUsed: store.fuelUsed };
 }
 
 export interface Comparison {
