@@ -106,8 +106,18 @@ const OBSERVES = (() => {
   return counts;
 })();
 
+/** How a loop that is gone on at in the clone is left for it: its number there, and its offset. */
+interface Leave {
+  readonly number: number;
+  readonly offset: number;
+  /** Fuel that its first block charges but has not taken off, and that it has: of this, the clone is not to know. */
+  readonly least: number;
+  readonly charged: number;
+}
+
 interface Construct {
   opcode: number;
+  leave?: Leave;
   readonly facts: number;
   readonly height: number;
   readonly params: readonly number[];
@@ -236,15 +246,21 @@ export class FunctionRewriter {
     const { structure, scan, functionTypes, input } = this.#context;
     const body = structure.bodies[own]!;
     const type = functionTypes[input.importedFunctions + own]!;
-    this.#isClone = isClone;
+    const start = this.#out.length;
+    const sites = this.sites?.length ?? 0;
     if (this.#own !== own) {
       this.#own = own;
       scan.scan(body, type.results.length);
       this.#analyse(own);
+      if (isClone) {
+        this.body(own);
+        this.#out.truncate(start);
+        if (this.sites) this.sites.length = sites;
+      }
     }
-    this.#enterLocals(type, body);
-    const start = this.#out.length;
-    const sites = this.sites?.length ?? 0;
+    this.#isClone = isClone;
+    // A clone gets its floats from the function, so which locals hold exact ones was decided there.
+    if (!isClone) this.#enterLocals(type, body);
     for (let passes = 1; ; passes++) {
       this.#exactChanged = false;
       // One local may change the next, as many times as there are locals.
@@ -502,7 +518,7 @@ export class FunctionRewriter {
   #isLive(construct: number, local: number): boolean {
     if (this.#liveness === undefined) {
       const { bodyScan, scan } = this.#context;
-      this.#liveness = loopLiveness(bodyScan) ?? null;
+      this.#liveness = this.#resume?.liveness ?? loopLiveness(bodyScan) ?? null;
       if (this.#loopNumbers.length < scan.constructs) this.#loopNumbers = new Int32Array(2 * scan.constructs);
       for (const [place, loop] of bodyScan.loops.entries()) this.#loopNumbers[loop.construct] = place;
     }
@@ -654,14 +670,31 @@ export class FunctionRewriter {
     isTable: boolean,
     number: number,
   ): void {
+    const out = this.#out;
+    const least = isTable ? cost : 0;
+    if (number > 0) {
+      // Behind the loop stands what is done when it is left for the clone: see `#end`.
+      out.byte(Op.block);
+      this.#blockType(NO_CODES, results);
+      out.byte(Op.block);
+      out.byte(VOID);
+      this.#level += 2;
+    }
     const construct = this.#open(Op.loop, params, results);
     this.#canonicaliseLocals(construct);
     this.#dirty = [];
-    this.#out.byte(Op.loop);
+    out.byte(Op.loop);
     this.#blockType(params, results);
     construct.agreed = isTable ? 0 : -cost;
-    if (number > 0) this.#testMark(construct.number, number, isTable ? cost : 0, isTable ? 0 : cost);
-    else this.#testFuel(isTable ? cost : 0);
+    if (number > 0) {
+      construct.leave = { number, offset: this.#offset, least, charged: cost - least };
+      this.#pushFuelLess(least);
+      this.#get(this.#temp(i64, MARK));
+      out.byte(Op.i64LtS);
+      this.unlikely.push(out.length);
+      out.byte(Op.brIf);
+      out.u32(1);
+    } else this.#testFuel(least);
     this.#pending = isTable ? cost : 0;
   }
 
@@ -685,6 +718,7 @@ export class FunctionRewriter {
     if (opcode === Op.loop) {
       this.#out.byte(Op.end);
       this.#level--;
+      if (construct.leave !== undefined) this.#leave(construct.number, construct.leave, falls);
       if (!falls) this.#out.byte(Op.unreachable);
       return;
     }
@@ -1054,7 +1088,7 @@ export class FunctionRewriter {
       } else if (known >= 0) this.#dirty.splice(known, 1);
       return;
     }
-    if (this.#states[top] === EXACT) {
+    if (this.#states[top] === EXACT && !this.#isClone) {
       this.#exact[local] = 1;
       this.#exactChanged = true;
     } else this.#states[top] = DIRTY;
@@ -1321,7 +1355,7 @@ export class FunctionRewriter {
     if (!accesses && scan.loops === 0) return;
     bodyScan.scan(input.importedFunctions + own);
     if (accesses) this.#plan = planHeap(bodyScan);
-    this.#resume = planResume(bodyScan, end - start);
+    this.#resume = scan.loops === 0 ? undefined : planResume(bodyScan, end - start);
   }
 
   /** The beginning of a clone: takes the locals that are live where it goes on. Nothing of what was looked up came with them. */
@@ -1352,16 +1386,18 @@ export class FunctionRewriter {
   }
 
   /**
-   * At the header of loop `number`: leaves with OutOfFuel as {@link #testFuel} does, and for the clone when there is less
-   * than the mark. The fuel that goes along has the loop's first block not charged: `charged` are to be given back. The
-   * live locals go through globals: as arguments they would cost the loop its registers.
+   * Behind a loop, where it is left when its fuel is below the mark: with OutOfFuel as {@link #testFuel} does it, or for the
+   * clone. The live locals go there through globals: as arguments they would cost the loop its registers.
    */
-  #testMark(construct: number, number: number, least: number, charged: number): void {
+  #leave(construct: number, { number, offset, least, charged }: Leave, falls: boolean): void {
     const out = this.#out;
-    this.#pushFuelLess(least);
-    this.#get(this.#temp(i64, MARK));
-    out.byte(Op.i64LtS);
-    this.#ifUnlikely();
+    const here = this.#offset;
+    this.#offset = offset;
+    if (falls) {
+      out.byte(Op.br);
+      out.u32(1);
+    } else out.byte(Op.unreachable);
+    out.byte(Op.end);
     this.#testFuel(least);
     for (let local = 0; local < this.#localCount; local++) {
       if (!this.#isLive(construct, local)) continue;
@@ -1379,6 +1415,8 @@ export class FunctionRewriter {
     out.byte(Op.returnCall);
     out.u32(this.#context.clone(this.#own));
     out.byte(Op.end);
+    this.#level -= 2;
+    this.#offset = here;
   }
 
   /**

@@ -9,10 +9,12 @@
  * (measured: a tenth to a third in sieve, nbody, fannkuch) is more than it brings.
  */
 import type { BodyScan } from "./body.ts";
+import { isLive, type LoopLiveness, loopLiveness } from "./liveness.ts";
 
 export interface ResumePlan {
   /** Number of the construct of each loop to go on at; their own numbers are 1, 2 … */
   readonly heads: readonly number[];
+  readonly liveness: LoopLiveness;
   /**
    * By construct (by order of beginning, 0 the function): the numbers of the loops to go on at in it, or that it is. 0
    * when there are none, and for the function itself.
@@ -30,12 +32,22 @@ export interface ResumePlan {
 const MOST_LOCALS = 200;
 const MOST_BYTES = 1 << 16;
 const MOST_LOOPS = 200;
+/** Live locals at all its loops together: what hands them over is no more than some times the function. */
+const SPARE_LIVE = 600;
 
 /** The plan for a scanned function whose body has `bytes` bytes, or undefined if it is not to be cloned. */
 export function planResume(scan: BodyScan, bytes: number): ResumePlan | undefined {
   if (scan.locals > MOST_LOCALS || bytes > MOST_BYTES || scan.hasReferences) return undefined;
-  const heads = scan.loops.flatMap(({ construct, enterable, parent }) => (enterable && parent < 0 ? [construct] : []));
-  if (heads.length === 0 || heads.length > MOST_LOOPS) return undefined;
+  const heads: number[] = [];
+  const liveness = loopLiveness(scan);
+  if (liveness === undefined) return undefined;
+  let live = 0;
+  for (const [loop, { construct, enterable, parent }] of scan.loops.entries()) {
+    if (!enterable || parent >= 0) continue;
+    heads.push(construct);
+    for (let local = 0; local < scan.locals; local++) if (isLive(liveness, loop, local)) live++;
+  }
+  if (heads.length === 0 || heads.length > MOST_LOOPS || live > SPARE_LIVE + (bytes >> 1)) return undefined;
   const { places, opcodes } = scan;
   const first = new Int32Array(places.length);
   const last = new Int32Array(places.length);
@@ -50,5 +62,5 @@ export function planResume(scan: BodyScan, bytes: number): ResumePlan | undefine
       else siblings.push(at);
     }
   }
-  return { heads, first, last, places, opcodes, parts };
+  return { heads, liveness, first, last, places, opcodes, parts };
 }

@@ -74,7 +74,7 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 8;
+export const COMPILER_VERSION = 9;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
