@@ -737,3 +737,29 @@ t.test("[VM-NAN-1] code for NaNs is in proportion to the guest's, and so is the 
     t.ok(made.bytes.length < 8 * guest.structure.bytes.length, String(made.bytes.length));
   }
 });
+
+t.test(
+  "[VM-DEPTH-1] the host's stack has room for the limit, however many kinds of operands lie over a NaN",
+  async (t) => {
+    const operands = 200;
+    const kinds = ["i32", "i64", "f32", "f64", "funcref", "externref"];
+    const many = (text: string): string => `${text} `.repeat(operands);
+    const zero = (kind: string): string =>
+      kind.endsWith("ref") ? `(ref.null ${kind.replace("ref", "")})` : `(${kind}.const 0)`;
+    const types = kinds.map((kind) => `(type $${kind} (func (param f64 ${many(kind)}) (result f64 ${many(kind)})))`);
+    const blocks = kinds.map(
+      (kind) =>
+        `(f64.div (local.get $a) (local.get $a)) ${many(zero(kind))} (block (type $${kind})) ${many("drop")} drop`,
+    );
+    const guest = await module(`(module ${types.join(" ")} (memory (export "memory") 1)
+    (func $f (export "f") (param $n i32) (param $a f64) ${blocks.join(" ")}
+      (f64.store (i32.const 8) (f64.div (local.get $a) (local.get $a)))
+      (if (local.get $n) (then (call $f (i32.sub (local.get $n) (i32.const 1)) (local.get $a))))))`);
+    for (const engine of ["reference", "compiled"] as const) {
+      const instance = guest.instantiate({ engine });
+      instance.invoke("f", [8, 0]);
+      t.same(instance.memory("memory").view.getBigUint64(8, true), 0x7ff8n << 48n, engine);
+      t.equal(trapOf(() => instance.invoke("f", [1000, 0])).reason, "StackExhausted", engine);
+    }
+  },
+);

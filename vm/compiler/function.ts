@@ -142,6 +142,9 @@ const ANY_CONSTRUCT = { number: -1, opcode: Op.block };
 /** Locals that are dirty at once, and where an `if` with an `else` begins: each costs code where ways meet. */
 const MOST_DIRTY = 64;
 const MOST_DIRTY_IN_ARMS = 4;
+/** Locals that may be added to any frame; and about how many V8 takes. */
+const SPARE_LOCALS = 64;
+const MOST_LOCALS = 49_900;
 /** Times that a function is written to find the locals that hold other floats than arithmetic's results. */
 const MOST_PASSES = 4;
 
@@ -196,6 +199,12 @@ export class FunctionRewriter {
   /** Place among the loops by construct. */
   #loopNumbers: Int32Array = new Int32Array(64);
   #exactChanged = false;
+  /**
+   * True when floats are made canonical where they are made, since making them so under other operands took more locals
+   * than `#room`: the slots of the frame are to be enough for them on the host's stack, too.
+   */
+  #isEager = false;
+  #room = 0;
   #extraCodes: number[] = [];
   #temps = new Map<number, number>();
 
@@ -264,7 +273,7 @@ export class FunctionRewriter {
     for (let passes = 1; ; passes++) {
       this.#exactChanged = false;
       // One local may change the next, as many times as there are locals.
-      if (passes === MOST_PASSES) this.#exact.fill(1, 0, this.#localCount);
+      if (passes === MOST_PASSES || this.#isEager) this.#exact.fill(1, 0, this.#localCount);
       this.#emit(own, type);
       // A function of nothing but accesses may come to more than V8 takes.
       const isLarge = this.#out.length - start > MOST_CODE_BYTES && this.#plan !== undefined;
@@ -291,6 +300,7 @@ export class FunctionRewriter {
     const type = functionTypes[index]!;
     this.#own = -1;
     this.#isClone = false;
+    this.#isEager = true;
     this.#resume = undefined;
     this.#plan = undefined;
     this.#begin(type.params.length);
@@ -334,6 +344,9 @@ export class FunctionRewriter {
     let at = 0;
     for (const param of type.params) this.#localCodes[at++] = ValueCode[param];
     for (const run of locals) this.#localCodes.fill(ValueCode[run.type], at, (at += run.count));
+    this.#isEager = false;
+    const slots = this.#context.input.depthSlots[this.#own]!;
+    this.#room = Math.min(SPARE_LOCALS + (slots > 0 ? slots : count), MOST_LOCALS - count);
     for (let k = 0; k < count; k++)
       this.#exact[k] = k >= type.params.length && (this.#localCodes[k] === f32 || this.#localCodes[k] === f64) ? 0 : 1;
     this.#localCount = count;
@@ -501,6 +514,9 @@ export class FunctionRewriter {
       this.#get(temp);
       this.#states[at] = EXACT;
     }
+    if (this.#isEager || this.#isClone || this.#extraCodes.length <= this.#room) return;
+    this.#isEager = true;
+    this.#exactChanged = true;
   }
 
   /** On a way to a label: what is read behind it is exact there. */
@@ -778,7 +794,9 @@ export class FunctionRewriter {
     }
     this.#height -= operands;
     const result = RESULT[index]!;
-    if (result !== 0) this.#push(result, RESULT_STATE[index]!);
+    if (result === 0) return;
+    this.#push(result, RESULT_STATE[index]!);
+    if (this.#isEager) this.#canonicalise(1);
   }
 
   /**
@@ -888,9 +906,8 @@ export class FunctionRewriter {
         const { labels, labelCount } = instruction;
         const fallback = this.#label(imm0);
         // For each label: the fallback may be the function's, or a loop's where a local is not live.
-        for (let k = 0; k < labelCount; k++) this.#canonicaliseLocals(this.#label(labels[k]!));
-        // All labels of a table have agreed to keep nothing back. What is read behind any of them is exact.
         this.#canonicaliseLocals(ANY_CONSTRUCT);
+        // All labels of a table have agreed to keep nothing back.
         this.#edge(fallback, 1);
         out.byte(index);
         out.u32(labelCount);
