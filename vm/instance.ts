@@ -424,14 +424,6 @@ export class Instance {
     return { data: this.#droppedData, elements: this.#droppedElements };
   }
 
-  /** The function that the `call` at a byte offset of the module calls; undefined when another instruction is there. */
-  calleeAt(offset: number): FunctionInstance | undefined {
-    const { bytes } = this.module.structure;
-    const instruction = new Instruction();
-    readInstruction(new Reader(bytes, offset, bytes.length), instruction);
-    return instruction.index === 0x10 ? this.functions[instruction.imm0] : undefined;
-  }
-
   /** A bulk instruction on the operands at `s[base]`; 0, or the code of the trap, in which case nothing was done. */
   bulk(operation: number, s: Int32Array, base: number, a: number, b: number): TrapCode | 0 {
     const first = s[base]! >>> 0;

@@ -115,9 +115,19 @@ export class Fault {
   constructor(code: TrapCode, detail?: string) {
     this.code = code;
     this.detail = detail;
-    captureStack?.(this);
+    captureStack(this);
   }
 }
 
-/** V8's: the compiled engine finds the guest's frames in it. */
-const captureStack = (Error as { captureStackTrace?: (holder: object) => void }).captureStackTrace;
+const V8 = Error as unknown as { captureStackTrace?: (holder: object) => void; stackTraceLimit: number };
+/** Of a host function that faults deep in a recursion of its own, and of the guest below it. */
+const FAULT_FRAMES = 10_000;
+
+/** On V8: the compiled engine finds the guest's frames in it. */
+function captureStack(holder: object): void {
+  if (!V8.captureStackTrace) return;
+  const limit = V8.stackTraceLimit;
+  V8.stackTraceLimit = FAULT_FRAMES;
+  V8.captureStackTrace(holder);
+  V8.stackTraceLimit = limit;
+}

@@ -4,6 +4,7 @@ import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 import { hostLinkageOf, linkageKey } from "../../vm/compiled/linkage.ts";
 import {
+  type Caller,
   type ExportedFunction,
   Global,
   type HostFunction,
@@ -235,6 +236,58 @@ t.test("[VM-DEPTH-1] at the default limit StackExhausted comes before the host's
   }
 });
 
+t.test("[VM-HOST-2] errors of the host keep their stacks", async (t) => {
+  const inner = new WebAssembly.Module(await loadWat(`(module (func (export "f") unreachable))`));
+  const errors = [
+    () => {
+      (new WebAssembly.Instance(inner).exports.f as () => void)();
+    },
+    () => {
+      throw new RangeError("Maximum call stack size exceeded");
+    },
+  ];
+  const format = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
+  try {
+    for (const own of [undefined, () => "as the embedder likes"]) {
+      if (own) (Error as { prepareStackTrace?: unknown }).prepareStackTrace = own;
+      else Reflect.deleteProperty(Error, "prepareStackTrace");
+      for (const fail of errors) {
+        const guest = await compiled(`(module (import "h" "f" (func $f)) (func (export "g") (call $f)))`, {
+          imports: { h: { f: host(NOTHING, fail) } },
+        });
+        try {
+          guest.invoke("g");
+          t.fail("it does not return");
+        } catch (error) {
+          const { stack, message, name } = error as Error;
+          t.equal(typeof stack, "string");
+          t.match(stack, own ? /^as the embedder likes$/ : new RegExp(`^${name}: ${message}\\n    at .*\\n    at `));
+        }
+      }
+    }
+  } finally {
+    Reflect.deleteProperty(Error, "prepareStackTrace");
+    if (format) Object.defineProperty(Error, "prepareStackTrace", format);
+  }
+});
+
+t.test("[VM-HOST-1, VM-HOST-2] traps from deep in the host, and results that are no numbers", async (t) => {
+  const wat = `(module (import "h" "f" (func $f (result f64))) (func (export "g") (result f64) (call $f)))`;
+  const type = { params: [], results: ["f64"] } as const;
+  const m = await module(wat);
+  const shown = (["reference", "compiled"] as const).map((engine) => {
+    const invoke = (call: HostFunction["call"]) =>
+      m.instantiate({ engine, imports: { h: { f: host(type, call) } } }).invoke("g", [], { bits: true });
+    const deep = (caller: Caller, depth: number): number =>
+      depth === 0 ? caller.trap(60, "deep") : deep(caller, depth - 1) + 1;
+    const trap = trapOf(() => invoke((caller) => deep(caller, 1000)));
+    const values = ["text", "2.5", true, null, {}, Number.NaN].map((value) => invoke(() => value as number));
+    return [trap.function, trap.offset, trap.backtrace, values];
+  });
+  t.same(shown[1], shown[0]);
+  t.equal(shown[0]![0], 1);
+});
+
 t.test("[VM-TRAP-3] whoever formats stacks, and however many frames it wants", async (t) => {
   const guest = await compiled(`(module (func $f (export "f") (param i32) (result i32)
     (if (i32.eqz (local.get 0)) (then unreachable)) (call $f (i32.sub (local.get 0) (i32.const 1)))))`);
@@ -296,13 +349,20 @@ t.test("[VM-TRAP-3] backtraces tell instances of one module apart", async (t) =>
       () => fourth.invoke("b", [1]),
       () => third.invoke("i", [2, 0]),
       () => fourth.invoke("i", [2, 1]),
+      () => third.invoke("i", [2, 1]),
+      () => two.function("f").invoke([1]),
+      () => {
+        third.table("t").set(0, two.function("f"));
+        third.invoke("i", [70, 0]);
+      },
+      () => third.invoke("i", [1, 0]),
     ].map((run) => trapOf(run).backtrace.map(({ instance, function: index, offset }) => [instance, index, offset]));
     return traps;
   });
   t.same(shown[1], shown[0]);
   t.same(
     shown[1]!.map((frames) => frames.map(([instance]) => instance).join("")),
-    ["1".repeat(64), "00002", "1".repeat(64), "1123", "003", "0002", "0003"],
+    ["1".repeat(64), "00002", "1".repeat(64), "1123", "003", "0002", "0003", "1112", "11", "1".repeat(64), "112"],
   );
 });
 

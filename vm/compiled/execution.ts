@@ -21,11 +21,11 @@ import type { Table } from "../table.ts";
 import { BACKTRACE_FRAMES, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
 import { LOOK, SPARE_FRAMES } from "../tuning.ts";
 import { fromCell, toCell, type Value, type ValueOptions } from "../value.ts";
-import { adapterOf } from "./adapter.ts";
+import { adapterOf, forwarderOf } from "./adapter.ts";
 import { bytesImport, hostImport, NativeCaller } from "./host-call.ts";
 import { type Image, imageOf } from "./image.ts";
 import { linkageOf } from "./linkage.ts";
-import { NativeGlobal, NativeTable, References } from "./references.ts";
+import { type NativeFunction, NativeGlobal, NativeTable, References } from "./references.ts";
 import { framesOf, limitFrames, type NativeFrame } from "./stack.ts";
 
 /** Most fuel that the global holds at once, and what an account without a limit begins with. */
@@ -305,9 +305,25 @@ export class CompiledExecution implements Execution {
       this.#frames = ALL_FRAMES;
     }
     const { declared } = image.code;
+    const place = this.#instances.get(image.number)!.instances.length - 1;
     if (declared.length > 0)
-      this.references.add({ table: exports.p, address: (k) => instance.functions[declared[k]!]!.address, declared });
+      this.references.add({
+        table: exports.p,
+        declared,
+        address: (k) => instance.functions[declared[k]!]!.address,
+        forwarded: (native, address) => this.#forwarded(native, address, place),
+      });
     return new CompiledInstance(this.references, module, exports);
+  }
+
+  /**
+   * Frames of instances that run the same code look the same. So functions of all but the first are called from outside
+   * through a forwarder, whose frame tells whose the next is.
+   */
+  #forwarded(native: NativeFunction, address: number, place: number): NativeFunction {
+    const { type, instance } = this.store.functions[address]!;
+    if (place === 0 || !instance) return native;
+    return new WebAssembly.Instance(forwarderOf(type, place), { a: { f: native } }).exports.x as NativeFunction;
   }
 
   #import(name: string, link: Link): WebAssembly.ImportValue {
@@ -413,8 +429,10 @@ export class CompiledExecution implements Execution {
 
   /** The guest's frames up to the entry of this invocation, innermost first. */
   #backtrace(frames: readonly NativeFrame[], entry: FunctionInstance): Frame[] {
-    const found: { readonly instances: readonly Instance[]; readonly function: number; readonly offset: number }[] = [];
+    const found: Found[] = [];
     for (const [k, frame] of frames.entries()) {
+      const inner = found.at(-1);
+      if (frame.image < 0 && inner) inner.instance = inner.instances[-frame.image];
       const known = this.#instances.get(frame.image);
       if (!known) {
         if (frame.image === 0) break;
@@ -429,14 +447,23 @@ export class CompiledExecution implements Execution {
       if (origin.kind === "wrapper") break;
     }
     const backtrace: Frame[] = [];
-    let outer: { instance: Instance; offset: number } | undefined;
-    for (const { instances, function: index, offset } of found.reverse()) {
-      const instance: Instance = instances.length === 1 ? instances[0]! : whichOf(instances, outer, entry);
+    let outer: Instance | undefined;
+    for (const { instance: forwarded, instances, function: index, offset } of found.reverse()) {
+      const instance: Instance = forwarded ?? whichOf(instances, outer ?? entry.instance!);
       backtrace.push({ function: index, offset, name: instance.module.functionName(index), instance: instance.number });
-      outer = { instance, offset };
+      outer = instance;
     }
     return backtrace.reverse().slice(0, BACKTRACE_FRAMES);
   }
+}
+
+/** A frame of a guest. */
+interface Found {
+  /** Those that run the code, and which of them it is, if a forwarder tells. */
+  readonly instances: readonly Instance[];
+  instance?: Instance | undefined;
+  readonly function: number;
+  readonly offset: number;
 }
 
 /** Where the frames of several instances look the same, all of them are captured. */
@@ -450,17 +477,9 @@ interface Link {
   readonly boundCaller: NativeCaller;
 }
 
-/** The one of `instances`, which run the same code, that is called at `outer`, or else is the invocation's. */
-function whichOf(
-  instances: readonly Instance[],
-  outer: { readonly instance: Instance; readonly offset: number } | undefined,
-  entry: FunctionInstance,
-): Instance {
-  if (outer === undefined) return instances.includes(entry.instance!) ? entry.instance! : instances[0]!;
-  // Such instances call none of the others.
-  if (instances.includes(outer.instance)) return outer.instance;
-  const callee = outer.instance.calleeAt(outer.offset)?.instance;
-  return callee && instances.includes(callee) ? callee : instances[0]!;
+/** The one of `instances` that runs code called by `outer`: itself, as such instances call none of the others, or the first. */
+function whichOf(instances: readonly Instance[], outer: Instance): Instance {
+  return instances.includes(outer) ? outer : instances[0]!;
 }
 
 /** An instance of a rewritten module. */

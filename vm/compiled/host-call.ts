@@ -204,8 +204,8 @@ function unbound(execution: CompiledExecution, host: HostFunction, shares: boole
       case "f32":
       case "f64":
         if (result === undefined) return cellFloat(store.heap.words, single);
-        // JavaScript loses the bits of a NaN, so that code reads them from the cell.
-        if (result !== result) {
+        // JavaScript loses the bits of a NaN, so that code reads them from the cell. V8 converts what is no number.
+        if (Number.isNaN(+(result as number))) {
           store.heap.words[0] = single === "f32" ? NAN32 : 0;
           store.heap.words[1] = NAN64_HIGH;
         }

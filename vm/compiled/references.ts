@@ -15,13 +15,17 @@ export interface DeclaredFunctions {
   readonly declared: readonly number[];
   /** Address of the function at `k` in the table. */
   address(k: number): number;
+  /** What stands for the function outside its instance. */
+  forwarded(native: NativeFunction, address: number): NativeFunction;
 }
 
 export class References {
   /** Not looked into so far: V8 makes an object for each function that is asked for. */
   #unread: DeclaredFunctions[] = [];
   readonly #addresses = new Map<unknown, number>();
-  readonly #functions: (NativeFunction | undefined)[] = [];
+  /** By address: the function, and a form for other instances once it was asked for. */
+  readonly #functions: ({ readonly native: NativeFunction; readonly owner: DeclaredFunctions } | undefined)[] = [];
+  readonly #forwarded: (NativeFunction | undefined)[] = [];
 
   add(declared: DeclaredFunctions): void {
     this.#unread.push(declared);
@@ -33,23 +37,22 @@ export class References {
         const address = entry.address(k);
         const native = entry.table.get(k) as NativeFunction;
         if (!this.#addresses.has(native)) this.#addresses.set(native, address);
-        this.#functions[address] ??= native;
+        this.#functions[address] ??= { native, owner: entry };
       });
     this.#unread = [];
   }
 
   /** The function with that address. Throws VM-ARGUMENT for one that no funcref can name. */
   native(address: number): NativeFunction {
+    const known = this.#forwarded[address];
+    if (known) return known;
     if (this.#functions[address] === undefined) this.#readAll();
     const found = this.#functions[address];
     if (found === undefined) throw new UsageError("VM-ARGUMENT", `no reference can name the function ${address}`);
-    return found;
-  }
-
-  /** True when a reference can name the function. */
-  has(address: number): boolean {
-    if (this.#functions[address] === undefined) this.#readAll();
-    return this.#functions[address] !== undefined;
+    const forwarded = found.owner.forwarded(found.native, address);
+    this.#forwarded[address] = forwarded;
+    this.#addresses.set(forwarded, address);
+    return forwarded;
   }
 
   /** Of a reference, its number. */

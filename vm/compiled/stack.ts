@@ -7,7 +7,10 @@ const V8 = Error as unknown as {
   prepareStackTrace: unknown;
 };
 
-/** A frame of compiled code: number of its image, function index there, and byte offset in the image's module. */
+/**
+ * A frame of compiled code: number of its image, function index there, and byte offset in the image's module. Image 0 is
+ * an adapter; a negative one is a forwarder to the instance of that ordinal.
+ */
 export interface NativeFrame {
   readonly image: number;
   readonly function: number;
@@ -15,11 +18,11 @@ export interface NativeFrame {
 }
 
 /** V8 writes `wasm://wasm/MODULE-HASH:wasm-function[INDEX]:0xOFFSET`. */
-const FRAME = /wasm\/ashlar-(\d+)-[0-9a-f]+:wasm-function\[(\d+)\]:0x([0-9a-f]+)/;
+const FRAME = /wasm\/ashlar-(v?)(\d+)-[0-9a-f]+:wasm-function\[(\d+)\]:0x([0-9a-f]+)/;
 
 /** Module name of an image, for the name section. */
 export function imageName(image: number): string {
-  return `ashlar-${image}`;
+  return image < 0 ? `ashlar-v${-image}` : `ashlar-${image}`;
 }
 
 /** Frames of compiled code, innermost first; and whether the innermost frame of all is one. */
@@ -28,23 +31,29 @@ export function framesOf(thrown: object): { readonly frames: readonly NativeFram
   const parsed = sites.map((site) => FRAME.exec(site));
   const frames = parsed
     .filter((match) => match !== null)
-    .map(([, image, index, offset]) => ({
-      image: Number(image),
+    .map(([, via, image, index, offset]) => ({
+      image: via ? -Number(image) : Number(image),
       function: Number(index),
       offset: Number.parseInt(offset!, 16),
     }));
   return { frames, innermost: (parsed[0] ?? null) !== null };
 }
 
-/** Every frame as V8 writes it. What an embedder has set to format stacks is out of the way for the moment. */
+/** Every frame as V8 writes it. Of what is not a trap the stack becomes the text that it would be anyway. */
 function sitesOf(thrown: object): readonly string[] {
   const before = Object.getOwnPropertyDescriptor(V8, "prepareStackTrace");
-  V8.prepareStackTrace = (_error: unknown, sites: readonly unknown[]) => sites;
+  const format: unknown = before?.value;
+  let found: readonly string[] | undefined;
+  V8.prepareStackTrace = (error: unknown, sites: readonly unknown[]): unknown => {
+    found = sites.map(String);
+    const isForeign = !FRAME.test(found[0] ?? "");
+    if (isForeign && typeof format === "function") return format.call(V8, error, sites);
+    return [String(error), ...found.map((site) => `    at ${site}`)].join("\n");
+  };
   try {
     const { stack } = thrown as { stack?: unknown };
-    // Something read the stack before, so that it is a text already.
-    if (typeof stack === "string") return stack.split("\n    at ").slice(1);
-    return Array.isArray(stack) ? stack.map(String) : [];
+    // Something may have read the stack before, so that it is a text already.
+    return found ?? String(stack).split("\n    at ").slice(1);
   } finally {
     if (before) Object.defineProperty(V8, "prepareStackTrace", before);
     else Reflect.deleteProperty(V8, "prepareStackTrace");
