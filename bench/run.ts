@@ -36,13 +36,14 @@ const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } 
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: "string", multiple: true, default: Object.keys(GROUPS) },
+    only: { type: "string", multiple: true },
     rounds: { type: "string", default: "3" },
     write: { type: "boolean", default: false },
     compile: { type: "boolean", default: false },
   },
 });
-const unknown = options.only.find((name) => !Object.hasOwn(GROUPS, name));
+const names = options.only ?? Object.keys(GROUPS);
+const unknown = names.find((name) => !Object.hasOwn(GROUPS, name));
 if (unknown !== undefined) throw new Error(`no group is named ${unknown}`);
 
 const RESULTS = new URL("RESULTS.md", import.meta.url);
@@ -56,8 +57,8 @@ installRivals();
 const folder = mkdtempSync(join(tmpdir(), "ashlar-bench-"));
 try {
   if (options.compile) for (const { name } of [...KERNELS, ...LOOPS]) compile(name);
-  const sections = options.write ? readSections() : new Map<string, string>();
-  for (const name of options.only) {
+  const sections = options.only === undefined ? new Map<string, string>() : readSections();
+  for (const name of names) {
     const group = await GROUPS[name]!({ rounds: Number(options.rounds), folder });
     progress("");
     const section = sectionOf(group);

@@ -112,7 +112,7 @@ export async function tieringGroup({ rounds }: { readonly rounds: number }): Pro
     for (const { version, path } of nodes()) {
       const hot = await measured<number>("tiering.ts", ["hot", name], { node: path });
       const calls: Progress[] = [];
-      for (let round = 0; round < Math.max(1, Math.min(rounds, 3)); round++)
+      for (let round = 0; round < Math.ceil(rounds / 3); round++)
         calls.push(await measured<Progress>("tiering.ts", ["long", name], { node: path }));
       // What slows a process down is none of its code's doing: the best call counts.
       const reached = Math.min(...calls.map((call) => reachedMs(call, hot)));

@@ -129,7 +129,7 @@ ${table(
 // -------------------------------------------------------------------------------------------- one process
 
 /** Times of each are taken for so long, in milliseconds. */
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 1000;
 
 function fastest(call: () => unknown): number {
   const end = performance.now() + PATIENCE_MS;
