@@ -14,16 +14,16 @@ import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { STALE_OBJECT } from "../../vm/heap.ts";
 import { Module, Trap } from "../../vm/index.ts";
 import { Driver, type Ref } from "../conformance/driver.ts";
-import { GUEST, instantiate, thrown } from "./guest.ts";
+import { GUEST, instantiate, onEngines, thrown } from "./guest.ts";
 import { altered } from "./outcome-runner.ts";
 
 const { READ, WRITE, CREATE, APPEND, DIRECTORY } = OpenFlag;
 
-t.test("[ABI-LINK-1] unknown imports and wrong signatures are link errors", async (t) => {
+onEngines("[ABI-LINK-1] unknown imports and wrong signatures are link errors", async (t, engine) => {
   const refused = async (field: string): Promise<void> => {
     const module = Module.decode(await loadWat(`(module ${field})`));
     const { imports, kinds } = createAbi({ mounts: [{ guest: "/", fs: new MemoryFileSystem() }] });
-    t.throws(() => module.instantiate({ imports, kinds }), { code: "VM-LINK" }, field);
+    t.throws(() => module.instantiate({ imports, kinds, engine }), { code: "VM-LINK" }, field);
   };
   await refused(`(import "fs" "none" (func))`);
   await refused(`(import "fs" "close_p" (func (param i64 i32) (result i32)))`);
@@ -35,12 +35,15 @@ t.test("[ABI-LINK-1] unknown imports and wrong signatures are link errors", asyn
   await refused(`(import "sys" "exit" (func (param i32) (result i32)))`);
   await refused(`(import "sys" "exit" (global i32))`);
   // All calls link without a grant, and trap only when they are called.
-  const instance = await instantiate(`(module
+  const instance = await instantiate(
+    engine,
+    `(module
     (import "fs" "open" (func $open (param i64 i64 i32 i32 i32) (result i32 i64)))
     (import "fs" "open_p" (func $open_p (param i64 i64 i32 i32 i32 i32) (result i32)))
     (import "sys" "stdin" (func $stdin (result i64)))
     (func (export "fine"))
-    (func (export "open") (call $open (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 1)) drop drop))`);
+    (func (export "open") (call $open (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 1)) drop drop))`,
+  );
   t.same(instance.invoke("fine"), []);
   t.match(
     thrown(() => instance.invoke("open")),
@@ -48,7 +51,7 @@ t.test("[ABI-LINK-1] unknown imports and wrong signatures are link errors", asyn
   );
 });
 
-t.test("[ABI-VERSION-1, ABI-VERSION-2] the version a module was built for", async (t) => {
+onEngines("[ABI-VERSION-1, ABI-VERSION-2] the version a module was built for", async (t, engine) => {
   const plain = await loadWat("(module)");
   const name = [...Buffer.from("ashlar.abi")];
   const section = (...contents: number[]): number[] => [
@@ -59,7 +62,7 @@ t.test("[ABI-VERSION-1, ABI-VERSION-2] the version a module was built for", asyn
     ...contents,
   ];
   const check = (...sections: number[][]): void => {
-    Module.decode(new Uint8Array([...plain, ...sections.flat()])).instantiate({ ...createAbi() });
+    Module.decode(new Uint8Array([...plain, ...sections.flat()])).instantiate({ ...createAbi(), engine });
   };
   check();
   check(section(1));
@@ -75,68 +78,72 @@ t.test("[ABI-VERSION-1, ABI-VERSION-2] the version a module was built for", asyn
   ])
     t.throws(() => check(...bad), { code: "VM-LINK" }, JSON.stringify(bad));
   const instance = await instantiate(
+    engine,
     `(module (import "sys" "abi_version" (func $v (result i32))) (export "v" (func $v)))`,
   );
   t.same(instance.invoke("v"), [1]);
 });
 
-t.test("[ABI-ORDER-1, ABI-POLICY-1, ABI-FUEL-1] every call charges its price before anything else", async (t) => {
-  const calls = SYSCALLS.flatMap((row) =>
-    (row.results.length > 1 ? [false, true] : [false]).map((packed) => ({
-      name: packed ? `${row.name}_p` : row.name,
-      row,
-      type: packed ? packedTypeOf(row) : functionTypeOf(row),
-    })),
-  );
-  const imports = calls.map(
-    ({ name, row: { module }, type: { params, results } }) =>
-      `(import "${module}" "${name}" (func (param ${params.join(" ")}) (result ${results.join(" ")})))`,
-  );
-  const functions = calls.map(
-    ({ type: { params, results } }, index) =>
-      `(func (export "${index}") ${params.map((type) => `(${type}.const 0)`).join(" ")}
-        (call ${index}) ${results.map(() => "drop").join(" ")})`,
-  );
-  const module = Module.decode(await loadWat(`(module ${imports.join("\n")} (memory 1) ${functions.join("\n")})`));
-  const run = (index: number, fuel: bigint): { end: string; used: bigint; output: number } => {
-    let output = 0;
-    const listen = (): void => {
-      output++;
-    };
-    const fs = new MemoryFileSystem({ f: "x" });
-    const abi = createAbi({
-      args: [""],
-      mounts: [{ guest: "/", fs }],
-      stdin: new Uint8Array(0),
-      stdout: listen,
-      log: listen,
-    });
-    const before = Buffer.from(abi.state.save());
-    const instance = module.instantiate({ ...abi, fuel });
-    let end = "OK";
-    try {
-      instance.invoke(`${index}`);
-    } catch (error) {
-      end = error instanceof Trap ? error.reason : "exit";
-    }
-    if (end !== "OK") t.equal(Buffer.compare(abi.state.save(), before), 0, "nothing has changed");
-    return { end, used: instance.fuelUsed, output };
-  };
-  for (const [index, { name, row, type }] of calls.entries()) {
-    const price = BigInt(typeof row.fuel === "number" ? row.fuel : row.fuel.base);
-    const rich = run(index, 1_000_000n);
-    t.not(rich.end, "OutOfFuel", name);
-    // The guest's own instructions before the call cost at most one unit each.
-    const least = price + BigInt(type.params.length) + 2n;
-    t.ok(
-      rich.used >= price && rich.used <= least + BigInt(type.results.length) + 2n,
-      `${name}: ${rich.used} for ${price}`,
+onEngines(
+  "[ABI-ORDER-1, ABI-POLICY-1, ABI-FUEL-1] every call charges its price before anything else",
+  async (t, engine) => {
+    const calls = SYSCALLS.flatMap((row) =>
+      (row.results.length > 1 ? [false, true] : [false]).map((packed) => ({
+        name: packed ? `${row.name}_p` : row.name,
+        row,
+        type: packed ? packedTypeOf(row) : functionTypeOf(row),
+      })),
     );
-    t.match(run(index, price - 1n), { end: "OutOfFuel", output: 0 }, `${name} for less than its price`);
-  }
-});
+    const imports = calls.map(
+      ({ name, row: { module }, type: { params, results } }) =>
+        `(import "${module}" "${name}" (func (param ${params.join(" ")}) (result ${results.join(" ")})))`,
+    );
+    const functions = calls.map(
+      ({ type: { params, results } }, index) =>
+        `(func (export "${index}") ${params.map((type) => `(${type}.const 0)`).join(" ")}
+        (call ${index}) ${results.map(() => "drop").join(" ")})`,
+    );
+    const module = Module.decode(await loadWat(`(module ${imports.join("\n")} (memory 1) ${functions.join("\n")})`));
+    const run = (index: number, fuel: bigint): { end: string; used: bigint; output: number } => {
+      let output = 0;
+      const listen = (): void => {
+        output++;
+      };
+      const fs = new MemoryFileSystem({ f: "x" });
+      const abi = createAbi({
+        args: [""],
+        mounts: [{ guest: "/", fs }],
+        stdin: new Uint8Array(0),
+        stdout: listen,
+        log: listen,
+      });
+      const before = Buffer.from(abi.state.save());
+      const instance = module.instantiate({ ...abi, fuel, engine });
+      let end = "OK";
+      try {
+        instance.invoke(`${index}`);
+      } catch (error) {
+        end = error instanceof Trap ? error.reason : "exit";
+      }
+      if (end !== "OK") t.equal(Buffer.compare(abi.state.save(), before), 0, "nothing has changed");
+      return { end, used: instance.fuelUsed, output };
+    };
+    for (const [index, { name, row, type }] of calls.entries()) {
+      const price = BigInt(typeof row.fuel === "number" ? row.fuel : row.fuel.base);
+      const rich = run(index, 1_000_000n);
+      t.not(rich.end, "OutOfFuel", name);
+      // The guest's own instructions before the call cost at most one unit each.
+      const least = price + BigInt(type.params.length) + 2n;
+      t.ok(
+        rich.used >= price && rich.used <= least + BigInt(type.results.length) + 2n,
+        `${name}: ${rich.used} for ${price}`,
+      );
+      t.match(run(index, price - 1n), { end: "OutOfFuel", output: 0 }, `${name} for less than its price`);
+    }
+  },
+);
 
-t.test("[ABI-FUEL-1, ABI-FUEL-2] prices, and what is left", async (t) => {
+onEngines("[ABI-FUEL-1, ABI-FUEL-2] prices, and what is left", async (t, engine) => {
   const wat = `(module
     (import "sys" "fuel_left" (func $left (result i64)))
     (import "sys" "arg_read" (func $read (param i32 i64 i32 i32) (result i32)))
@@ -144,9 +151,9 @@ t.test("[ABI-FUEL-1, ABI-FUEL-2] prices, and what is left", async (t) => {
     (memory (export "memory") 1)
     (func (export "left") (result i64) (call $left))
     (func (export "read") (param i32) (result i32) (call $read (i32.const 0) (call $own) (i32.const 0) (local.get 0))))`;
-  const unlimited = await instantiate(wat, { args: ["hello"] });
+  const unlimited = await instantiate(engine, wat, { args: ["hello"] });
   t.same(unlimited.invoke("left"), [-1n]);
-  const limited = await instantiate(wat, { args: ["hello"] }, 10_000n);
+  const limited = await instantiate(engine, wat, { args: ["hello"] }, 10_000n);
   const [left] = limited.invoke("left");
   t.equal(left, 10_000n - limited.fuelUsed, "nothing is charged behind the call");
   const price = (max: number): bigint => {
@@ -159,12 +166,12 @@ t.test("[ABI-FUEL-1, ABI-FUEL-2] prices, and what is left", async (t) => {
   t.equal(price(64), base + 1n);
   t.equal(price(6400), base + 100n);
   // The charge comes before the checks: what does not fit costs as much, and out of fuel wins.
-  const poor = await instantiate(wat, { args: ["hello"] }, 100n);
+  const poor = await instantiate(engine, wat, { args: ["hello"] }, 100n);
   t.match(
     thrown(() => poor.invoke("read", [70_000])),
     { reason: "OutOfFuel" },
   );
-  const rich = await instantiate(wat, { args: ["hello"] }, 10_000n);
+  const rich = await instantiate(engine, wat, { args: ["hello"] }, 10_000n);
   t.match(
     thrown(() => rich.invoke("read", [70_000])),
     { reason: "HeapWindow" },
@@ -310,7 +317,7 @@ t.test("[FS-OPEN-1, FS-OPEN-2] which flags go together", async (t) => {
   t.equal(valid.length, 42);
 });
 
-t.test("[ABI-FORM-1, ABI-FORM-2, ABI-TRANSFER-1, ABI-ORDER-2] a guest that works on files", async (t) => {
+onEngines("[ABI-FORM-1, ABI-FORM-2, ABI-TRANSFER-1, ABI-ORDER-2] a guest that works on files", async (t, engine) => {
   const fs = new MemoryFileSystem({ "in.txt": "some input" });
   const output: string[] = [];
   const options = {
@@ -318,7 +325,7 @@ t.test("[ABI-FORM-1, ABI-FORM-2, ABI-TRANSFER-1, ABI-ORDER-2] a guest that works
     stdin: Buffer.from("abcdef"),
     stdout: (bytes: Uint8Array) => void output.push(Buffer.from(bytes).toString()),
   };
-  const instance = await instantiate(GUEST, options);
+  const instance = await instantiate(engine, GUEST, options);
   t.same(instance.invoke("open"), [0]);
   t.same(instance.invoke("read", [5n, 1000, 100]), [0, 5, 1]);
   t.equal(Buffer.from(instance.memory("memory").bytes.subarray(1000, 1006)).toString(), "input\0");

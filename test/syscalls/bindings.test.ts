@@ -24,7 +24,9 @@ import type { SyscallTable } from "../../syscalls/define.ts";
 import { Exit } from "../../syscalls/exit.ts";
 import { syscall } from "../../syscalls/table.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
+import type { Engine } from "../../vm/index.ts";
 import { Module } from "../../vm/module.ts";
+import { ENGINES } from "../vm/compare.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "ashlar-bindings-"));
@@ -212,11 +214,12 @@ for (const language of LANGUAGES) {
   for (const variant of language.variants)
     t.test(`[${clause}] ${folder}, ${variant}: a tour through everything`, { skip }, async (t) => {
       const source = readFileSync(join(root, "test/syscalls/tour", language.tour), "utf8");
-      takeTour(t, build(language, source, "tour", undefined, variant));
+      const module = build(language, source, "tour", undefined, variant);
+      for (const engine of ENGINES) takeTour(t, module, engine);
     });
 }
 
-function takeTour(t: Test, module: Module): void {
+function takeTour(t: Test, module: Module, engine: Engine): void {
   const fs = new MemoryFileSystem({ "b.txt": "héllo", "sub/c": "" });
   const written = { stdout: "", stderr: "", log: "" };
   const write = (name: keyof typeof written) => (bytes: Uint8Array) => {
@@ -236,7 +239,7 @@ function takeTour(t: Test, module: Module): void {
     clock: { start: 5_000_000n },
   });
   abi.check(module);
-  const instance = module.instantiate(abi);
+  const instance = module.instantiate({ ...abi, engine });
   const code = exitCodeOf(() => instance.invoke("_start"));
   t.equal(code, 7, "else the step that failed, and 100");
   t.equal(written.stdout, TRANSCRIPT);

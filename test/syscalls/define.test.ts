@@ -19,6 +19,7 @@ import {
 } from "../../syscalls/index.ts";
 import { type Kind, Module, Store } from "../../vm/index.ts";
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
+import { onEngines } from "./guest.ts";
 
 const COUNTER: Kind = {
   id: FIRST_OWN_KIND,
@@ -143,7 +144,7 @@ t.test("[ABI-DEFINE-1, ABI-DEFINE-4] rows of an embedder are checked as Ashlar's
   t.equal(guest.trap("shop", "next", counter), "HeapRefStale");
 });
 
-t.test("[ABI-DEFINE-1] beside createAbi, in the VM, observed, recorded and replayed", async (t) => {
+onEngines("[ABI-DEFINE-1] beside createAbi, in the VM, observed, recorded and replayed", async (t, engine) => {
   const module = Module.decode(
     await loadWat(`(module
       (import "shop" "price" (func $price (param i32) (result i32)))
@@ -163,7 +164,7 @@ t.test("[ABI-DEFINE-1] beside createAbi, in the VM, observed, recorded and repla
   const pieces: Uint8Array[] = [];
   const recorder = createRecorder({ module: digest, write: (bytes) => void pieces.push(bytes.slice()) });
   const run = (abi: Pick<ReturnType<typeof createAbi>, "imports" | "kinds">, own: ReturnType<typeof shop>) => {
-    const store = new Store({ kinds: [...abi.kinds, ...own.kinds] });
+    const store = new Store({ kinds: [...abi.kinds, ...own.kinds], engine });
     const instance = module.instantiate({ store, imports: { ...abi.imports, ...own.imports } });
     const results = instance.invoke("run");
     return { results, outcome: outcomeOf(store.fuelUsed, undefined, instance.stateDigest()) };

@@ -1,11 +1,25 @@
 /** Guests in text format for the tests of the host ABI. */
+import t, { type Test } from "tap";
 import { type AbiOptions, createAbi } from "../../host/abi.ts";
 import { loadWat } from "../../host/wat.ts";
-import { type Instance, Module } from "../../vm/index.ts";
+import { type Engine, type Instance, Module } from "../../vm/index.ts";
+import { ENGINES } from "../vm/compare.ts";
 
-export async function instantiate(wat: string, options: AbiOptions = {}, fuel?: bigint): Promise<Instance> {
+/** A test for each engine; `other` is the other one. */
+export function onEngines(name: string, body: (t: Test, engine: Engine, other: Engine) => void | Promise<void>): void {
+  ENGINES.forEach((engine, k) => {
+    t.test(`${name} (${engine} engine)`, (t) => body(t, engine, ENGINES[1 - k]!));
+  });
+}
+
+export async function instantiate(
+  engine: Engine,
+  wat: string,
+  options: AbiOptions = {},
+  fuel?: bigint,
+): Promise<Instance> {
   const module = Module.decode(await loadWat(wat));
-  return module.instantiate({ ...createAbi(options), ...(fuel === undefined ? {} : { fuel }) });
+  return module.instantiate({ engine, ...createAbi(options), ...(fuel === undefined ? {} : { fuel }) });
 }
 
 /** What `run` throws. */

@@ -27,6 +27,7 @@ import { OpenFlag, SYSCALLS, syscallRow } from "../../syscalls/table.ts";
 import { AshlarError, Fault, Module, Store, type Value } from "../../vm/index.ts";
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 import { Random } from "../vm/random.ts";
+import { onEngines } from "./guest.ts";
 
 const { READ, WRITE, CREATE, DIRECTORY } = OpenFlag;
 const DIGEST = "5a".repeat(32);
@@ -727,9 +728,9 @@ const GUEST = `(module
     (if (i32.eq (i32.load8_u (i32.const 800)) (i32.const 102)) (then (loop (br 0))))
     (local.get $time)))`;
 
-t.test(
+onEngines(
   "[REC-REPLAY-1, REC-REPLAY-3, REC-REPLAY-4, REC-REPLAY-6, REC-HEADER-2] runs of a guest in the VM",
-  async (t) => {
+  async (t, engine, replaying) => {
     const module = Module.decode(await loadWat(GUEST));
     const other = Module.decode(await loadWat(`(module (func (export "run")))`));
     for (const [arg, expected] of [
@@ -759,7 +760,7 @@ t.test(
         observe: (event) => events.push(event),
         record: recorder,
       });
-      const live = run(abi, new Store({ fuel, limits, kinds: abi.kinds }));
+      const live = run(abi, new Store({ fuel, limits, kinds: abi.kinds, engine }));
       t.equal(live.outcome.outcome, expected);
       recorder.end(live.outcome);
 
@@ -780,7 +781,10 @@ t.test(
         },
       });
       const { header } = player;
-      const again = run(replayer, new Store({ fuel: header.fuel!, limits: header.limits, kinds: replayer.kinds }));
+      const again = run(
+        replayer,
+        new Store({ fuel: header.fuel!, limits: header.limits, kinds: replayer.kinds, engine: replaying }),
+      );
       t.same(again, live);
       player.end(again.outcome);
       t.equal(heard, "typed");
@@ -792,7 +796,7 @@ t.test(
       // Less fuel: the run ends elsewhere.
       const short = openRecording(file());
       const poorer = replayAbi(short);
-      const ended = run(poorer, new Store({ fuel: 1000n, limits, kinds: poorer.kinds }));
+      const ended = run(poorer, new Store({ fuel: 1000n, limits, kinds: poorer.kinds, engine }));
       t.throws(() => short.end(ended.outcome), { code: "ABI-REPLAY" });
     }
   },

@@ -16,7 +16,7 @@ import { OpenFlag, TimesFlag } from "../../syscalls/table.ts";
 import { Heap } from "../../vm/heap.ts";
 import { Instance, Module } from "../../vm/index.ts";
 import { Driver, NULL_REF, type Ref } from "../conformance/driver.ts";
-import { GUEST } from "./guest.ts";
+import { GUEST, onEngines } from "./guest.ts";
 
 const { READ, WRITE, CREATE, TRUNCATE, APPEND, DIRECTORY, NOFOLLOW } = OpenFlag;
 const { ACCESSED, MODIFIED } = TimesFlag;
@@ -24,7 +24,7 @@ const { ACCESSED, MODIFIED } = TimesFlag;
 const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] handles in snapshots", async (t) => {
+onEngines("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] handles in snapshots", async (t, engine, other) => {
   const scratch = nodeFs.mkdtempSync(join(tmpdir(), "ashlar-abi-"));
   t.teardown(() => nodeFs.rmSync(scratch, { recursive: true }));
   nodeFs.writeFileSync(join(scratch, "in.txt"), "some input");
@@ -33,7 +33,7 @@ t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] handles in snapshots", async (t) => {
     ...(stdin === undefined ? {} : { stdin: Buffer.from(stdin) }),
   });
   const module = Module.decode(await loadWat(GUEST));
-  const first = module.instantiate(createAbi(options()));
+  const first = module.instantiate({ ...createAbi(options()), engine });
   t.same(first.invoke("open"), [0]);
   t.same(first.invoke("write", [0n]), [0, 4]);
   t.same(first.invoke("list", [0n]), [0, 8, 0, 1n]);
@@ -41,7 +41,7 @@ t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] handles in snapshots", async (t) => {
   const digest = first.stateDigest();
   const snapshot = first.snapshot();
 
-  const again = Instance.restore(module, snapshot, createAbi(options()));
+  const again = Instance.restore(module, snapshot, { ...createAbi(options()), engine: other });
   t.equal(again.stateDigest(), digest);
   t.same(again.invoke("read", [0n, 1000, 4]), [0, 4, 0]);
   t.same(again.invoke("list", [1n]), [0, 9, 1, 2n]);
@@ -51,19 +51,19 @@ t.test("[ABI-SNAPSHOT-1, ABI-SNAPSHOT-2] handles in snapshots", async (t) => {
   t.equal(nodeFs.readFileSync(join(scratch, "out.txt"), "utf8"), "/dat/dat");
 
   // The file was written since: it is not the one that was saved. The rest is.
-  const stale = Instance.restore(module, snapshot, createAbi(options("a")));
+  const stale = Instance.restore(module, snapshot, { ...createAbi(options("a")), engine });
   t.same(stale.invoke("write", [0n]), [Status.STALE, 0]);
   t.same(stale.invoke("read", [0n, 1000, 4]), [0, 4, 0]);
   t.same(stale.invoke("read_in", [1]), [Status.STALE, 0], "the new input is shorter than what was read");
   t.not(stale.stateDigest(), digest);
   t.same(Instance.restore(module, stale.snapshot(), createAbi(options())).invoke("write", [0n]), [Status.STALE, 0]);
 
-  const bare = Instance.restore(module, snapshot, createAbi({}));
+  const bare = Instance.restore(module, snapshot, { ...createAbi({}), engine: other });
   t.same(bare.invoke("read", [0n, 1000, 4]), [Status.STALE, 0, 0]);
   t.same(bare.invoke("list", [0n]), [Status.STALE, 0, 0, 0n]);
   t.same(bare.invoke("close"), [0]);
   const readOnly = createAbi({ mounts: [{ guest: "/data", fs: directoryFileSystem(scratch), readOnly: true }] });
-  const refused = Instance.restore(module, again.snapshot(), readOnly);
+  const refused = Instance.restore(module, again.snapshot(), { ...readOnly, engine });
   t.same(refused.invoke("write", [0n]), [Status.STALE, 0]);
   t.same(refused.invoke("read", [0n, 1000, 4]), [0, 4, 0]);
 });
@@ -429,24 +429,24 @@ t.test("[ABI-SNAPSHOT-3, VM-SNAPSHOT-5] a state that does not fit is refused, an
   t.same(Buffer.from(target.state.save()), state);
 });
 
-t.test("[VM-SNAPSHOT-5, ABI-SNAPSHOT-3] a guest goes on with its files in memory", async (t) => {
+onEngines("[VM-SNAPSHOT-5, ABI-SNAPSHOT-3] a guest goes on with its files in memory", async (t, engine, other) => {
   const module = Module.decode(await loadWat(GUEST));
   const grants = (files: { readonly [path: string]: string } = {}): AbiOptions => ({
     mounts: [{ guest: "/data", fs: new MemoryFileSystem(files) }],
     stdin: Buffer.from("abcdef"),
   });
-  const first = module.instantiate(createAbi(grants({ "in.txt": "some input" })));
+  const first = module.instantiate({ ...createAbi(grants({ "in.txt": "some input" })), engine });
   t.same(first.invoke("open"), [0]);
   t.same(first.invoke("write", [0n]), [0, 4]);
   const snapshot = first.snapshot();
-  const again = Instance.restore(module, snapshot, createAbi(grants()));
+  const again = Instance.restore(module, snapshot, { ...createAbi(grants()), engine: other });
   t.equal(again.stateDigest(), first.stateDigest());
   t.same(again.snapshot(), snapshot);
   t.same(again.invoke("read", [5n, 1000, 100]), [0, 5, 1]);
   t.same(again.invoke("write", [-1n]), [0, 4]);
   t.same(again.invoke("list", [0n]), [0, 8, 0, 1n]);
   // Twice from one snapshot: each has files of its own.
-  const twice = Instance.restore(module, snapshot, createAbi(grants()));
+  const twice = Instance.restore(module, snapshot, { ...createAbi(grants()), engine });
   t.same(twice.snapshot(), snapshot);
   t.throws(() => Instance.restore(module, snapshot, createAbi({})), { code: "VM-SNAPSHOT" }, "no tree to be restored");
   const { imports, kinds } = createAbi(grants());

@@ -7,7 +7,7 @@ import { Exit } from "../../syscalls/exit.ts";
 import { Status } from "../../syscalls/status.ts";
 import { OpenFlag } from "../../syscalls/table.ts";
 import { Driver, type Ref } from "../conformance/driver.ts";
-import { instantiate, thrown } from "./guest.ts";
+import { instantiate, onEngines, thrown } from "./guest.ts";
 
 t.test("[ABI-ARGS-1] arguments", async (t) => {
   const guest = new Driver({ args: ["", "zwölf", "\u{1f600}"] });
@@ -27,11 +27,14 @@ t.test("[ABI-ARGS-1] arguments", async (t) => {
   t.equal(new Driver({}).call("sys", "args_count").returned, 0);
 });
 
-t.test("[ABI-EXIT-1] exit ends the guest at once, with its code", async (t) => {
-  const instance = await instantiate(`(module
+onEngines("[ABI-EXIT-1] exit ends the guest at once, with its code", async (t, engine) => {
+  const instance = await instantiate(
+    engine,
+    `(module
     (import "sys" "exit" (func $exit (param i32)))
     (global (export "after") (mut i32) (i32.const 0))
-    (func (export "exit") (param i32) (call $exit (local.get 0)) (global.set 0 (i32.const 1))))`);
+    (func (export "exit") (param i32) (call $exit (local.get 0)) (global.set 0 (i32.const 1))))`,
+  );
   for (const code of [0, 7, 255]) {
     const end = thrown(() => instance.invoke("exit", [code]));
     t.ok(end instanceof Exit && end.exitCode === code);
@@ -152,10 +155,10 @@ const CLOCKS = `(module
     (call $sleep (local.get 0))
     (call $clock (i32.const 0)) (call $clock (i32.const 1))))`;
 
-t.test("[ABI-CLOCK-1, ABI-CLOCK-2] a virtual clock is the fuel used and the time slept", async (t) => {
+onEngines("[ABI-CLOCK-1, ABI-CLOCK-2] a virtual clock is the fuel used and the time slept", async (t, engine) => {
   for (const fuel of [undefined, 1_000_000n]) {
     const start = 10n ** 18n;
-    const guest = await instantiate(CLOCKS, { clock: { start } }, fuel);
+    const guest = await instantiate(engine, CLOCKS, { clock: { start } }, fuel);
     const used = (): bigint => guest.fuelUsed;
     t.same(guest.invoke("clock", [0]), [start + used()], "nothing is charged behind the call");
     t.same(guest.invoke("clock", [1]), [used()]);
@@ -169,9 +172,9 @@ t.test("[ABI-CLOCK-1, ABI-CLOCK-2] a virtual clock is the fuel used and the time
     t.ok(passed >= 70n && passed < 90n, `each unit of fuel counts once: ${passed}`);
     t.equal(monotonic, used() + 5_000_000_007n);
   }
-  const twice = await Promise.all([0, 1].map(() => instantiate(CLOCKS)));
+  const twice = await Promise.all([0, 1].map(() => instantiate(engine, CLOCKS)));
   t.same(...(twice.map((guest) => guest.invoke("both", [3n])) as [unknown, unknown]));
-  const [epoch] = (await instantiate(CLOCKS)).invoke("clock", [0]) as bigint[];
+  const [epoch] = (await instantiate(engine, CLOCKS)).invoke("clock", [0]) as bigint[];
   t.ok(epoch! > 0n && epoch! < 1000n, "by default it starts in 1970");
 });
 
@@ -191,8 +194,8 @@ t.test("[ABI-CLOCK-1] a virtual clock stops at 2^63 - 1", async (t) => {
   t.ok(createAbi({ clock: { start: latest } }));
 });
 
-t.test("[ABI-CLOCK-1, ABI-CLOCK-2] the host's clocks", async (t) => {
-  const guest = await instantiate(CLOCKS, { clock: "real" });
+onEngines("[ABI-CLOCK-1, ABI-CLOCK-2] the host's clocks", async (t, engine) => {
+  const guest = await instantiate(engine, CLOCKS, { clock: "real" });
   const [before] = guest.invoke("clock", [1]) as bigint[];
   const [day] = guest.invoke("clock", [0]) as bigint[];
   guest.invoke("sleep", [3_000_000n]);

@@ -18,6 +18,7 @@ import {
 } from "../../syscalls/index.ts";
 import { Module, type Trap, TrapCode } from "../../vm/index.ts";
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
+import { onEngines } from "./guest.ts";
 
 const { READ, WRITE, CREATE } = OpenFlag;
 const RIGHT_TO_LEFT = String.fromCodePoint(0x202e);
@@ -321,9 +322,11 @@ t.test("[ABI-TRACE-7] filters", async (t) => {
   t.ok(traceFilter(["own.*"], [{ ...syscall("sys", "exit"), module: "own" }]));
 });
 
-t.test("[ABI-TRACE-1, ABI-TRACE-3] observing changes nothing, and unobserved calls do nothing for it", async (t) => {
-  const module = Module.decode(
-    await loadWat(`(module
+onEngines(
+  "[ABI-TRACE-1, ABI-TRACE-3] observing changes nothing, and unobserved calls do nothing for it",
+  async (t, engine) => {
+    const module = Module.decode(
+      await loadWat(`(module
       (import "fs" "open" (func $open (param i64 i64 i32 i32 i32) (result i32 i64)))
       (import "fs" "read" (func $read (param i64 i64 i64 i32 i32) (result i32 i32 i32)))
       (import "sys" "fuel_left" (func $left (result i64)))
@@ -338,42 +341,43 @@ t.test("[ABI-TRACE-1, ABI-TRACE-3] observing changes nothing, and unobserved cal
         (drop) (drop) (drop)
         (drop (call $left))
         (unreachable)))`),
-  );
-  const run = (observe?: (event: CallEvent) => void, fuel = 1_000_000n): unknown => {
-    const abi = createAbi({
-      mounts: [{ guest: "/", fs: new MemoryFileSystem({ a: "0123456789" }) }],
-      ...(observe && { observe }),
-    });
-    const instance = module.instantiate({ ...abi, fuel });
-    let trap: Partial<Trap> = {};
-    try {
-      instance.invoke("run");
-    } catch (error) {
-      trap = error as Trap;
-    }
-    return [trap.code, trap.offset, trap.backtrace, instance.fuelUsed, instance.stateDigest()];
-  };
-  const lines: string[] = [];
-  t.same(
-    run((event) => lines.push(traceLine(event))),
-    run(),
-  );
-  t.equal(lines.length, 3);
-  // No fuel for the call itself: it was not made.
-  t.match(
-    run((event) => lines.push(traceLine(event)), 1000n),
-    [TrapCode.OutOfFuel],
-  );
-  t.equal(lines.length, 3);
-  // The functions of an unobserved table are those that the dispatcher makes, with nothing around them.
-  const bodies = Object.fromEntries(
-    ["fs", "sys"].map((name) => [
-      name,
-      Object.fromEntries(SYSCALLS.filter(({ module }) => module === name).map((row) => [row.name, () => 0])),
-    ]),
-  );
-  const source = (options?: Parameters<typeof hostFunctions>[4]): string =>
-    hostFunctions(SYSCALLS, bodies, new Set(["fs"]), KINDS, options).fs!.open!.call.toString();
-  t.equal(source(), source({}));
-  t.not(source(), source({ observe: () => {} }));
-});
+    );
+    const run = (observe?: (event: CallEvent) => void, fuel = 1_000_000n): unknown => {
+      const abi = createAbi({
+        mounts: [{ guest: "/", fs: new MemoryFileSystem({ a: "0123456789" }) }],
+        ...(observe && { observe }),
+      });
+      const instance = module.instantiate({ ...abi, fuel, engine });
+      let trap: Partial<Trap> = {};
+      try {
+        instance.invoke("run");
+      } catch (error) {
+        trap = error as Trap;
+      }
+      return [trap.code, trap.offset, trap.backtrace, instance.fuelUsed, instance.stateDigest()];
+    };
+    const lines: string[] = [];
+    t.same(
+      run((event) => lines.push(traceLine(event))),
+      run(),
+    );
+    t.equal(lines.length, 3);
+    // No fuel for the call itself: it was not made.
+    t.match(
+      run((event) => lines.push(traceLine(event)), 1000n),
+      [TrapCode.OutOfFuel],
+    );
+    t.equal(lines.length, 3);
+    // The functions of an unobserved table are those that the dispatcher makes, with nothing around them.
+    const bodies = Object.fromEntries(
+      ["fs", "sys"].map((name) => [
+        name,
+        Object.fromEntries(SYSCALLS.filter(({ module }) => module === name).map((row) => [row.name, () => 0])),
+      ]),
+    );
+    const source = (options?: Parameters<typeof hostFunctions>[4]): string =>
+      hostFunctions(SYSCALLS, bodies, new Set(["fs"]), KINDS, options).fs!.open!.call.toString();
+    t.equal(source(), source({}));
+    t.not(source(), source({ observe: () => {} }));
+  },
+);
