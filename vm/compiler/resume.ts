@@ -30,7 +30,7 @@ export interface ResumePlan {
 
 /** Functions over these limits are not cloned, nor those with references among their locals. Bytes are the guest's. */
 const MOST_LOCALS = 200;
-const MOST_BYTES = 1 << 16;
+const MOST_BYTES = 1 << 14;
 const MOST_LOOPS = 200;
 /** Live locals at all its loops together: what hands them over is no more than some times the function. */
 const SPARE_LIVE = 600;

@@ -74,7 +74,7 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 9;
+export const COMPILER_VERSION = 10;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
@@ -197,7 +197,7 @@ class Rewriter {
 
   run(): Rewritten {
     const structure = this.#structure;
-    const code = new Writer(2 * structure.bytes.length + 256);
+    const code = new Writer(3 * structure.bytes.length + 256);
     const starts = this.#writeCode(code);
     const out = new Writer(code.length + this.#types.length + 1024);
     out.copy(HEADER);
