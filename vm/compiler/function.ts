@@ -665,6 +665,8 @@ export class FunctionRewriter {
 
   #loop(params: readonly number[], results: readonly number[]): void {
     this.#canonicalise(params.length);
+    // The ways back may carry anything, whatever the way in carries.
+    for (let at = this.#height - params.length; at < this.#height; at++) this.#states[at] = EXACT;
     const cost = this.#nextCost();
     const number = this.#resume?.first[this.#opened] ?? 0;
     this.#arrive();
