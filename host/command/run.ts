@@ -143,7 +143,7 @@ function codeName(digest: string): string {
 }
 
 /** Bytes from which on a module's code is kept: less is compiled as fast as it is read. */
-const KEPT_MODULE_BYTES = 65_536;
+const KEPT_MODULE_BYTES = 4_096;
 
 interface CompiledEntry {
   readonly name: string;
