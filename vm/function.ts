@@ -55,8 +55,8 @@ export interface HostFunction {
   // biome-ignore lint/suspicious/noConfusingVoidType: a function without a result returns nothing
   call(caller: Caller, ...words: number[]): number | void;
   /**
-   * As `call` with this one caller, for an engine that wants to call without anything in between: a function of exactly
-   * as many parameters as there are words. It begins with `caller.look?.()`, and sets every result that it does not return.
+   * As `call` with this one caller, for an engine that wants to call without anything in between (spec VM-HOST-4). What it
+   * answers takes the words, begins with `caller.look?.()`, and sets every result that it does not return.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: as above
   bind?(caller: Caller): (...words: number[]) => number | void;

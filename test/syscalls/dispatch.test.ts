@@ -1,7 +1,8 @@
 /** The dispatcher: every check that a row of the table implies, for every row, in both import forms. */
 import t from "tap";
-import type { AbiOptions } from "../../host/abi.ts";
+import { type AbiOptions, createAbi } from "../../host/abi.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
+import { loadWat } from "../../host/wat.ts";
 import {
   type Call,
   type HostFunctions,
@@ -15,9 +16,9 @@ import { STATUS_MESSAGES, Status, type StatusName, statusName } from "../../sysc
 import { OpenFlag, SYSCALLS, type Syscall, syscall, syscallRow } from "../../syscalls/table.ts";
 import { BYTES_CALLS } from "../../vm/bytes.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
-import type { HostFunction } from "../../vm/function.ts";
+import type { Caller, HostFunction } from "../../vm/function.ts";
 import { BYTES_KIND, Heap, STALE_OBJECT } from "../../vm/heap.ts";
-import type { Engine } from "../../vm/index.ts";
+import { type Engine, Module } from "../../vm/index.ts";
 import { Fault, TrapCode } from "../../vm/trap.ts";
 
 import { type Answer, Driver, NULL_REF, PAGES, type Ref, wide } from "../conformance/driver.ts";
@@ -558,4 +559,69 @@ t.test("[ABI-LINK-1, ABI-PANIC-1] functions are made when they are asked for, on
   t.throws(of({ params: values }), { code: "ABI-PANIC" });
   t.throws(of({ results: [{ name: "x", type: "f64", doc: "x" }] }), { code: "ABI-PANIC" });
   t.throws(of({ params: [{ name: "x", type: { ref: "File|Cat" }, doc: "x" }] }), { code: "ABI-PANIC" });
+});
+
+t.test("[VM-HOST-4] a bound function does what its call does, and a copy with another call has none", async (t) => {
+  const module = Module.decode(
+    await loadWat(`(module
+      (import "own" "swap" (func $swap (param i64 i32) (result i32 i64)))
+      (func (export "swap") (param i64 i32) (result i32 i64) (call $swap (local.get 0) (local.get 1))))`),
+  );
+  const used: string[] = [];
+  const swap = ({ results }: Caller, low: number, high: number, small: number): void => {
+    results.setI32(0, small + 1);
+    results.setI64(1, high, low);
+  };
+  const own: HostFunction = {
+    type: { params: ["i64", "i32"], results: ["i32", "i64"] },
+    fuel: 3,
+    mayFree: false,
+    call: (caller, ...words) => {
+      used.push("call");
+      swap(caller, ...(words as [number, number, number]));
+    },
+    bind: (caller) => (low, high, small) => {
+      caller.look?.();
+      used.push("bound");
+      swap(caller, low!, high!, small!);
+    },
+  };
+  for (const engine of ENGINES) {
+    used.length = 0;
+    const instance = module.instantiate({ imports: { own: { swap: own } }, engine });
+    t.same(instance.invoke("swap", [0x1_0000_0002n, 8]), [9, 0x2_0000_0001n]);
+    t.same(used, [instance.store.engine === "compiled" ? "bound" : "call"]);
+    t.throws(() => instance.invoke("swap", [0n, 0], { signal: { aborted: true } }), { code: "VM-STOPPED" });
+    t.equal(used.length, 1, "it looks before it does anything");
+  }
+  const heard: number[] = [];
+  const { imports, kinds } = createAbi();
+  const { abi_version } = imports.sys!;
+  t.type(abi_version!.bind, "function");
+  const listening: HostFunction = {
+    ...abi_version!,
+    call: (caller) => {
+      heard.push(caller.instance);
+      return 77;
+    },
+  };
+  t.equal(listening.bind, undefined);
+  const version = Module.decode(
+    await loadWat(
+      `(module (import "sys" "abi_version" (func $v (result i32))) (func (export "v") (result i32) (call $v)))`,
+    ),
+  );
+  for (const engine of ENGINES) {
+    const given = { ...imports, sys: { ...imports.sys, abi_version: listening } };
+    t.same(version.instantiate({ imports: given, kinds, engine }).invoke("v"), [77]);
+    const plain = version.instantiate({ imports, kinds, engine });
+    t.same(plain.invoke("v"), [1]);
+    t.throws(() => plain.invoke("v", [], { signal: { aborted: true } }), { code: "VM-STOPPED" });
+  }
+  t.same(heard, [0, 0]);
+  t.equal(
+    createAbi({ observe: () => {} }).imports.sys!.abi_version!.bind,
+    undefined,
+    "who listens hears of every call",
+  );
 });
