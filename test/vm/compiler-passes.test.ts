@@ -6,7 +6,7 @@ import { validate } from "../../vm/bytecode/validate.ts";
 import { BodyScan, Event } from "../../vm/compiler/body.ts";
 import { type HeapChanges, type HeapPlan, heapChanges, planHeap } from "../../vm/compiler/heap-regions.ts";
 import { isLive, loopLiveness } from "../../vm/compiler/liveness.ts";
-import { Module } from "../../vm/index.ts";
+import { Module, Trap } from "../../vm/index.ts";
 import { limitsWith } from "../../vm/limits.ts";
 import { generate } from "./generate.ts";
 import { Random } from "./random.ts";
@@ -393,4 +393,45 @@ t.test("lookups are hoisted out of loops that keep them", async (t) => {
     ).uses,
     [0],
   );
+});
+
+t.test("[HEAP-REF-3, HEAP-CHECK-1] what is looked up before a loop holds no longer than the table", async (t) => {
+  const bytes =
+    await loadWat(`(module ${BYTES} (func $make (call $new (i32.const 8)) drop) (func $end (param i64) (call $destroy (local.get 0)))
+    (func (export "forged") (param $ref i64) (result i32) (local $k i32) (local $sum i32)
+      (loop $next
+        (if (i32.eq (local.get $k) (i32.const 2)) (then (call $make)))
+        (if (i32.ge_u (local.get $k) (i32.const 2))
+          (then (local.set $sum (i32.add (local.get $sum) (i32.add (i32.const 1) (call $load8 (local.get $ref) (i32.const 7)))))))
+        (br_if $next (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 5))))
+      (local.get $sum))
+    (func (export "freed") (param $last i32) (result i32) (local $ref i64) (local $k i32)
+      (local.set $ref (call $new (i32.const 100)))
+      (loop $next
+        (call $store32 (local.get $ref) (i32.mul (local.get $k) (i32.const 4)) (local.get $k))
+        (if (i32.eq (local.get $k) (local.get $last)) (then (call $end (local.get $ref))))
+        (br_if $next (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 30))))
+      (call $len (local.get $ref)))
+    (func (export "changed") (result i32) (local $ref i64) (local $k i32) (local $sum i32)
+      (loop $next
+        (local.set $ref (call $new (local.get $k)))
+        (local.set $sum (i32.add (local.get $sum) (call $len (local.get $ref))))
+        (br_if $next (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 10))))
+      (local.get $sum)))`);
+  for (const engine of ["reference", "compiled"] as const) {
+    const call = (name: string, ...args: (number | bigint)[]) => {
+      const instance = Module.decode(bytes).instantiate({ engine });
+      try {
+        return instance.invoke(name, args)[0];
+      } catch (error) {
+        if (!(error instanceof Trap)) throw error;
+        return `trap ${error.code}`;
+      }
+    };
+    t.equal(call("forged", 0x1_0000_0001n), 3, `${engine}: a ref that is guessed before it is given out`);
+    t.equal(call("forged", 0x2_0000_0001n), "trap 51", engine);
+    t.equal(call("freed", 3), "trap 51", `${engine}: stale from the fourth turn on`);
+    t.equal(call("freed", 99), "trap 53", `${engine}: 25 words are the object`);
+    t.equal(call("changed"), 45, engine);
+  }
 });
