@@ -34,6 +34,11 @@ const MOST_BYTES = 1 << 14;
 const MOST_LOOPS = 200;
 /** Live locals at all its loops together: what hands them over is no more than some times the function. */
 const SPARE_LIVE = 600;
+/**
+ * Live locals at a loop without calls and loops in it: over that it is not left, since registers are short there, and a
+ * test that hands all of them over costs it a fifth (measured: sha256).
+ */
+const MOST_LEAF_LIVE = 8;
 
 /** The plan for a scanned function whose body has `bytes` bytes, or undefined if it is not to be cloned. */
 export function planResume(scan: BodyScan, bytes: number): ResumePlan | undefined {
@@ -42,10 +47,14 @@ export function planResume(scan: BodyScan, bytes: number): ResumePlan | undefine
   const liveness = loopLiveness(scan);
   if (liveness === undefined) return undefined;
   let live = 0;
-  for (const [loop, { construct, enterable, parent }] of scan.loops.entries()) {
+  for (const [loop, { construct, enterable, parent, hasCalls }] of scan.loops.entries()) {
     if (!enterable || parent >= 0) continue;
+    let own = 0;
+    for (let local = 0; local < scan.locals; local++) if (isLive(liveness, loop, local)) own++;
+    const isLeaf = !hasCalls && scan.loops[loop + 1]?.parent !== loop;
+    if (isLeaf && own > MOST_LEAF_LIVE) continue;
     heads.push(construct);
-    for (let local = 0; local < scan.locals; local++) if (isLive(liveness, loop, local)) live++;
+    live += own;
   }
   if (heads.length === 0 || heads.length > MOST_LOOPS || live > SPARE_LIVE + (bytes >> 1)) return undefined;
   const { places, opcodes } = scan;
