@@ -1,6 +1,7 @@
 /**
  * Every limit of the VM (spec VM-LIMIT-1). Passing a module limit is a {@link LimitError}; what passing an instance
- * limit does is said beside it. Defaults keep the rewritten module of the compiled engine inside V8's own limits.
+ * limit does is said beside it. Defaults keep the rewritten module of the compiled engine inside V8's own limits, but for
+ * what VM-ENGINE-2 names.
  */
 import { LimitError, UsageError } from "./errors.ts";
 

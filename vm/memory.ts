@@ -48,6 +48,7 @@ export class Memory implements MemoryView {
   grow(delta: number): number {
     const old = this.pages;
     if (!(delta >= 0 && delta <= this.#ceiling - old)) return -1;
+    if (delta === 0) return old;
     hostMemory(() => this.#memory.grow(delta));
     this.#refresh();
     return old;

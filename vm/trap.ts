@@ -119,7 +119,7 @@ export class Fault {
   }
 }
 
-const V8 = Error as unknown as { captureStackTrace?: (holder: object) => void; stackTraceLimit: number };
+const V8 = Error as unknown as { captureStackTrace?: (holder: object) => void; stackTraceLimit?: number };
 /** Of a host function that faults deep in a recursion of its own, and of the guest below it. */
 const FAULT_FRAMES = 10_000;
 
@@ -127,7 +127,8 @@ const FAULT_FRAMES = 10_000;
 function captureStack(holder: object): void {
   if (!V8.captureStackTrace) return;
   const limit = V8.stackTraceLimit;
-  V8.stackTraceLimit = FAULT_FRAMES;
+  Reflect.set(V8, "stackTraceLimit", FAULT_FRAMES);
   V8.captureStackTrace(holder);
-  V8.stackTraceLimit = limit;
+  if (limit === undefined) Reflect.deleteProperty(V8, "stackTraceLimit");
+  else Reflect.set(V8, "stackTraceLimit", limit);
 }

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 import { hostLinkageOf, linkageKey } from "../../vm/compiled/linkage.ts";
+import { capturesStacks } from "../../vm/compiled/stack.ts";
 import {
   type Caller,
   type ExportedFunction,
@@ -310,6 +311,15 @@ t.test("[VM-TRAP-3] whoever formats stacks, and however many frames it wants", a
       t.equal(error.prepareStackTrace, mine);
     }
     t.notOk(asked.includes("RuntimeError"));
+    Reflect.deleteProperty(Error, "stackTraceLimit");
+    t.equal(trapOf(() => guest.invoke("f", [100])).backtrace.length, 64);
+    t.notOk(Object.hasOwn(Error, "stackTraceLimit"));
+    Object.defineProperty(Error, "stackTraceLimit", { value: 10, writable: false, configurable: true });
+    t.equal(trapOf(() => guest.invoke("f", [2])).backtrace.length, 3);
+    trapOf(() => guest.invoke("f", [2]));
+    t.notOk(capturesStacks(), "a new store would have the reference engine");
+    Reflect.deleteProperty(Error, "stackTraceLimit");
+    t.ok(capturesStacks());
     Reflect.deleteProperty(Error, "prepareStackTrace");
     t.equal(trapOf(() => guest.invoke("f", [2])).backtrace.length, 3);
     t.notOk(Object.hasOwn(Error, "prepareStackTrace"));

@@ -153,8 +153,8 @@ export class CompiledExecution implements Execution {
     }
     this.store.interruption?.check();
     if (options?.signal) this.#look(options.signal);
-    this.state = "running";
     const frames = limitFrames(this.#frames);
+    this.state = "running";
     try {
       if (!entry.instance) return this.#callOutside(entry, args, options);
       const callable = this.#callables[entry.address] ?? this.#callable(entry, entry.instance);

@@ -3,7 +3,7 @@
 /** What V8 adds to JavaScript. */
 const V8 = Error as unknown as {
   captureStackTrace?: (holder: object) => void;
-  stackTraceLimit: number;
+  stackTraceLimit: number | undefined;
   prepareStackTrace: unknown;
 };
 
@@ -44,31 +44,39 @@ function sitesOf(thrown: object): readonly string[] {
   const before = Object.getOwnPropertyDescriptor(V8, "prepareStackTrace");
   const format: unknown = before?.value;
   let found: readonly string[] | undefined;
-  V8.prepareStackTrace = (error: unknown, sites: readonly unknown[]): unknown => {
+  const prepare = (error: unknown, sites: readonly unknown[]): unknown => {
     found = sites.map(String);
     const isForeign = !FRAME.test(found[0] ?? "");
     if (isForeign && typeof format === "function") return format.call(V8, error, sites);
     return [String(error), ...found.map((site) => `    at ${site}`)].join("\n");
   };
+  Reflect.set(V8, "prepareStackTrace", prepare);
   try {
     const { stack } = thrown as { stack?: unknown };
     // Something may have read the stack before, so that it is a text already.
     return found ?? String(stack).split("\n    at ").slice(1);
   } finally {
-    if (before) Object.defineProperty(V8, "prepareStackTrace", before);
+    if (before) Reflect.defineProperty(V8, "prepareStackTrace", before);
     else Reflect.deleteProperty(V8, "prepareStackTrace");
   }
 }
 
-/** Sets how many frames V8 captures; answers what it was. */
-export function limitFrames(most: number): number {
+/** Sets how many frames V8 captures, and undefined what it does without; answers what it was. */
+export function limitFrames(most: number | undefined): number | undefined {
   const before = V8.stackTraceLimit;
-  V8.stackTraceLimit = most;
+  // Somebody may have frozen it since; `Reflect.set` would take longer than a short call.
+  try {
+    if (most === undefined) Reflect.deleteProperty(V8, "stackTraceLimit");
+    else V8.stackTraceLimit = most;
+  } catch {}
   return before;
 }
 
-/** True on V8, unless an embedder has frozen what {@link limitFrames} and {@link framesOf} set. */
+/** True on V8, unless what {@link limitFrames} and {@link framesOf} set is frozen. */
 export function capturesStacks(): boolean {
   const limit = Object.getOwnPropertyDescriptor(V8, "stackTraceLimit");
-  return typeof V8.captureStackTrace === "function" && Object.isExtensible(V8) && limit?.writable !== false;
+  const format = Object.getOwnPropertyDescriptor(V8, "prepareStackTrace");
+  const canSet = (found: PropertyDescriptor | undefined): boolean =>
+    found ? found.configurable === true && found.writable === true : Object.isExtensible(V8);
+  return typeof V8.captureStackTrace === "function" && canSet(limit) && canSet(format);
 }
