@@ -1,7 +1,7 @@
 /** What the groups share: their form, tables, means, processes of other Node.js versions. */
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -164,7 +164,9 @@ export function versionOf(program: string, flag = "--version"): string | undefin
   return status === 0 ? (stdout || stderr).split("\n")[0]!.trim() : undefined;
 }
 
+/** What it is, and how busy: beyond one busy process a core the figures are worth little. */
 export function machine(): string {
   const cpu = cpus();
-  return `${cpu.length} × ${cpu[0]?.model.trim()}, ${process.platform} ${process.arch}, Node.js ${process.version}`;
+  const busy = `load ${loadavg()[1]!.toFixed(1)}`;
+  return `${cpu.length} × ${cpu[0]?.model.trim()}, ${process.platform} ${process.arch}, Node.js ${process.version}, ${busy}`;
 }

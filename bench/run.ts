@@ -67,8 +67,8 @@ try {
       group.title,
       `${section}\nMeasured on ${machine()}, \`npm run bench -- --only ${name} --rounds ${options.rounds}\`.\n`,
     );
+    if (options.write) writeFileSync(RESULTS, [HEADER, ...sections.values()].join("\n"));
   }
-  if (options.write) writeFileSync(RESULTS, [HEADER, ...sections.values()].join("\n"));
 } finally {
   rmSync(folder, { recursive: true });
 }
