@@ -2,7 +2,7 @@
  * The tiering group: how fast a single long call becomes as fast as code that is hot. V8 does not replace the code of a
  * running frame; ours leaves loops for a clone of their function now and then (`vm/compiler/resume.ts`).
  *
- * The progress of a call is seen where its code looks around, every 2^20 units of fuel or so: the import `hit`.
+ * The progress of a call is seen where its code looks around, every few million units of fuel: the import `hit`.
  */
 import { Module, Store } from "../vm/index.ts";
 import { LOOK } from "../vm/tuning.ts";
@@ -124,7 +124,7 @@ export async function tieringGroup({ rounds }: { readonly rounds: number }): Pro
       );
     }
   }
-  const text = `One call of ${CALL_MS / 1000} s in a new process, against calls of some milliseconds in one where all code is hot. Speed is fuel by time of the processor. *Reached*: from when on every ${WINDOW_MS} ms run at ${WANTED} of the hot speed in the middle, or more.
+  const text = `One call of ${CALL_MS / 1000} s in a new process, against calls of some milliseconds in one where all code is hot. Speed is fuel by time of the processor. *Reached*: the start of the first ${WINDOW_MS} ms that run at ${WANTED} of the hot speed or more, as the rest of the call does.
 
 ${table(["program", "Node", "first 20 ms:", "reached:", `${WITHIN_MS} ms to the end:`], rows)}`;
   return { title: "Tiering", text, targets };
@@ -138,7 +138,7 @@ function speed(call: Progress, from: number, to: number): number {
   return (last[1] - first[1]) / (last[0] - first[0]);
 }
 
-/** The first window from which on the median of the windows' speeds, and its own, is as wanted. */
+/** Start of the first window that is as fast as wanted, as the rest of the call is. */
 function reachedMs(call: Progress, hot: number): number {
   for (let from = 0; from + WINDOW_MS < CALL_MS; from += 5)
     if (speed(call, from, from + WINDOW_MS) >= WANTED * hot && speed(call, from, CALL_MS) >= WANTED * hot) return from;
