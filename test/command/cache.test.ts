@@ -236,8 +236,10 @@ t.test("[IMAGE-BUILD-1, IMAGE-RUN-1] build, run, inspect and dis", async (t) => 
         "--digest",
         "--no-cache",
       ];
-      const image = await reportOf(ashlar(["run", "tool.image", ...more]));
-      const plain = await reportOf(ashlar(["run", "tool.wasm", ...more]));
+      const [image, plain] = await Promise.all([
+        reportOf(ashlar(["run", "tool.image", ...more])),
+        reportOf(ashlar(["run", "tool.wasm", ...more])),
+      ]);
       t.equal(image.report.module.digest, module);
       const same = { durationMs: 0, module: null };
       t.strictSame({ ...image.report, ...same }, { ...plain.report, ...same }, call);

@@ -176,7 +176,12 @@ t.test("[CLI-ENGINE-1] both engines show the same, and replay one another's reco
     ["r", "L"],
     ["p", "/none"],
   ]) {
-    const shown = (result: GuestResult) => ({ ...result, durationMs: 0, engine: undefined, trap: { ...result.trap, resumable: 0 } });
+    const shown = (result: GuestResult) => ({
+      ...result,
+      durationMs: 0,
+      engine: undefined,
+      trap: { ...result.trap, resumable: 0 },
+    });
     const [compiled, reference] = engines.map((engine) => {
       const pieces: Uint8Array[] = [];
       const record = (piece: Uint8Array): void => void pieces.push(piece.slice());
