@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createAbi } from "../../host/abi.ts";
+import { Exit } from "../../syscalls/exit.ts";
 import { createRecorder, outcomeOf } from "../../syscalls/recording.ts";
 import { traceLine } from "../../syscalls/trace.ts";
-import type { Engine } from "../../vm/index.ts";
-import { Driver } from "../conformance/driver.ts";
+import type { ValueType } from "../../vm/bytecode/structure.ts";
+import type { Caller, HostFunction } from "../../vm/function.ts";
+import { type Engine, type Instance, Store, Trap } from "../../vm/index.ts";
+import { Driver, type Ref } from "../conformance/driver.ts";
 import { ENGINES } from "../vm/compare.ts";
 import type { Done, World } from "./fuzz.ts";
-import { type EngineStand, standOn } from "./stand.ts";
+import { CALLS, type EngineStand, MACHINE, standOn } from "./stand.ts";
 
 /** How the calls are made again. */
 interface Run {
@@ -77,6 +80,73 @@ function show(run: Run, world: World, calls: readonly Done[], perform: (driver: 
   return { ends, trace, recording: digest(Buffer.concat(pieces)), memory, state, snapshot, fuelUsed: store.fuelUsed };
 }
 
+const hostFunction = (params: ValueType[], results: ValueType[], call: HostFunction["call"]): HostFunction => ({
+  type: { params, results },
+  fuel: 1,
+  mayFree: true,
+  call,
+});
+
+/** What shows when as many of the calls as do not trap are made in one invocation; each trap ends one. */
+function showAtOnce(
+  engine: Engine,
+  world: World,
+  calls: readonly Done[],
+  perform: (driver: Driver, done: Done) => string,
+  fuel: bigint,
+): string[] {
+  const shown: string[] = [];
+  let at = 0;
+  let words: readonly (number | Ref)[] = [];
+  const next = (caller: Caller): number => {
+    shown.push(`fuel ${caller.fuelUsed()}`);
+    while (at < calls.length) {
+      const done = calls[at++]!;
+      const { op } = done;
+      world.prepare(done);
+      if (op.do !== "call") perform(driver, done);
+      else if (op.hasMemory) {
+        words = op.args;
+        return CALLS.indexOf(`${op.row.module}.${op.row.name}${op.packed ? "_p" : ""}`);
+      }
+    }
+    return CALLS.length;
+  };
+  const test = {
+    next: hostFunction([], ["i32"], next),
+    i32: hostFunction(["i32"], ["i32"], (_caller, k) => words[k!] as number),
+    i64: hostFunction(["i32"], ["i64"], (caller, k) => caller.results.setI64(0, ...(words[k!] as Ref))),
+    result: hostFunction(["i32", "i64"], [], (_caller, ...result) => void shown.push(`result ${result}`)),
+  };
+  const abi = createAbi(world.options);
+  let instance: Instance | undefined;
+  const driver: Driver = new Driver(abi, { heapObjects: world.heapObjects }, ({ imports, kinds, limits }) => {
+    const store = new Store({ engine, kinds, limits, fuel });
+    instance = MACHINE.instantiate({ store, imports: { ...imports, test } });
+    instance.invoke("own");
+    const { heap } = store;
+    return { heap, memory: instance.memory("memory"), call: () => assert.fail("the machine makes the calls") };
+  });
+  const { store } = instance!;
+  for (let isDone = false; !isDone && at < calls.length; ) {
+    try {
+      instance!.invoke("run");
+      shown.push("done");
+    } catch (error) {
+      if (error instanceof Trap) {
+        const frames = error.backtrace.map((frame) => `${frame.function}@${frame.offset}`);
+        shown.push(`trap "${error.message}" ${frames} after ${error.fuel}`);
+        isDone = error.reason === "OutOfFuel";
+      } else if (error instanceof Exit) shown.push(`exit ${error.exitCode}`);
+      else throw error;
+    }
+  }
+  store.heap.check();
+  shown.push(digest(driver.memory.bytes), `${store.fuelUsed}`);
+  store.close();
+  return shown;
+}
+
 export interface Comparison {
   /** Of the fuel that the calls take, how much they get in the end: 0 to about 1. */
   readonly share: number;
@@ -106,5 +176,10 @@ export function compareEngines(
   const fuel = 10n + BigInt(Math.floor(Number(fuelUsed) * share));
   const [poor, compiled] = ENGINES.map((engine) => shown({ engine, isHeard: false, fuel }));
   assert.deepEqual(compiled, poor, "the engines do not run out of fuel alike");
+  for (const limit of [1n << 40n, fuel / 2n + 100n]) {
+    const [expected, machine] = ENGINES.map((engine) => showAtOnce(engine, makeWorld(), calls, perform, limit));
+    assert.deepEqual(machine, expected, "the engines do not show the same of calls in one invocation");
+    assert.ok(expected!.length > 3);
+  }
   assert.equal(poor!.ends.at(-1)!.startsWith("trap OutOfFuel"), fuel < fuelUsed);
 }

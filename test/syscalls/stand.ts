@@ -49,6 +49,46 @@ function wat(memory: string): string {
     ${functions.map(({ exported }) => exported).join("\n")})`;
 }
 
+/** Names of the calls that {@link MACHINE} makes, by the number that `test.next` answers. */
+export const CALLS: readonly string[] = [...FORMS.keys()];
+
+/**
+ * Makes many calls in one invocation, `run`: `test.next` tells which (or the number of them all: none), `test.i32` and
+ * `test.i64` their arguments by index; `test.result` hears their results as i64.
+ */
+function machineWat(): string {
+  const forms = [...FORMS].map(([key, { name, type }]) => {
+    const { params, results } = type;
+    const signature = `${params.length > 0 ? ` (param ${params.join(" ")})` : ""}${results.length > 0 ? ` (result ${results.join(" ")})` : ""}`;
+    const given = params.map((type, k) => `(call $${type} (i32.const ${k}))`).join(" ");
+    const kept = results.map((type, k) => `(local $${k} ${type})`).join(" ");
+    const told = results.map((type, k) => {
+      const value = type === "i64" ? `(local.get $${k})` : `(i64.extend_i32_s (local.get $${k}))`;
+      return `(call $result (i32.const ${k}) ${value})`;
+    });
+    const sets = results.map((_, k) => `(local.set $${k})`).reverse();
+    return {
+      imported: `(import "${key.split(".")[0]}" "${name}" (func $${key}${signature}))`,
+      made: `(func $do:${key} ${kept} ${given} (call $${key}) ${sets.join(" ")} ${told.join(" ")})`,
+    };
+  });
+  const table = `(br_table ${CALLS.map((_, k) => k).join(" ")} $end (call $next))`;
+  const arms = CALLS.reduce((inner, key) => `(block ${inner}) (call $do:${key}) (br $again)`, table);
+  return `(module
+    (import "test" "next" (func $next (result i32)))
+    (import "test" "i32" (func $i32 (param i32) (result i32)))
+    (import "test" "i64" (func $i64 (param i32) (result i64)))
+    (import "test" "result" (func $result (param i32 i64)))
+    ${forms.map(({ imported }) => imported).join("\n")}
+    (import "bytes" "of_memory" (func $own (result i64)))
+    (memory (export "memory") ${PAGES} ${PAGES})
+    (func (export "own") (result i64) (call $own))
+    ${forms.map(({ made }) => made).join("\n")}
+    (func (export "run") (block $end (loop $again ${arms}))))`;
+}
+
+export const MACHINE: Module = Module.decode(await loadWat(machineWat()));
+
 const WITH_MEMORY = Module.decode(await loadWat(wat(`(memory (export "memory") ${PAGES} ${PAGES})`)));
 const WITHOUT_MEMORY = Module.decode(await loadWat(wat("")));
 
