@@ -51,6 +51,8 @@ const WAYS: { readonly [way: string]: string } = {
     NAN (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1)))) drop) (i64.load (i32.const 24))`,
   "select, first": `(i64.reinterpret_f64 (select NAN (f64.const 1) (i32.const 1)))`,
   "select, second": `(i64.reinterpret_f64 (select ${GIVEN} NAN (local.get $i)))`,
+  "select, beside none": `(i64.reinterpret_f64 (select (f64.const 1) NAN (local.get $i)))`,
+  "select, before none": `(local.set $y (select NAN (f64.const 1) (i32.const 1))) (i64.reinterpret_f64 (local.get $y))`,
   "select of both": `(i64.reinterpret_f64 (select NAN NAN (local.get $i)))`,
   "select of an exact one": `(local.set $x (select NAN ${GIVEN} (i32.const 1))) ${SHOW}`,
   "an argument": `(call $show NAN)`,
@@ -99,15 +101,23 @@ async function check(t: Test, nan: string, expected: bigint, ways: readonly stri
     }
 }
 
-t.test("[VM-NAN-1] NaNs that arithmetic makes are canonical wherever their bits show", (t) =>
-  check(t, "(f64.div (local.get $p) (local.get $p))", 0x7ff8_0000_0000_0000n, Object.keys(WAYS)),
-);
+for (const [kind, nan] of [
+  ["makes", "(f64.div (local.get $p) (local.get $p))"],
+  ["gets", `(f64.add ${GIVEN} (f64.const 3))`],
+] as const)
+  t.test(`[VM-NAN-1] NaNs that arithmetic ${kind} are canonical wherever their bits show`, (t) =>
+    check(t, nan, 0x7ff8_0000_0000_0000n, Object.keys(WAYS)),
+  );
 
-t.test("[VM-NAN-1] NaNs that move keep their bits", (t) =>
-  check(
-    t,
-    GIVEN,
-    0xfff4_0000_0000_0123n,
-    Object.keys(WAYS).filter((way) => !CHANGED.includes(way)),
-  ),
-);
+for (const [kind, nan] of [
+  ["move", GIVEN],
+  ["are constants", "(f64.const -nan:0x4000000000123)"],
+] as const)
+  t.test(`[VM-NAN-1] NaNs that ${kind} keep their bits`, (t) =>
+    check(
+      t,
+      nan,
+      0xfff4_0000_0000_0123n,
+      Object.keys(WAYS).filter((way) => !CHANGED.includes(way)),
+    ),
+  );
