@@ -4,6 +4,7 @@ import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 import { validate } from "../../vm/bytecode/validate.ts";
 import { BodyScan, Event } from "../../vm/compiler/body.ts";
+import { Code } from "../../vm/compiler/code.ts";
 import { type HeapChanges, type HeapPlan, heapChanges, planHeap } from "../../vm/compiler/heap-regions.ts";
 import { isLive, loopLiveness } from "../../vm/compiler/liveness.ts";
 import { Module, Trap } from "../../vm/index.ts";
@@ -23,7 +24,7 @@ function subjectOf(module: Module, shares = false): Subject {
   const { structure, translation } = module;
   const { declared } = validate(structure, limitsWith({}));
   const changes = heapChanges(translation, declared, shares);
-  const scan = new BodyScan(translation, changes.functions, changes.indirect);
+  const scan = new BodyScan(translation, changes.functions, changes.indirect, new Code(translation.structure.bytes));
   return { module, changes, scan, functions: structure.bodies.map((_, own) => translation.importedFunctions + own) };
 }
 

@@ -6,6 +6,7 @@ import { EMPTY_BLOCK } from "../../vm/bytecode/reader.ts";
 import { validate } from "../../vm/bytecode/validate.ts";
 import { Writer } from "../../vm/bytecode/writer.ts";
 import { BodyScan } from "../../vm/compiler/body.ts";
+import { Code } from "../../vm/compiler/code.ts";
 import { heapChanges, planHeap } from "../../vm/compiler/heap-regions.ts";
 import { type Sweep, SweepFinder, writeCondition } from "../../vm/compiler/sweep.ts";
 import { type Instance, Module, Trap, TrapCode, type TrapName } from "../../vm/index.ts";
@@ -227,7 +228,7 @@ t.test(
 /** Finds the sweep that the first loop of an exported function is. */
 function sweepsIn({ structure, translation }: Module): (name: string) => Sweep | undefined {
   const changes = heapChanges(translation, validate(structure, limitsWith({})).declared, false);
-  const scan = new BodyScan(translation, changes.functions, changes.indirect);
+  const scan = new BodyScan(translation, changes.functions, changes.indirect, new Code(translation.structure.bytes));
   const finder = new SweepFinder(translation);
   return (name) => {
     const { index } = structure.exports.find((entry) => entry.name === name)!;

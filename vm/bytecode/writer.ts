@@ -51,6 +51,10 @@ export class Writer {
 
   /** An unsigned 32-bit number; an int32 is taken as its u32. */
   u32(value: number): void {
+    if (value >>> 0 < 0x80) {
+      this.byte(value);
+      return;
+    }
     this.#reserve(LEB_MAX);
     const bytes = this.#bytes;
     let at = this.#length;
@@ -113,8 +117,12 @@ export class Writer {
   /** The bytes of `source[start, end)`. */
   copy(source: Uint8Array, start = 0, end: number = source.length): void {
     this.#reserve(end - start);
-    if (end - start < 16) for (let k = start; k < end; k++) this.#bytes[this.#length++] = source[k]!;
-    else {
+    if (end - start < 16) {
+      const bytes = this.#bytes;
+      let at = this.#length;
+      for (let k = start; k < end; k++) bytes[at++] = source[k]!;
+      this.#length = at;
+    } else {
       this.#bytes.set(source.subarray(start, end), this.#length);
       this.#length += end - start;
     }

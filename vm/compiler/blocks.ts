@@ -1,9 +1,10 @@
 /** The basic blocks of a function body (spec VM-FUEL-2): what each costs, and what a label must know before it is reached. */
 import { OPCODE_BY_INDEX } from "../bytecode/opcodes.ts";
-import { Instruction, Reader, readInstruction } from "../bytecode/reader.ts";
+import { Instruction } from "../bytecode/reader.ts";
 import type { FunctionBody } from "../bytecode/structure.ts";
 import { carryFuel, localsFuel } from "../fuel.ts";
 import type { TranslationInput } from "../reference/translate.ts";
+import type { Code } from "./code.ts";
 
 /** Facts about a construct, by the order in which live constructs begin; the function itself is number 0. */
 export const Fact = {
@@ -27,7 +28,7 @@ export class BlockScan {
   loops = 0;
 
   readonly #input: TranslationInput;
-  readonly #reader: Reader;
+  readonly #code: Code;
   readonly #instruction = new Instruction();
 
   // The open constructs: their opcode, number, values of their label, 1 once a branch names them.
@@ -37,15 +38,15 @@ export class BlockScan {
   #arities = new Int32Array(64);
   #targeted = new Uint8Array(64);
 
-  constructor(input: TranslationInput) {
+  constructor(input: TranslationInput, code: Code) {
     this.#input = input;
-    this.#reader = new Reader(input.structure.bytes);
+    this.#code = code;
   }
 
   scan(body: FunctionBody, results: number): void {
     const instruction = this.#instruction;
-    const reader = this.#reader;
-    reader.reset(body.code, body.end);
+    const code = this.#code;
+    code.open(body);
     this.blocks = 0;
     this.constructs = 0;
     this.loops = 0;
@@ -55,7 +56,7 @@ export class BlockScan {
     let dead = false;
     let deadDepth = 0;
     while (this.#depth > 0) {
-      readInstruction(reader, instruction);
+      code.next(instruction);
       const { index } = instruction;
       if (dead) {
         if (index === 0x02 || index === 0x03 || index === 0x04) {

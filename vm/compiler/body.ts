@@ -3,10 +3,11 @@
  * constructs, as a compact list made by one decode. Dead code (spec VM-FUEL-2) is not in it.
  */
 import { OPCODE_BY_INDEX } from "../bytecode/opcodes.ts";
-import { EMPTY_BLOCK, Instruction, Reader, readInstruction } from "../bytecode/reader.ts";
+import { EMPTY_BLOCK, Instruction } from "../bytecode/reader.ts";
 import type { FunctionBody } from "../bytecode/structure.ts";
 import { BYTES_CALLS } from "../bytes.ts";
 import type { TranslationInput } from "../reference/translate.ts";
+import type { Code } from "./code.ts";
 
 /** What an event is, its low four bits; the others are its payload. */
 export const Event = {
@@ -108,7 +109,7 @@ export class BodyScan {
   readonly #changes: Uint8Array;
   /** True when `call_indirect` may. */
   readonly #indirectChanges: boolean;
-  readonly #reader: Reader;
+  readonly #code: Code;
   readonly #instruction = new Instruction();
 
   // The operand stack: the local that an operand was read from, or -1, and how many events there were then.
@@ -132,11 +133,11 @@ export class BodyScan {
   /** True when the construct can be entered over its beginning: see {@link LoopShape.enterable}. */
   #enterable: boolean[] = [];
 
-  constructor(input: TranslationInput, changes: Uint8Array, indirectChanges: boolean) {
+  constructor(input: TranslationInput, changes: Uint8Array, indirectChanges: boolean, code: Code) {
     this.#input = input;
     this.#changes = changes;
     this.#indirectChanges = indirectChanges;
-    this.#reader = new Reader(input.structure.bytes);
+    this.#code = code;
   }
 
   /** Scans function `index`, a defined one. */
@@ -144,8 +145,8 @@ export class BodyScan {
     const input = this.#input;
     const body: FunctionBody = input.structure.bodies[index - input.importedFunctions]!;
     const instruction = this.#instruction;
-    const reader = this.#reader;
-    reader.reset(body.code, body.end);
+    const instructions = this.#code;
+    instructions.open(body);
     this.length = 0;
     this.loops = [];
     this.places = [0];
@@ -160,7 +161,7 @@ export class BodyScan {
     let deadDepth = -1;
     this.#open(0x02, 0, input.resultCounts[index]!);
     while (this.#depth > 0) {
-      readInstruction(reader, instruction);
+      instructions.next(instruction);
       const code = instruction.index;
       if (deadDepth >= 0) {
         if (code === 0x02 || code === 0x03 || code === 0x04) deadDepth++;

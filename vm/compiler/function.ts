@@ -12,7 +12,7 @@
  */
 
 import { OPCODE_BY_INDEX } from "../bytecode/opcodes.ts";
-import { Instruction, Reader, readInstruction } from "../bytecode/reader.ts";
+import { Instruction } from "../bytecode/reader.ts";
 import type { FunctionType, ModuleStructure } from "../bytecode/structure.ts";
 import { ValueCode } from "../bytecode/structure.ts";
 import type { Writer } from "../bytecode/writer.ts";
@@ -24,6 +24,7 @@ import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { type BlockScan, Fact } from "./blocks.ts";
 import { type BodyScan, BYTES_USES, BYTES_WIDTHS, BytesUse } from "./body.ts";
+import type { Code } from "./code.ts";
 import { HeapCode, type LookedUp, WIDTHS } from "./heap-access.ts";
 import { type HeapChanges, type HeapPlan, planHeap } from "./heap-regions.ts";
 import { isLive, type LoopLiveness, loopLiveness } from "./liveness.ts";
@@ -39,6 +40,8 @@ export interface CodeContext {
   readonly input: TranslationInput;
   readonly structure: ModuleStructure;
   readonly linkage: Linkage;
+  /** The body that is read. */
+  readonly code: Code;
   readonly scan: BlockScan;
   /** Type of each function, by the guest's index. */
   readonly functionTypes: readonly FunctionType[];
@@ -173,7 +176,7 @@ const MOST_SWEPT = 4;
 export class FunctionRewriter {
   readonly #context: CodeContext;
   readonly #out: Writer;
-  readonly #reader: Reader;
+  readonly #code: Code;
   readonly #instruction = new Instruction();
   /** Triples: place in the output, the guest's offset, trap or 0; when sites are wanted. */
   sites: number[] | undefined;
@@ -240,7 +243,7 @@ export class FunctionRewriter {
   constructor(context: CodeContext, out: Writer) {
     this.#context = context;
     this.#out = out;
-    this.#reader = new Reader(context.structure.bytes);
+    this.#code = context.code;
     this.#sweeps = new SweepFinder(context.input);
     if (context.objects !== undefined) this.#heap = new HeapCode(out, context.heap, context.objects.slots);
   }
@@ -375,7 +378,7 @@ export class FunctionRewriter {
     this.#blockType(NO_CODES, results);
     this.#open(Op.block, NO_CODES, results);
     this.#enterParts(0, 0);
-    this.#reader.reset(body.code, body.end);
+    this.#code.open(body);
     this.#rewriteUntil(0);
     if (!this.#dead) this.#pushFuel();
     this.#out.byte(Op.end);
@@ -385,7 +388,7 @@ export class FunctionRewriter {
   #rewriteUntil(open: number): void {
     const instruction = this.#instruction;
     while (this.#constructs.length > open) {
-      readInstruction(this.#reader, instruction);
+      this.#code.next(instruction);
       this.#offset = instruction.offset;
       if (this.#dead) this.#skip(instruction.index);
       else if (this.#plan === undefined) this.#rewrite(instruction.index);
@@ -784,7 +787,7 @@ export class FunctionRewriter {
       this.#out.u32(this.#instruction.imm0);
       this.#out.u32(this.#instruction.imm1);
     } else if (index >= Op.i32Const && index <= Op.f64Const) {
-      this.#out.copy(this.#context.structure.bytes, this.#instruction.offset, this.#reader.position);
+      this.#out.copy(this.#context.structure.bytes, this.#instruction.offset, this.#code.end);
       this.#push(RESULT[index]!, this.#isNan(index) ? EXACT : CLEAN);
       return;
     } else if (index >= 256 || index === 0x3f || index === 0x40) {
@@ -839,11 +842,15 @@ export class FunctionRewriter {
   }
 
   #isNan(index: number): boolean {
-    const { low, high } = this.#instruction;
+    const { imm0: low, imm1: high } = this.#instruction;
     if (index === Op.f32Const) return (low & 0x7fff_ffff) > 0x7f80_0000;
     if (index !== Op.f64Const) return false;
     const top = high & 0x7fff_ffff;
     return top > 0x7ff0_0000 || (top === 0x7ff0_0000 && low !== 0);
+  }
+
+  #isDirty(local: number): boolean {
+    return this.#exact[local] === 0 || (this.#dirty.length > 0 && this.#dirty.includes(local));
   }
 
   #special(index: number): void {
@@ -941,7 +948,7 @@ export class FunctionRewriter {
         return;
       case Op.localGet:
         this.#get(this.#local(imm0));
-        this.#push(this.#localCodes[imm0]!, this.#exact[imm0] === 1 && !this.#dirty.includes(imm0) ? EXACT : DIRTY);
+        this.#push(this.#localCodes[imm0]!, this.#isDirty(imm0) ? DIRTY : EXACT);
         return;
       case Op.localSet:
       case Op.localTee: {
@@ -1558,9 +1565,9 @@ export class FunctionRewriter {
     const plan = this.#plan;
     if (plan === undefined) return false;
     const { structure } = this.#context;
-    const reader = this.#reader;
-    const start = reader.position;
-    const sweep = this.#sweeps.find(start, structure.bodies[this.#own]!.end, this.#instruction.imm0, plan);
+    const code = this.#code;
+    const start = code.position;
+    const sweep = this.#sweeps.find(code.end, structure.bodies[this.#own]!.end, this.#instruction.imm0, plan);
     if (sweep === undefined) return false;
     const out = this.#out;
     const local = (index: number): number => this.#local(index);
@@ -1588,7 +1595,7 @@ export class FunctionRewriter {
     this.#rewriteUntil(depth);
     this.#sweep = undefined;
     out.byte(Op.else);
-    reader.position = start;
+    code.position = start;
     [this.#block, this.#opened, this.#pending, this.#offset] = before;
     this.#dirty = dirty;
     open();

@@ -21,6 +21,7 @@ import type { TranslationInput } from "../reference/translate.ts";
 import { TrapCode } from "../trap.ts";
 import { BlockScan } from "./blocks.ts";
 import { BodyScan, BYTES_USES, BytesUse } from "./body.ts";
+import { Code } from "./code.ts";
 import { bitsCode, type CodeContext, FunctionRewriter, internalType } from "./function.ts";
 import { type HeapChanges, heapChanges } from "./heap-regions.ts";
 import { Op } from "./op.ts";
@@ -74,7 +75,7 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 10;
+export const COMPILER_VERSION = 11;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
@@ -273,6 +274,7 @@ class Rewriter {
   // ---- linking
 
   #link(): CodeContext {
+    const code = new Code(this.#structure.bytes);
     const { structure, importedFunctions } = this.#input;
     const { links, shares } = this.#linkage;
     const callIndex = new Int32Array(this.#functionTypes.length).fill(-1);
@@ -340,7 +342,8 @@ class Rewriter {
       input: this.#input,
       structure,
       linkage: this.#linkage,
-      scan: new BlockScan(this.#input),
+      code,
+      scan: new BlockScan(this.#input, code),
       functionTypes: this.#functionTypes,
       callIndex,
       refIndex,
@@ -348,7 +351,7 @@ class Rewriter {
       ...helpers,
       heap,
       objects,
-      bodyScan: new BodyScan(this.#input, functions, indirect),
+      bodyScan: new BodyScan(this.#input, functions, indirect, code),
       fuel,
       mark,
       depth,
