@@ -833,3 +833,70 @@ t.test(
     }
   },
 );
+
+t.test("[VM-FUEL-2, VM-FUEL-5, VM-FUEL-8] fuel at the edges of what is kept back and of amounts", async (t) => {
+  const guest = await module(`(module (import "host" "part" (func $part (param i32))) (memory 1)
+    (table funcref (elem $part)) (type $part (func (param i32)))
+    (func (export "grow") (param i32) (drop (memory.grow (local.get 0))))
+    (func (export "part") (param i32) (call $part (local.get 0)))
+    (func (export "indirect") (param i32) (call_indirect (type $part) (local.get 0) (i32.const 0)))
+    ;; Behind the way back less is charged than the loop's first block has charged already.
+    (func (export "debt") (param $n i32) (param $c i32) (result i32)
+      (loop $l (result i32)
+        (nop) (nop) (nop) (nop) (nop) (nop) (nop) (nop)
+        (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))
+        (if (result i32) (local.get $c) (then (nop) (i32.const 1)) (else (nop) (nop) (i32.const 2)))))
+    (func (export "table") (param $n i32) (param $c i32)
+      (loop $l
+        (nop) (nop) (nop) (nop) (nop) (nop) (nop) (nop)
+        (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))
+        (if (local.get $c) (then (br_table 0 1 0 (local.get $n)))))))`);
+  const fuelOf = (engine: "reference" | "compiled", name: string, args: readonly number[]): bigint => {
+    const part = host({ params: ["i32"], results: [] }, () => undefined, {
+      base: 3,
+      perByte: 3 / 1024,
+      lengthArgument: 0,
+    });
+    const instance = guest.instantiate({ engine, imports: { host: { part } } });
+    instance.invoke(name, args);
+    return instance.fuelUsed;
+  };
+  const base = fuelOf("reference", "grow", [0]);
+  for (const [name, args, expected] of [
+    ["grow", [65_535], base + 65_535n * 1024n],
+    ["grow", [65_536], base + 65_536n * 1024n],
+    ["grow", [65_537], base],
+    ["grow", [-1], base],
+    ["part", [1000], fuelOf("reference", "part", [0]) + 2n],
+    ["part", [-1], fuelOf("reference", "part", [0]) + (3n * 0xffff_ffffn) / 1024n],
+    ["indirect", [1000], fuelOf("reference", "indirect", [0]) + 2n],
+    ["debt", [3, 0], undefined],
+    ["debt", [3, 1], undefined],
+    ["table", [3, 0], undefined],
+    ["table", [3, 1], undefined],
+  ] as const)
+    for (const engine of ["reference", "compiled"] as const)
+      t.equal(fuelOf(engine, name, args), expected ?? fuelOf("reference", name, args), `${engine}: ${name} ${args}`);
+});
+
+t.test("[VM-FUEL-8, VM-HOST-1] functions of the host and of bytes through the table of another instance", async (t) => {
+  const owner =
+    await module(`(module (import "host" "who" (func $who)) (import "bytes" "new" (func $new (param i32) (result i64)))
+    (table (export "table") funcref (elem $who $new)))`);
+  const user = await module(`(module (import "owner" "table" (table 2 funcref)) (memory 1)
+    (func (export "who") (call_indirect (i32.const 0)))
+    (func (export "new") (call_indirect (param i32) (result i64) (i32.const 64) (i32.const 1)) (drop)))`);
+  const seen: unknown[] = [];
+  for (const engine of ["reference", "compiled"] as const) {
+    const store = new Store({ engine, fuel: 10n });
+    const who = host(NOTHING, (caller) => void seen.push([caller.instance, caller.memory?.pages]), 2);
+    const table = owner.instantiate({ store, imports: { host: { who } } }).table("table");
+    const instance = user.instantiate({ store, imports: { owner: { table } } });
+    instance.invoke("who");
+    const { reason, function: index, offset, fuel } = trapOf(() => instance.invoke("new"));
+    seen.push([reason, index, offset, fuel]);
+  }
+  t.same(seen[0], [1, 1]);
+  t.equal((seen[1] as unknown[])[0], "OutOfFuel");
+  t.same(seen.slice(2), seen.slice(0, 2));
+});

@@ -109,15 +109,16 @@ for (const [kind, nan] of [
     check(t, nan, 0x7ff8_0000_0000_0000n, Object.keys(WAYS)),
   );
 
-for (const [kind, nan] of [
-  ["move", GIVEN],
-  ["are constants", "(f64.const -nan:0x4000000000123)"],
+for (const [kind, nan, bits] of [
+  ["move", GIVEN, 0xfff4_0000_0000_0123n],
+  ["are constants", "(f64.const -nan:0x4000000000123)", 0xfff4_0000_0000_0123n],
+  ["are the least constants", "(f64.const nan:0x1)", 0x7ff0_0000_0000_0001n],
 ] as const)
   t.test(`[VM-NAN-1] NaNs that ${kind} keep their bits`, (t) =>
     check(
       t,
       nan,
-      0xfff4_0000_0000_0123n,
+      bits,
       Object.keys(WAYS).filter((way) => !CHANGED.includes(way)),
     ),
   );
