@@ -272,6 +272,29 @@ t.test("[VM-HOST-2] errors of the host keep their stacks", async (t) => {
   }
 });
 
+t.test("[VM-HOST-2] a formatter of stacks that throws takes no trap away", async (t) => {
+  const format = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
+  const holder = Error as { prepareStackTrace?: unknown };
+  let calls = 0;
+  const guest = await compiled(`(module (import "h" "f" (func $f)) (func (export "g") (call $f)))`, {
+    imports: { h: { f: host(NOTHING, (caller) => caller.trap(TrapCode.BadArgument)) } },
+  });
+  try {
+    holder.prepareStackTrace = () => {
+      calls++;
+      throw new Error("formatter");
+    };
+    guest.invoke("g");
+    t.fail("it does not return");
+  } catch (error) {
+    t.equal((error as Trap).code, TrapCode.BadArgument);
+    t.equal(calls, 0, "and has nothing to say of it");
+  } finally {
+    Reflect.deleteProperty(Error, "prepareStackTrace");
+    if (format) Object.defineProperty(Error, "prepareStackTrace", format);
+  }
+});
+
 t.test("[VM-HOST-1, VM-HOST-2] traps from deep in the host, and results that are no numbers", async (t) => {
   const wat = `(module (import "h" "f" (func $f (result f64))) (func (export "g") (result f64) (call $f)))`;
   const type = { params: [], results: ["f64"] } as const;

@@ -1,4 +1,5 @@
 /** The guest's frames in a stack that V8 captured. */
+import { Fault } from "../trap.ts";
 
 /** What V8 adds to JavaScript. */
 const V8 = Error as unknown as {
@@ -46,8 +47,12 @@ function sitesOf(thrown: object): readonly string[] {
   let found: readonly string[] | undefined;
   const prepare = (error: unknown, sites: readonly unknown[]): unknown => {
     found = sites.map(String);
-    const isForeign = !FRAME.test(found[0] ?? "");
-    if (isForeign && typeof format === "function") return format.call(V8, error, sites);
+    const isForeign = !FRAME.test(found[0] ?? "") && !(thrown instanceof Fault);
+    try {
+      if (isForeign && typeof format === "function") return format.call(V8, error, sites);
+    } catch {
+      // The embedder's formatter does not decide what becomes of a call.
+    }
     return [String(error), ...found.map((site) => `    at ${site}`)].join("\n");
   };
   Reflect.set(V8, "prepareStackTrace", prepare);
