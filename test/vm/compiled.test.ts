@@ -17,6 +17,7 @@ import {
   Store,
   Table,
   type Trap,
+  TrapCode,
   type Value,
 } from "../../vm/index.ts";
 import { engineOf } from "../../vm/store.ts";
