@@ -924,3 +924,89 @@ t.test("[VM-FUEL-8, VM-HOST-1] functions of the host and of bytes through the ta
   t.equal((seen[1] as unknown[])[0], "OutOfFuel");
   t.same(seen.slice(2), seen.slice(0, 2));
 });
+
+t.test(
+  "[HEAP-CHECK-1, HEAP-CHECK-2, HEAP-CHECK-3] accesses at the edges of objects, and of what is known of refs",
+  async (t) => {
+    const guest = await module(`(module
+    (import "bytes" "new" (func $new (param i32) (result i64)))
+    (import "bytes" "destroy" (func $destroy (param i64)))
+    (import "bytes" "load8_u" (func $load (param i64 i32) (result i32)))
+    (import "bytes" "store8" (func $store (param i64 i32 i32)))
+    (import "bytes" "copy" (func $copy (param i64 i32 i64 i32 i32)))
+    (import "bytes" "fill" (func $fill (param i64 i32 i32 i32)))
+    (func (export "new") (param i32) (result i64) (call $new (local.get 0)))
+    (func (export "load") (param i64 i32) (result i32) (call $load (local.get 0) (local.get 1)))
+    (func (export "store") (param i64 i32 i32) (call $store (local.get 0) (local.get 1) (local.get 2)))
+    (func (export "copy") (param i64 i32 i64 i32 i32)
+      (call $copy (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4)))
+    (func (export "fill") (param i64 i32 i32) (call $fill (local.get 0) (local.get 1) (i32.const 7) (local.get 2)))
+    (func (export "other") (param $a i64) (param $b i64) (result i32)
+      (i32.add (i32.add (call $load (local.get $a) (i32.const 0))
+        (i32.mul (i32.const 256) (call $load (local.tee $a (local.get $b)) (i32.const 0))))
+        (i32.mul (i32.const 65536) (call $load (local.get $a) (i32.const 0)))))
+    (func (export "freed") (param $a i64) (param $at i32) (result i32) (local $i i32)
+      (loop $l
+        (call $store (local.get $a) (i32.const 0) (local.get $i))
+        (if (i32.eq (local.get $i) (local.get $at)) (then (call $destroy (local.get $a))))
+        (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 9))))
+      (local.get $i))
+    (func (export "dead") (param i32) (result i32)
+      (block $out (if (local.get 0) (then (nop) (br $out)) (else (nop) (nop) (br $out))) (nop) (nop)) (nop) (nop) (nop) (i32.const 1)))`);
+    const shown = (["reference", "compiled"] as const).map((engine) => {
+      const instance = guest.instantiate({ engine, limits: { heapObjects: 3 } });
+      const lines: string[] = [];
+      const invoke = (name: string, ...args: Value[]): Value | undefined => {
+        let result: Value | undefined;
+        try {
+          [result] = instance.invoke(name, args);
+          lines.push(`${name} ${args}: ${result}`);
+        } catch (error) {
+          lines.push(`${name} ${args}: ${(error as Trap).reason} ${(error as Trap).offset}`);
+        }
+        lines.push(`${instance.fuelUsed} ${instance.stateDigest()}`);
+        return result;
+      };
+      const refs = [10, 12, 14, 1].map((length) => invoke("new", length)!) as bigint[];
+      const [a, b, c] = refs as [bigint, bigint, bigint];
+      for (const [k, ref] of refs.entries()) invoke("store", ref, 0, k + 1);
+      for (const ref of refs) for (const offset of [0, 9, 10, 13, 14, -1]) invoke("load", ref, offset);
+      for (const [to, from, length] of [
+        [0, 0, 10],
+        [0, 3, 10],
+        [1, 2, 10],
+        [0, 2, 10],
+        [10, 12, 0],
+        [11, 0, 0],
+        [0, 13, 0],
+        [-1, 0, 2],
+        [0, -1, 2],
+        [0, 0, -1],
+      ] as const)
+        for (const [left, right] of [
+          [a, b],
+          [a, 5n],
+          [5n, b],
+          [c, c],
+        ] as const)
+          invoke("copy", left, to, right, from, length);
+      for (const [at, length] of [
+        [0, 10],
+        [1, 10],
+        [0, 11],
+        [10, 0],
+        [11, 0],
+        [-1, 1],
+      ] as const)
+        invoke("fill", a, at, length);
+      invoke("other", a, b);
+      invoke("dead", 0);
+      invoke("dead", 1);
+      invoke("freed", a, 20);
+      invoke("freed", a, 4);
+      return lines;
+    });
+    t.ok(shown[0]!.length > 100);
+    t.same(shown[1], shown[0]);
+  },
+);
