@@ -1,9 +1,10 @@
 /**
- * `npm run fuzz -- [--minutes N] [--seed S] [--jobs J] [--binaryen] [--optimized]`: modules of one seed after another on both engines,
- * and where they can be in plain V8, for N minutes (10) in J processes (1), from seed S (1,000,000). Prints what was
- * executed; a difference is shrunk and written to `test/fixtures/fuzz`, to be given a name that says what was wrong. With
- * `--binaryen` one process more takes modules that binaryen makes of random bytes; with `--optimized` one more runs what
- * binaryen makes of the compiled code. Exits 1 when there was a difference.
+ * `npm run fuzz -- [--minutes N] [--seed S] [--jobs J] [--binaryen] [--optimized]`: modules of one seed after another on
+ * both engines, and where they can be in plain V8, for N minutes (10) in J processes (1), from seed S (1,000,000). Prints
+ * what was executed; a difference is shrunk and written to `test/fixtures/fuzz`, to be given a name that says what was
+ * wrong. With `--binaryen` one process more takes modules that binaryen makes of random bytes; with `--optimized` one more
+ * runs what binaryen makes of the compiled code. Ctrl-C ends it and prints what there is. Exits 1 when there was a
+ * difference.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -54,7 +55,10 @@ else await work(Number(options.worker));
 
 async function work(job: number): Promise<void> {
   useHostSha256();
-  const end = performance.now() + 1000 * seconds;
+  let end = performance.now() + 1000 * seconds;
+  process.on("SIGINT", () => {
+    end = 0;
+  });
   const failures: string[] = [];
   let tally = newCompareTally();
   let reported = performance.now();
@@ -75,7 +79,10 @@ async function work(job: number): Promise<void> {
     if (difference && optimizer) failures.push(`optimised: ${difference.message}`);
     else if (difference)
       failures.push(save(`${bytes ? "binaryen" : "seed"}-${seed}`, difference.message, shrunk(make, difference)));
-    if (performance.now() > reported + 1000 * EVERY) report();
+    if (performance.now() < reported + 1000 * EVERY) continue;
+    report();
+    // Signals come in.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   report();
   process.disconnect?.();
@@ -96,6 +103,9 @@ function lead(): void {
   const start = performance.now();
   let failed = 0;
   const processes: ChildProcess[] = [];
+  process.on("SIGINT", () => {
+    for (const child of processes) child.kill("SIGINT");
+  });
   const sources = Array.from({ length: jobs }, () => "generated");
   if (options.binaryen) sources.push("binaryen");
   if (options.optimized) sources.push("optimized");
