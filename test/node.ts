@@ -1,6 +1,6 @@
 /**
  * `npm run test:node -- [VERSION …]`: the tests that hold both engines against each other and against V8 on older versions
- * of Node.js (22 and 24), each of which has another V8. They come from `bench/package.json`: `npm ci --prefix bench`. Prints
+ * of Node.js (22 and 24), each of which has another V8. They come from `bench/package.json`: `(cd bench && npm ci)`. Prints
  * a line a file; the last line counts the assertions; exits 1 when one failed or a version is not there.
  */
 import { spawnSync } from "node:child_process";
@@ -21,7 +21,7 @@ let failed = 0;
 for (const version of wanted) {
   const node = nodes().find((known) => String(known.version) === version);
   if (!node) {
-    console.log(`there is no Node.js ${version}: npm ci --prefix bench`);
+    console.log(`there is no Node.js ${version}: (cd bench && npm ci)`);
     failed++;
     continue;
   }

@@ -164,7 +164,9 @@ t.test(
     let stderr = "";
     child.stderr!.on("data", (text) => {
       stderr += text;
-      if (stderr === "ready\n" || /Ctrl-C again/.test(text)) child.kill("SIGINT");
+      // The guest is to be in its read by then: before it, it would simply stop.
+      if (stderr === "ready\n") setTimeout(() => child.kill("SIGINT"), 1000);
+      else if (/Ctrl-C again/.test(text)) child.kill("SIGINT");
     });
     t.strictSame(await once(child, "close"), [null, "SIGINT"]);
     t.match(stderr, /^ready\nstopping: .*Ctrl-C again.*\n$/);
