@@ -1,12 +1,13 @@
 /**
- * Rewrites one function body for the compiled engine (spec VM-COMPILE). The guest's instructions stay as they are; added are
+ * Rewrites one function body for the compiled engine. The guest's instructions stay as they are; added are
  *
  * - fuel, an i64 in a local that travels through calls as an extra parameter and result. Charges are kept back (`#pending`)
  *   along straight code and taken off where ways with different charges meet, where fuel is tested, and at calls. A test
  *   leaves through a cold arm that ends in `unreachable`: a call there would cost a quarter of a loop's speed.
  * - depth, an i32 parameter that callers keep their own copy of.
  * - canonical NaNs where their bits can be observed (spec VM-NAN-1). A float that arithmetic made is *dirty*: if it is a
- *   NaN, its bits are still to be set. Whether a local holds dirty floats is one fact for the whole body.
+ *   NaN, its bits are still to be set. A local that only ever holds such floats stays dirty; of others it is followed along
+ *   straight code, and they are made canonical on the ways to where they may be read.
  *
  * Where the guest's code is dead, nothing is written.
  */
