@@ -48,8 +48,7 @@ export function atMost(
   measured: number | undefined,
   show: (value: number) => string,
 ): Target {
-  const text = measured === undefined || Number.isNaN(measured) ? "not measured" : show(measured);
-  return { what, wanted: `≤ ${show(limit)}`, measured: text, met: measured !== undefined && measured <= limit };
+  return target(what, `≤ ${show(limit)}`, measured, show, (value) => value <= limit);
 }
 
 export function atLeast(
@@ -58,8 +57,18 @@ export function atLeast(
   measured: number | undefined,
   show: (value: number) => string,
 ): Target {
-  const text = measured === undefined || Number.isNaN(measured) ? "not measured" : show(measured);
-  return { what, wanted: `≥ ${show(limit)}`, measured: text, met: measured !== undefined && measured >= limit };
+  return target(what, `≥ ${show(limit)}`, measured, show, (value) => value >= limit);
+}
+
+function target(
+  what: string,
+  wanted: string,
+  measured: number | undefined,
+  show: (value: number) => string,
+  isMet: (value: number) => boolean,
+): Target {
+  if (measured === undefined || Number.isNaN(measured)) return { what, wanted, measured: "not measured", met: false };
+  return { what, wanted, measured: show(measured), met: isMet(measured) };
 }
 
 export function ratio(value: number | undefined): string {

@@ -17,6 +17,7 @@ import {
 } from "../../vm/index.ts";
 import type { Random } from "./random.ts";
 import {
+  answerOf,
   type Bounds,
   type Call,
   Difference,
@@ -31,8 +32,6 @@ import {
   showTrap,
   stateOf,
   theirs,
-  toNumbers,
-  trapCodeOf,
   worldOf,
 } from "./subject.ts";
 
@@ -283,15 +282,8 @@ function plain(subject: Subject, plan: readonly Call[], observed: Observed, tall
   for (const [k, call] of plan.entries()) {
     const line = outcomes[k + 1];
     if (line === undefined || ranOut(line)) return;
-    const { entry, args, part } = call;
-    let answer: string;
-    try {
-      const run = other.instances[part]!.exports[entry.name] as (...args: unknown[]) => unknown;
-      const value = run(...toNumbers(entry, args));
-      answer = showAll(entry.results, entry.results.length > 1 ? (value as unknown[]) : [value]);
-    } catch (error) {
-      answer = `trap ${trapCodeOf(error)}`;
-    }
+    const { entry } = call;
+    const answer = answerOf(other.instances[call.part]!, call);
     const ours = line.slice(describe(plan, k).length + 1);
     const expected = ours.startsWith("trap") ? ours.split(" ", 2).join(" ") : plainNaN(entry, ours);
     tally.plain++;

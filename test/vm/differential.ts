@@ -23,6 +23,7 @@ import {
 } from "../../vm/index.ts";
 import { Random } from "./random.ts";
 import {
+  answerOf,
   type Call,
   Difference,
   describe,
@@ -43,9 +44,7 @@ import {
   type Theirs,
   textOf,
   theirs,
-  toNumbers,
   toValues,
-  trapCodeOf,
   worldOf,
 } from "./subject.ts";
 
@@ -420,15 +419,8 @@ function fast(subject: Subject, plan: readonly Call[], expected: readonly Expect
     // The two run out of stack at different depths.
     if (outcome.startsWith(`trap ${TrapCode.StackExhausted}`)) other = undefined;
     if (!other) return;
-    const { entry, args, part } = call;
-    let answer: string;
-    try {
-      const run = other.instances[part]!.exports[entry.name] as (...args: unknown[]) => unknown;
-      const value = run(...toNumbers(entry, args));
-      answer = showAll(entry.results, entry.results.length > 1 ? (value as unknown[]) : [value]);
-    } catch (error) {
-      answer = `trap ${trapCodeOf(error)}`;
-    }
+    const { entry } = call;
+    const answer = answerOf(other.instances[call.part]!, call);
     same(
       `${what}: V8`,
       outcome.startsWith("trap") ? outcome.split(" ", 2).join(" ") : plainNaN(entry, outcome),

@@ -342,7 +342,7 @@ export const CANONICAL32 = 0x7fc00000;
 export const CANONICAL64 = 0x7ff8000000000000n;
 
 /** Arguments as JavaScript passes them; bits of a NaN get lost. */
-export function toNumbers({ params }: Signature, args: Imported): (number | bigint)[] {
+function toNumbers({ params }: Signature, args: Imported): (number | bigint)[] {
   return args.map((bits, k) => {
     if (params[k] === "f32") return new Float32Array(Int32Array.of(bits as number).buffer)[0]!;
     if (params[k] === "f64") return new Float64Array(BigInt64Array.of(bits as bigint).buffer)[0]!;
@@ -402,6 +402,17 @@ class HostTrap extends Error {
   constructor(code: TrapCode) {
     super(`host trap ${code}`);
     this.trap = code;
+  }
+}
+
+/** What a call comes to in V8: its results as text, or `trap` and the code. */
+export function answerOf(instance: WebAssembly.Instance, { entry, args }: Call): string {
+  try {
+    const run = instance.exports[entry.name] as (...args: unknown[]) => unknown;
+    const value = run(...toNumbers(entry, args));
+    return showAll(entry.results, entry.results.length > 1 ? (value as unknown[]) : [value]);
+  } catch (error) {
+    return `trap ${trapCodeOf(error)}`;
   }
 }
 
