@@ -65,6 +65,8 @@ export class FuelProfile {
   readonly #store: Store;
   readonly #root = new Node("", undefined);
   #current: Node = this.#root;
+  /** What the last host call counts for. */
+  #host: Node = this.#root;
   /** Frames above the current node that have none of their own. */
   #beyond = 0;
   #room = PROFILE_CHARACTERS;
@@ -127,8 +129,21 @@ export class FuelProfile {
   host(address: number, cost: number, used: number): void {
     this.#count(used - cost);
     const callee = this.#beyond > 0 ? undefined : this.#callee(address);
-    (callee ?? this.#current).fuel += cost;
+    this.#host = callee ?? this.#current;
+    this.#host.fuel += cost;
     this.#counted = used;
+  }
+
+  /** The host function that was called last charges more. */
+  charge(cost: number, used: number): void {
+    this.#host.fuel += cost;
+    this.#counted = used;
+  }
+
+  /** The call of it, which has charged `cost` in all, is as if it had not been made, but for the store's fuel. */
+  uncall(cost: number): void {
+    this.#host.fuel -= cost;
+    this.#current.fuel += cost;
   }
 
   /** A trap: what was charged stays in the profile, and the store goes back to `published`. */

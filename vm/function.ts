@@ -35,6 +35,11 @@ export interface Caller {
   fuelLeft(): bigint | undefined;
   /** Everything charged in the store so far, this call included. */
   fuelUsed(): bigint;
+  /**
+   * Charges more for this call, an integer from 0 to 2^43, and tests: to be called before the call has any effect, since where fuel
+   * runs out the call ends, and on the reference engine is made again when the guest is resumed (spec VM-HOST-5).
+   */
+  charge(fuel: number): void;
   /** Ends the invocation with a trap at the guest's call. */
   trap(code: TrapCode, detail?: string): never;
   /** A funcref or externref argument as a value. */
@@ -142,6 +147,15 @@ export function checkHostFunction(host: HostFunction): void {
     throw new UsageError("VM-ARGUMENT", `perByte is a multiple of 2^-10 from 0 to 1,024, not ${perByte}`);
   if (perByte > 0 && type.params[lengthArgument] !== "i32")
     throw new UsageError("VM-ARGUMENT", `lengthArgument ${lengthArgument} is not an i32 parameter`);
+}
+
+/** Most that a host function charges at once. */
+const MOST_CHARGE = 2 ** 43;
+
+/** Throws VM-ARGUMENT for what {@link Caller.charge} does not take. */
+export function checkCharge(fuel: number): void {
+  if (!Number.isInteger(fuel) || fuel < 0 || fuel > MOST_CHARGE)
+    throw new UsageError("VM-ARGUMENT", `a host function charges an integer from 0 to 2^43, not ${fuel}`);
 }
 
 /** A function that left its store as a value: an export, or a funcref. */

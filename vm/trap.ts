@@ -22,6 +22,7 @@ export const TrapCode = {
   BadArgument: 60,
   MissingCapability: 61,
   BadPointer: 62,
+  UnknownImport: 63,
 } as const;
 export type TrapCode = (typeof TrapCode)[keyof typeof TrapCode];
 export type TrapName = keyof typeof TrapCode;
@@ -45,6 +46,7 @@ export const TRAP_MESSAGES: { readonly [name in TrapName]: string } = {
   BadArgument: "argument out of its range",
   MissingCapability: "the capability was not granted",
   BadPointer: "pointer outside the guest's memory",
+  UnknownImport: "call of an import that nothing provides",
 };
 
 const NAMES = new Map<number, TrapName>(Object.entries(TrapCode).map(([name, code]) => [code, name as TrapName]));
@@ -116,6 +118,13 @@ export class Fault {
     this.code = code;
     this.detail = detail;
     captureStack(this);
+  }
+}
+
+/** Fuel ran out in a host function that has done nothing yet: the guest's call can be made again. */
+export class Exhausted extends Fault {
+  constructor() {
+    super(TrapCode.OutOfFuel);
   }
 }
 

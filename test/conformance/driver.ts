@@ -109,6 +109,9 @@ export class Driver {
       },
       fuelLeft: () => this.fuelLeft,
       fuelUsed: () => this.fuelUsed,
+      charge: (fuel) => {
+        this.fuelUsed += BigInt(fuel);
+      },
       trap: (code, detail) => {
         throw new Fault(code, detail);
       },

@@ -934,6 +934,114 @@ onBoth("[VM-FUEL-7] a trap goes back to the last publication point", async (t, v
   });
 });
 
+/** Charges what it is given, then answers the sum of its arguments; what it saw of the fuel stands in `seen`. */
+function charging(seen: bigint[] = []): HostFunction {
+  return host(
+    { params: ["i64", "f64"], results: ["i64"] },
+    (caller: Caller, low, high, twice) => {
+      caller.charge((high! >>> 0) * 2 ** 32 + (low! >>> 0));
+      caller.charge(twice!);
+      seen.push(caller.fuelUsed());
+      caller.results.setI64(0, low! + twice!, 0);
+    },
+    3,
+  );
+}
+
+const CHARGED = `(module (import "h" "f" (func $f (param i64 f64) (result i64)))
+  (func $inner (param i64 f64) (result i64) (local i64) (call $f (local.get 0) (local.get 1)))
+  (func (export "f") (param i64 f64) (result i64) (i64.add (call $inner (local.get 0) (local.get 1)) (i64.const 1)))
+  (func (export "trap") (param i64) nop (drop (call $f (local.get 0) (f64.const 0))) nop unreachable)
+  (func (export "loop") (param i32) (result i64) (local i64)
+    (loop $l (local.set 1 (i64.add (local.get 1) (call $f (i64.const 10) (f64.const 5))))
+      (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (local.get 1))
+  (export "direct" (func $f)))`;
+
+onBoth("[VM-HOST-5] a host function charges more", async (t, vm) => {
+  const seen: bigint[] = [];
+  const module = await vm.module(CHARGED);
+  const guest = module.instantiate({ imports: { h: { f: charging(seen) } } });
+  const plain = 5n + 3n + 3n;
+  t.same(guest.invoke("f", [40n, 2]), [43n]);
+  t.equal(guest.fuelUsed, plain + 42n);
+  t.same(seen, [plain + 42n], "all of the outer block, and the inner one's, is charged by then");
+  t.equal(fuelOf(guest, "f", [2n ** 43n, 2 ** 31]), plain + 2n ** 43n + 2n ** 31n, "more than the loop's slice");
+  t.same(guest.invoke("loop", [100]), [1500n]);
+  const before = guest.fuelUsed;
+  t.equal(trapOf(() => guest.invoke("trap", [7n])).fuel - before, 7n + 3n + 7n, "behind a trap the charge stays");
+  t.same(guest.invoke("direct", [4n, 3]), [7n]);
+  t.equal(fuelOf(guest, "direct", [4n, 3]), 3n + 7n);
+  for (const wrong of [-1, 0.5, 2 ** 43 + 1, Number.NaN, Number.POSITIVE_INFINITY])
+    t.throws(() => guest.invoke("f", [0n, wrong]), { code: "VM-ARGUMENT" }, `${wrong}`);
+
+  // Fuel runs out in the first charge, in the second, and nowhere.
+  for (const name of ["f", "loop"])
+    for (const [fuel, debt] of [
+      [20n, true],
+      [45n, true],
+      [1_000n, false],
+    ] as const) {
+      const calls: bigint[] = [];
+      const short = module.instantiate({ imports: { h: { f: charging(calls) } }, fuel });
+      const args = name === "f" ? [40n, 2] : [3];
+      if (!debt) {
+        short.invoke(name, args);
+        continue;
+      }
+      const trap = trapOf(() => short.invoke(name, args));
+      t.match(trap, { code: TrapCode.OutOfFuel, resumable: vm.isReference, function: name === "f" ? 1 : 4 });
+      t.equal(trap.backtrace.length, name === "f" ? 2 : 1);
+      t.ok(trap.fuel > fuel, "the debt is counted");
+      t.equal(trap.fuel, short.fuelUsed);
+      vm.onReference(() => {
+        const whole = module.instantiate({ imports: { h: { f: charging() } } });
+        const expected = whole.invoke(name, args);
+        const snapshot = short.snapshot();
+        const copy = Instance.restore(module, snapshot, { imports: { h: { f: charging() } } });
+        t.same(short.resume(1_000n), expected);
+        t.equal(short.fuelUsed, whole.fuelUsed, "nothing is charged twice");
+        t.equal(calls.length, name === "f" ? 1 : 3, "what ran out had done nothing");
+        t.same(copy.resume(1_000n), expected, "from a snapshot, too");
+        t.equal(copy.fuelUsed, whole.fuelUsed);
+      });
+    }
+  const poor = module.instantiate({ imports: { h: { f: charging() } }, fuel: 10n });
+  t.match(
+    trapOf(() => poor.invoke("direct", [20n, 0])),
+    { code: TrapCode.OutOfFuel, resumable: false, fuel: 23n, backtrace: [] },
+    "called by the embedder",
+  );
+
+  vm.onReference(() => {
+    // Piece by piece, with another charge every time that there is fuel again.
+    const starved = module.instantiate({ imports: { h: { f: charging() } }, fuel: 1n });
+    let results: Value[] | undefined;
+    t.throws(() => starved.invoke("loop", [10]));
+    for (let k = 0; k < 1_000 && results === undefined; k++)
+      try {
+        results = starved.resume(1n);
+      } catch (error) {
+        if (!(error instanceof Trap)) throw error;
+      }
+    t.same(results, [150n]);
+    t.equal(starved.fuelUsed, 10n * (11n + 3n + 15n) + 1n);
+    const stepped = module.instantiate({ imports: { h: { f: charging() } }, fuel: 20n });
+    stepped.begin("f", [40n, 2]);
+    t.equal(trapOf(() => stepped.step(100)).code, TrapCode.OutOfFuel);
+    t.same(stepped.resume(100n), [43n]);
+    t.equal(stepped.fuelUsed, plain + 42n);
+  });
+
+  const start = await vm.module(
+    `(module (import "h" "f" (func $f (param i64 f64) (result i64))) (func $s (drop (call $f (i64.const 9) (f64.const 0)))) (start $s))`,
+  );
+  t.match(
+    trapOf(() => start.instantiate({ imports: { h: { f: charging() } }, fuel: 10n })),
+    { code: TrapCode.OutOfFuel, resumable: false, fuel: 16n },
+  );
+});
+
 onBoth("[VM-FUEL-8] host calls and calls of bytes charge their price", async (t, vm) => {
   const byBytes = host({ params: ["i64", "i32"], results: [] }, () => {}, {
     base: 10,

@@ -2,7 +2,16 @@
 import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 import { PROFILE_FRAMES, type ProfileRow } from "../../vm/fuel-profile.ts";
-import { type HostFunction, type Imports, Instance, Module, Store, Trap, TrapCode } from "../../vm/index.ts";
+import {
+  type Caller,
+  type HostFunction,
+  type Imports,
+  Instance,
+  Module,
+  Store,
+  Trap,
+  TrapCode,
+} from "../../vm/index.ts";
 import { Random } from "./random.ts";
 import {
   instantiate,
@@ -180,6 +189,29 @@ t.test(
     t.same(shown(changing.store.profile!.rows()), expected, "from stepping to running");
   },
 );
+
+t.test("[PROFILE-FUEL-1, VM-HOST-5] what a host function charges itself is in its frame, once", async (t) => {
+  const call = (caller: Caller, length = 0): void => {
+    caller.charge(1_000);
+    caller.charge(length);
+  };
+  const imports = { ...IMPORTS, fs: { read: { ...PRICE, call } } };
+  const guest = await module(GUEST);
+  const whole = guest.instantiate({ imports, profile: true });
+  whole.invoke("main");
+  const expected = shown(whole.store.profile!.rows());
+  t.ok(expected.includes("  fs.read 2254"), expected.join("\n"));
+  for (let fuel = 0n; 6n + fuel < whole.fuelUsed; fuel += 93n) {
+    const part = guest.instantiate({ imports, profile: true, fuel: 6n + fuel });
+    t.equal(
+      reasonOf(() => part.invoke("main")),
+      "OutOfFuel",
+    );
+    t.equal(sum(part.store.profile!.rows()), part.fuelUsed, `paused after ${fuel} units`);
+    part.resume(1_000_000n);
+    t.same(shown(part.store.profile!.rows()), expected, `resumed after ${fuel} units`);
+  }
+});
 
 t.test("[PROFILE-FUEL-2] what a trap takes back is in the profile", async (t) => {
   const guest = (await module(GUEST)).instantiate({ imports: IMPORTS, profile: true });

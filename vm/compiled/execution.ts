@@ -66,7 +66,7 @@ export class CompiledExecution implements Execution {
   constructor(store: Store, fuel: bigint | undefined) {
     this.store = store;
     this.#depth = new WebAssembly.Global({ value: "i32" }, store.limits.depth);
-    this.#outside = new NativeCaller(store, undefined);
+    this.#outside = new NativeCaller(this, undefined);
     this.#unlimited = fuel === undefined;
     this.#granted = fuel ?? MOST_FUEL;
     this.#setFuel(this.#granted);
@@ -108,9 +108,15 @@ export class CompiledExecution implements Execution {
     this.#setMark(left, this.#step);
   };
 
+  /** Charges where code reads the global next; false when that was more than there is. */
+  take(cost: number): boolean {
+    const left = (this.#fuel.value as bigint) - BigInt(cost);
+    this.#fuel.value = left;
+    return left >= 0n;
+  }
+
   charge(cost: number): void {
-    this.#fuel.value -= BigInt(cost);
-    if (this.#fuel.value < 0n) this.fail(TrapCode.OutOfFuel);
+    if (!this.take(cost)) this.fail(TrapCode.OutOfFuel);
   }
 
   fail(code: TrapCode): never {
@@ -263,7 +269,7 @@ export class CompiledExecution implements Execution {
   // ---- host calls
 
   caller(instance: number): NativeCaller {
-    this.#callers[instance] ??= new NativeCaller(this.store, this.store.instances[instance]);
+    this.#callers[instance] ??= new NativeCaller(this, this.store.instances[instance]);
     return this.#callers[instance];
   }
 
@@ -289,8 +295,8 @@ export class CompiledExecution implements Execution {
     const linkage = linkageOf(module, linked);
     const ordinal = linkage.shares ? (this.#ordinals.get(module) ?? 0) : 0;
     const image = imageOf(module, linkage, ordinal);
-    const caller = new NativeCaller(this.store, instance);
-    const boundCaller = new NativeCaller(this.store, instance);
+    const caller = new NativeCaller(this, instance);
+    const boundCaller = new NativeCaller(this, instance);
     const a: Record<string, WebAssembly.ImportValue> = {};
     for (const name of image.imports) a[name] = this.#import(name, { instance, linked, linkage, caller, boundCaller });
     const { exports } = hostMemory(() => new WebAssembly.Instance(image.native, { a }));

@@ -3,14 +3,14 @@ import type { FunctionType, ValueType } from "../bytecode/structure.ts";
 import { BYTES_CALLS, runBytes } from "../bytes.ts";
 import { functionTypeOf } from "../declaration.ts";
 import { UsageError } from "../errors.ts";
-import type { Caller, HostFunction, Results } from "../function.ts";
+import { type Caller, checkCharge, type HostFunction, type Results } from "../function.ts";
 import type { Heap } from "../heap.ts";
 import type { Instance } from "../instance.ts";
 import type { Interruption } from "../interruption.ts";
 import { Memory } from "../memory.ts";
 import { NAN32, NAN64_HIGH } from "../reference/numeric.ts";
 import type { Store } from "../store.ts";
-import { Fault, type TrapCode } from "../trap.ts";
+import { Fault, TrapCode } from "../trap.ts";
 import { fromCell, isReference, toCell, type Value } from "../value.ts";
 import type { CompiledExecution } from "./execution.ts";
 import type { References } from "./references.ts";
@@ -24,12 +24,14 @@ export class NativeCaller implements Caller, Results {
   readonly instance: number;
   /** Set while a signal is to be looked at; a bound function calls it first. */
   look: (() => void) | undefined;
+  readonly #execution: CompiledExecution;
   readonly #store: Store;
   /** Of the function that runs; undefined for bound ones, which know what they set. */
   #type: FunctionType | undefined;
 
-  constructor(store: Store, instance: Instance | undefined) {
-    this.#store = store;
+  constructor(execution: CompiledExecution, instance: Instance | undefined) {
+    this.#execution = execution;
+    this.#store = execution.store;
     this.memory = instance?.memory0 instanceof Memory ? instance.memory0 : undefined;
     this.instance = instance?.number ?? -1;
   }
@@ -55,6 +57,11 @@ export class NativeCaller implements Caller, Results {
 
   fuelUsed(): bigint {
     return this.#store.fuelUsed;
+  }
+
+  charge(fuel: number): void {
+    checkCharge(fuel);
+    if (!this.#execution.take(fuel)) throw new Fault(TrapCode.OutOfFuel);
   }
 
   trap(code: TrapCode, detail?: string): never {

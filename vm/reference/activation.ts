@@ -9,14 +9,14 @@ import { Stopped, UsageError } from "../errors.ts";
 import type { Execution, InvokeOptions } from "../execution.ts";
 import { BYTES_SHIFT } from "../fuel.ts";
 import type { FuelProfile } from "../fuel-profile.ts";
-import type { Caller, FunctionInstance, HostFunction, Results } from "../function.ts";
+import { type Caller, checkCharge, type FunctionInstance, type HostFunction, type Results } from "../function.ts";
 import type { Heap } from "../heap.ts";
 import type { Instance } from "../instance.ts";
 import type { AbortLike } from "../interruption.ts";
 import { Memory } from "../memory.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot.ts";
 import type { Store } from "../store.ts";
-import { BACKTRACE_FRAMES, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
+import { BACKTRACE_FRAMES, Exhausted, Fault, type Frame, Trap, TrapCode } from "../trap.ts";
 import { FIRST_STACK_CELLS, FUEL_SLICE, INTERRUPTED_FUEL_SLICE } from "../tuning.ts";
 import { fromCell, toCell, type Value } from "../value.ts";
 import { run, Stop } from "./interpreter.ts";
@@ -84,6 +84,11 @@ export class Activation implements Execution {
   #publishedReserve = 0n;
   readonly #caller: HostCaller;
   readonly #argumentWords: number[] = [];
+  // Of the host call that runs: where its cells are, what stood in those of its results, and what it has charged.
+  #calledBase = 0;
+  #resultWords = 0;
+  readonly #overwritten: number[] = [];
+  #charged = 0;
   readonly #slice: bigint;
   /** Of the invocation: looked at before each host call. */
   #signal: AbortLike | undefined;
@@ -191,6 +196,25 @@ export class Activation implements Execution {
     this.fuel = this.#published;
     this.reserve = this.#publishedReserve;
     this.#profile?.trap(used, this.profiledFuel());
+  }
+
+  /** Charges for the host call that runs, which has done nothing yet. */
+  chargeCall(cost: number): void {
+    this.fuel = cost < 0x40000000 ? (this.fuel - cost) | 0 : this.chargeLarge(this.fuel, cost);
+    this.#charged += cost;
+    const isOut = this.fuel < 0 && this.refill(this.fuel) < 0;
+    this.#publish();
+    this.#profile?.charge(cost, this.profiledFuel());
+    if (!isOut) return;
+    if (!this.entry.instance) this.fail(TrapCode.OutOfFuel);
+    throw new Exhausted();
+  }
+
+  /** Makes the operation at pc one that has charged but not called, so that a resumption does it over. */
+  #undoCall(): void {
+    for (let k = 0; k < this.#resultWords; k++) this.words[this.#calledBase + k] = this.#overwritten[k]!;
+    this.credit = this.#charged;
+    this.#profile?.uncall(this.#charged);
   }
 
   #publish(): void {
@@ -352,6 +376,11 @@ export class Activation implements Execution {
       }
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
+      if (error instanceof Exhausted) {
+        this.#undoCall();
+        paused = true;
+        throw this.#trap(TrapCode.OutOfFuel, undefined, true);
+      }
       this.#revert();
       throw this.#trap(error.code, error.detail, false);
     } finally {
@@ -451,12 +480,19 @@ export class Activation implements Execution {
       return;
     }
     this.#publish();
-    this.#profile?.host(target.address, target.price(s, base), this.profiledFuel());
+    const price = target.price(s, base);
+    this.#charged = price;
+    this.#profile?.host(target.address, price, this.profiledFuel());
     const { params, results } = target.type;
     const count = this.#arguments(params, base);
     const caller = this.#caller;
     caller.enter(this.entry === target ? undefined : this.instance, target.type, base);
-    for (let at = base; at < base + 2 * results.length; at++) s[at] = 0;
+    this.#calledBase = base;
+    this.#resultWords = 2 * results.length;
+    for (let k = 0; k < this.#resultWords; k++) {
+      this.#overwritten[k] = s[base + k]!;
+      s[base + k] = 0;
+    }
     const result = this.#interruptible(target.host!, count);
     if (results.length !== 1 || result === undefined) return;
     const single = results[0]!;
@@ -755,6 +791,11 @@ class HostCaller implements Caller, Results {
 
   fuelUsed(): bigint {
     return this.#activation.fuelUsed;
+  }
+
+  charge(fuel: number): void {
+    checkCharge(fuel);
+    this.#activation.chargeCall(fuel);
   }
 
   trap(code: TrapCode, detail?: string): never {

@@ -354,6 +354,8 @@ export function run(a: Activation): number {
         a.fuel = fuel;
         a.depth = depth;
         a.callHost(target, base);
+        // It may have charged more.
+        fuel = a.fuel;
         pc = next;
         // The host may have grown the memory, or in another store run the same module, and so its code.
         if (memory.view !== view || code.words !== c) break loop;
