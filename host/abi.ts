@@ -10,6 +10,7 @@ import type { Recorder } from "../syscalls/recording.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS, TimesFlag } from "../syscalls/table.ts";
 import { checkAbiVersion } from "../syscalls/version.ts";
+import { createPersonality } from "../syscalls/wasi/personality.ts";
 import { AshlarError } from "../vm/errors.ts";
 import type { Caller } from "../vm/function.ts";
 import type { Kind } from "../vm/heap.ts";
@@ -54,6 +55,8 @@ export interface AbiQuota extends PathQuota {
 
 /** What a guest is given. Nothing by default: a syscall whose grant is missing links, and traps when it is called. */
 export interface AbiOptions {
+  /** The name under which the guest was started; "guest" by default. */
+  readonly name?: string;
   readonly args?: readonly string[];
   /**
    * Variables, in order; neither a name nor a value holds NUL, and a name is not empty and holds no `=`. In an object
@@ -83,7 +86,7 @@ export interface AbiOptions {
   readonly record?: Recorder;
 }
 
-/** For `module.instantiate({ ...abi })`. Serves one store, which `store.close()` makes release open files. */
+/** The host ABI, and WASI on top of it, for `module.instantiate({ ...abi })`. Serves one store, which `store.close()` makes release open files. */
 export interface Abi {
   readonly imports: HostFunctions;
   readonly kinds: readonly Kind[];
@@ -106,6 +109,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
   const random = randomOf(options);
   const sightings = createSightings(systems);
   const transfer: Transfer = { bytes: 0, eof: false };
+  const name = encodeUtf8(options.name ?? "guest");
   const mostHandles = options.quota?.handles ?? Number.POSITIVE_INFINITY;
   let handles = 0;
   const listings = new Listings();
@@ -236,11 +240,14 @@ export function createAbi(options: AbiOptions = {}): Abi {
         caller = call.caller;
         return setsNothing(times) ? Status.OK : base.node.setTimes(times);
       },
+      ...strings("mount_count", "mount", namespace.granted, "mounts"),
     },
     sys: {
       abi_version: () => ABI_VERSION,
       ...strings("args_count", "arg", options.args ?? [], "arguments"),
       ...strings("env_count", "env", environmentOf(options), "variables"),
+      name_size: () => name.length,
+      name_read: (_call: Call, into: Uint8Array) => copyBeginning(name, into),
       clock: (call: Call, id: number) => {
         const fuelUsed = call.caller.fuelUsed();
         call.setBig(0, id === 0 ? clock.time(fuelUsed) : clock.monotonic(fuelUsed));
@@ -257,6 +264,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
       stdin: openStream("stdin"),
       stdout: openStream("stdout"),
       stderr: openStream("stderr"),
+      interactive: () => (options.interactive === true ? 1 : 0),
       log: (_call: Call, line: Uint8Array) => {
         try {
           options.log?.(line);
@@ -316,10 +324,12 @@ export function createAbi(options: AbiOptions = {}): Abi {
   const kinds = options.record?.kinds(savedKinds(parts)) ?? savedKinds(parts);
   const check = (module: Module): void => checkAbiVersion(module.structure);
   const dispatch = { observe: options.observe, tape: options.record };
+  const syscalls = hostFunctions(SYSCALLS, implementation, granted, kinds, dispatch);
+  const personality = createPersonality(syscalls, kinds, options.observe);
   return {
-    imports: hostFunctions(SYSCALLS, implementation, granted, kinds, dispatch),
+    imports: { ...syscalls, ...personality.imports },
     kinds,
-    state: hostState(parts),
+    state: hostState(parts, personality),
     check,
   };
 }
@@ -336,12 +346,15 @@ function strings(count: string, name: string, values: readonly string[], noun: s
   return {
     [count]: () => encoded.length,
     [`${name}_size`]: (_call: Call, index: number) => valueAt(index).length,
-    [`${name}_read`]: (_call: Call, index: number, into: Uint8Array) => {
-      const bytes = valueAt(index).subarray(0, into.length);
-      into.set(bytes);
-      return bytes.length;
-    },
+    [`${name}_read`]: (_call: Call, index: number, into: Uint8Array) => copyBeginning(valueAt(index), into),
   };
+}
+
+/** Copies as much as there is room for; how much that is. */
+function copyBeginning(from: Uint8Array, into: Uint8Array): number {
+  const bytes = from.subarray(0, into.length);
+  into.set(bytes);
+  return bytes.length;
 }
 
 function environmentOf({ env = {} }: AbiOptions): string[] {

@@ -3,8 +3,10 @@
  * of file systems that are the guest's own, and handles, which are opened again through the grants of the new instance.
  */
 import { DIR_KIND, FILE_KIND, STREAM_KIND } from "../syscalls/kinds.ts";
+import type { Json } from "../syscalls/recording-file.ts";
 import { Status } from "../syscalls/status.ts";
 import { OpenFlag } from "../syscalls/table.ts";
+import type { Personality } from "../syscalls/wasi/personality.ts";
 import type { Kind } from "../vm/heap.ts";
 import { hex, sha256 } from "../vm/sha256.ts";
 import type { HostState } from "../vm/store.ts";
@@ -89,13 +91,17 @@ export function systemsOf({ mounts }: Namespace): readonly FileSystem[] {
 }
 
 /** Fields of a saved state: a JSON array, and behind it the trees. */
-export function hostState({ namespace, stdin, clock, random, sightings }: HostParts): HostState {
+export function hostState(
+  { namespace, stdin, clock, random, sightings }: HostParts,
+  personality: Pick<Personality, "save" | "restore">,
+): HostState {
   const trees = systemsOf(namespace).filter((fs) => fs.save !== undefined);
   return {
     save() {
       const saved = trees.map((fs) => fs.save!());
       const lengths = saved.map((tree) => tree.length);
-      const fields = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0];
+      const own = personality.save();
+      const fields = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0, own];
       const head = encodeUtf8(JSON.stringify(fields));
       const bytes = new Uint8Array(4 + head.length + lengths.reduce((sum, length) => sum + length, 0));
       new DataView(bytes.buffer).setUint32(0, head.length, true);
@@ -110,13 +116,15 @@ export function hostState({ namespace, stdin, clock, random, sightings }: HostPa
     restore(bytes) {
       if (bytes.length < 4) return false;
       let at = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-      const [slept, position, keys, lengths, input] = decodeSaved(bytes.subarray(4, at));
+      const [slept, position, keys, lengths, input, own = null] = decodeSaved(bytes.subarray(4, at));
       if (typeof slept !== "string" || !/^(0|[1-9]\d{0,18})$/.test(slept) || !isCount(position) || !isCount(input))
         return false;
       if (!isArrayOf(keys, (key) => typeof key === "string" || isCount(key)) || !isArrayOf(lengths, isCount))
         return false;
       const total = (lengths as number[]).reduce((sum, length) => sum + length, at);
       if (lengths.length !== trees.length || total !== bytes.length) return false;
+      const takeOver = personality.restore(own as Json);
+      if (takeOver === undefined) return false;
       // When a tree does not fit, those before it become what they were.
       const before: Uint8Array[] = [];
       for (const [index, fs] of trees.entries()) {
@@ -128,6 +136,7 @@ export function hostState({ namespace, stdin, clock, random, sightings }: HostPa
         }
         at = end;
       }
+      takeOver();
       clock.slept = BigInt(slept);
       random.position = position;
       sightings.restore(keys as (string | number)[]);

@@ -143,7 +143,7 @@ function checkRow({ module, name, params, results, windows }: Syscall, kinds: re
 }
 
 /** Most guests import a few calls of the table, and making a wrapper costs as much as starting a small guest. */
-function makeLazily(own: { [name: string]: HostFunction }, name: string, make: () => HostFunction): void {
+export function makeLazily(own: { [name: string]: HostFunction }, name: string, make: () => HostFunction): void {
   const get = (): HostFunction => {
     const value = make();
     Object.defineProperty(own, name, { value, enumerable: true });

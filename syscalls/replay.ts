@@ -36,6 +36,7 @@ import {
 import { Status } from "./status.ts";
 import { ABI_VERSION, SYSCALLS, type Syscall } from "./table.ts";
 import { checkAbiVersion } from "./version.ts";
+import { createPersonality } from "./wasi/personality.ts";
 import { wordsOf } from "./words.ts";
 
 /** The guest does not do what the recording says it did. */
@@ -300,7 +301,7 @@ export interface ReplayAbi {
   check(module: Module): void;
 }
 
-/** The modules `fs` and `sys` from a recording. */
+/** The modules `fs` and `sys` from a recording, and what is made of them. */
 export function replayAbi(player: Player, options: ReplayOptions = {}): ReplayAbi {
   const streams: { readonly [maker: string]: ((bytes: Uint8Array) => void) | undefined } = {
     "sys.stdout": options.stdout,
@@ -314,8 +315,9 @@ export function replayAbi(player: Player, options: ReplayOptions = {}): ReplayAb
   };
   const kinds = player.kinds(KINDS);
   const dispatch = { observe: options.observe, tape: player };
+  const syscalls = hostFunctions(SYSCALLS, NO_BODIES, new Set(), kinds, dispatch);
   return {
-    imports: hostFunctions(SYSCALLS, NO_BODIES, new Set(), kinds, dispatch),
+    imports: { ...syscalls, ...createPersonality(syscalls, kinds, options.observe).imports },
     kinds,
     check(module) {
       checkAbiVersion(module.structure);

@@ -193,6 +193,37 @@ function walkFuel(lengthArgument: number): Syscall["fuel"] {
   return { base: 2000, perByte: 8, lengthArgument };
 }
 
+/** The three calls that hand out a list of strings: of the mounts, the arguments, the environment. */
+function strings(name: string, noun: string, count: Pick<Row, "name" | "doc">, content: string): Row[] {
+  return [
+    {
+      ...count,
+      results: [parameter("count", "u32", `number of ${noun}s`)],
+      fuel: 5,
+    },
+    {
+      name: `${name}_size`,
+      doc: `Tells the length of one ${noun}.`,
+      params: [parameter("index", "u32", `below the number of ${noun}s`)],
+      results: [parameter("bytes", "u32", "length in bytes of UTF-8")],
+      fuel: 5,
+      traps: ["BadArgument"],
+    },
+    {
+      name: `${name}_read`,
+      doc: `Copies the beginning of one ${noun}${content}.`,
+      params: [
+        parameter("index", "u32", `below the number of ${noun}s`),
+        ...destination("max_bytes", "most bytes to copy"),
+      ],
+      results: [parameter("bytes_transferred", "u32", `the lesser of \`max_bytes\` and the ${noun}'s length`)],
+      windows: [{ ref: 1, offset: 2, length: 3, written: 0 }],
+      fuel: { base: 20, perByte: 1 / 64, lengthArgument: 3 },
+      traps: ["BadArgument"],
+    },
+  ];
+}
+
 const FS: readonly Row[] = [
   {
     name: "open",
@@ -399,6 +430,12 @@ const FS: readonly Row[] = [
     capability: "fs",
     statuses: [...CHANGE, "UNSUPPORTED"],
   },
+  ...strings(
+    "mount",
+    "mount",
+    { name: "mount_count", doc: "Tells how many file systems are mounted." },
+    "'s path, in the order in which they were granted",
+  ),
 ];
 
 function standardStream(name: string, doc: string): Row {
@@ -409,37 +446,6 @@ function standardStream(name: string, doc: string): Row {
     fuel: 50,
     capability: name,
   };
-}
-
-/** The three calls that hand out a list of strings: of the arguments, and of the environment. */
-function strings(name: string, noun: string, count: Pick<Row, "name" | "doc">, content: string): Row[] {
-  return [
-    {
-      ...count,
-      results: [parameter("count", "u32", `number of ${noun}s`)],
-      fuel: 5,
-    },
-    {
-      name: `${name}_size`,
-      doc: `Tells the length of one ${noun}.`,
-      params: [parameter("index", "u32", `below the number of ${noun}s`)],
-      results: [parameter("bytes", "u32", "length in bytes of UTF-8")],
-      fuel: 5,
-      traps: ["BadArgument"],
-    },
-    {
-      name: `${name}_read`,
-      doc: `Copies the beginning of one ${noun}${content}.`,
-      params: [
-        parameter("index", "u32", `below the number of ${noun}s`),
-        ...destination("max_bytes", "most bytes to copy"),
-      ],
-      results: [parameter("bytes_transferred", "u32", `the lesser of \`max_bytes\` and the ${noun}'s length`)],
-      windows: [{ ref: 1, offset: 2, length: 3, written: 0 }],
-      fuel: { base: 20, perByte: 1 / 64, lengthArgument: 3 },
-      traps: ["BadArgument"],
-    },
-  ];
 }
 
 const SYS: readonly Row[] = [
@@ -461,6 +467,20 @@ const SYS: readonly Row[] = [
     { name: "env_count", doc: "Tells how many variables the guest's environment has." },
     " of the environment, `NAME=value` in UTF-8",
   ),
+  {
+    name: "name_size",
+    doc: "Tells the length of the name under which the guest was started.",
+    results: [parameter("bytes", "u32", "length in bytes of UTF-8")],
+    fuel: 5,
+  },
+  {
+    name: "name_read",
+    doc: "Copies the beginning of the name under which the guest was started.",
+    params: destination("max_bytes", "most bytes to copy"),
+    results: [parameter("bytes_transferred", "u32", "the lesser of `max_bytes` and the name's length")],
+    windows: [{ ref: 0, offset: 1, length: 2, written: 0 }],
+    fuel: { base: 20, perByte: 1 / 64, lengthArgument: 2 },
+  },
   {
     name: "clock",
     doc: "Tells the time.",
@@ -484,6 +504,12 @@ const SYS: readonly Row[] = [
   standardStream("stdin", "Opens a handle on the standard input."),
   standardStream("stdout", "Opens a handle on the standard output."),
   standardStream("stderr", "Opens a handle on the standard error output."),
+  {
+    name: "interactive",
+    doc: "Tells whether somebody is at the other end of the standard streams.",
+    results: [parameter("interactive", "i32", "1 when standard input is interactive, else 0")],
+    fuel: 5,
+  },
   {
     name: "log",
     doc: "Hands a line of diagnostics, UTF-8 by custom, to whoever runs the guest; nobody need listen.",

@@ -6,6 +6,8 @@ import type { CallEnd, CallEvent, CallValue, Glimpse } from "./observe.ts";
 import type { Json, JsonObject } from "./recording-file.ts";
 import { Status, statusName } from "./status.ts";
 import { SYSCALLS, type Syscall, type SyscallParameter, type Window } from "./table.ts";
+import { Errno, errnoName } from "./wasi/errno.ts";
+import { WASI_FUNCTIONS, WASI_MODULE } from "./wasi/table.ts";
 import { wordsOf } from "./words.ts";
 
 /** Columns of the fuel at the start of a line. */
@@ -21,7 +23,7 @@ export function traceLine(event: CallEvent): string {
     return isHidden ? [] : [argumentText(parameter, event.args[index]!, event.kinds[index])];
   });
   const end = endText(event);
-  return `${String(fuel).padStart(FUEL_COLUMNS)} ${row.module}.${row.name}(${args.join(", ")})${end && ` = ${end}`}`;
+  return `${String(fuel).padStart(FUEL_COLUMNS)} ${harmless(`${row.module}.${row.name}`)}(${args.join(", ")})${end && ` = ${end}`}`;
 }
 
 function argumentText({ type, flags }: SyscallParameter, value: CallValue, kind: string | undefined): string {
@@ -80,8 +82,9 @@ function endText({ row, windows, end }: CallEvent): string {
 
 type Returned = CallEnd & { readonly type: "returned" };
 
-function resultTexts({ results }: Syscall, end: Returned): string[] {
-  const status = statusOf(results, end);
+function resultTexts(row: Syscall, end: Returned): string[] {
+  const { results } = row;
+  const status = statusOf(row, end);
   if (status !== undefined && status !== "OK") return [status];
   const isNamed = results.length > 1;
   return results.map(({ name, type }, k) => {
@@ -96,11 +99,11 @@ function writtenText({ written }: Window, glimpse: Glimpse | undefined): string[
   return written === undefined || glimpse === undefined || glimpse.length === 0 ? [] : [quoted(glimpse)];
 }
 
-/** Name of the status, or undefined for a call without. */
-function statusOf(results: Syscall["results"], end: Returned): string | undefined {
-  if (results[0]?.name !== "status") return undefined;
+/** Name of the status, or of an errno of WASI that is none; undefined for a call without. */
+function statusOf({ module, results }: Syscall, end: Returned): string | undefined {
   const status = Number(end.results[0]);
-  return statusName(status) ?? String(status);
+  if (module === WASI_MODULE && results.length > 0) return status === 0 ? "OK" : (errnoName(status) ?? String(status));
+  return results[0]?.name === "status" ? (statusName(status) ?? String(status)) : undefined;
 }
 
 function errorParts(error: unknown): { readonly code: string; readonly message: string } {
@@ -187,7 +190,7 @@ function endJson({ row, end }: CallEvent): JsonObject {
     case "error":
       return { end: "error", ...errorParts(end.error) };
     case "returned": {
-      const status = statusOf(row.results, end);
+      const status = statusOf(row, end);
       const results = row.results.map(({ name, type }, k) => [name, valueJson(type, end.results[k]!, end.kinds[k])]);
       return {
         end: "returned",
@@ -206,11 +209,13 @@ export function traceJsonLine(event: CallEvent): string {
 
 type Test = (event: CallEvent) => boolean;
 
+const TRACED: readonly Syscall[] = [...SYSCALLS, ...WASI_FUNCTIONS.map(({ row }) => row)];
+
 /**
  * Which events to show (spec ABI-TRACE-7): `fs.*`, `sys.exit`; `status:NOT_FOUND`, `status:trap`, `status:exit`, and
  * `status:error` for every end but OK and an exit; each with `!` before it to leave out. Throws a RangeError for a pattern that none of `rows` fits.
  */
-export function traceFilter(patterns: readonly string[], rows: readonly Syscall[] = SYSCALLS): Test {
+export function traceFilter(patterns: readonly string[], rows: readonly Syscall[] = TRACED): Test {
   const names: Test[] = [];
   const ends: Test[] = [];
   const unwanted: Test[] = [];
@@ -236,11 +241,12 @@ function nameTest(pattern: string, rows: readonly Syscall[]): Test {
 }
 
 function endTest(name: string): Test {
-  if (!["error", "trap", "exit"].includes(name) && !Object.hasOwn(Status, name))
+  const isKnown = ["error", "trap", "exit"].includes(name) || Object.hasOwn(Status, name) || Object.hasOwn(Errno, name);
+  if (!isKnown)
     throw new RangeError(`there is no status ${JSON.stringify(name)}; "status:error" is every end but success`);
   return ({ row, end }) => {
     if (end.type !== "returned") return name === end.type || (name === "error" && end.type === "trap");
-    const status = statusOf(row.results, end) ?? "OK";
+    const status = statusOf(row, end) ?? "OK";
     return status === name || (name === "error" && status !== "OK");
   };
 }

@@ -99,12 +99,16 @@ export function namesOf(folder: Folder): string[] {
 
 export class Namespace {
   readonly mounts: readonly ResolvedMount[];
+  /** Their guest paths, in the order in which they were given. */
+  readonly granted: readonly string[];
   readonly #pathBytes: number;
   readonly #depth: number;
 
   /** Throws a GrantError for mounts that make no sense (spec FS-MOUNT-3). */
   constructor(mounts: readonly Mount[], quota: PathQuota = {}) {
-    this.mounts = resolveMounts(mounts);
+    const resolved = mounts.map(resolveMount);
+    this.granted = resolved.map(({ guest }) => guest);
+    this.mounts = ordered(resolved);
     this.#pathBytes = Math.min(quota.path ?? PATH_BYTES, PATH_BYTES);
     this.#depth = quota.depth ?? Number.POSITIVE_INFINITY;
   }
@@ -408,22 +412,23 @@ function namedPlace({ folder, name }: Place): { folder: Folder; name: string } |
   return folder.parent === undefined ? undefined : { folder: folder.parent, name: folder.name };
 }
 
-function resolveMounts(mounts: readonly Mount[]): ResolvedMount[] {
-  const resolved = mounts.map(({ guest, fs, readOnly }): ResolvedMount => {
-    const path = guest.startsWith("/") ? parsePath(encodeUtf8(guest)) : Status.INVALID;
-    if (typeof path === "number" || path.components.includes(".."))
-      throw new GrantError(`a mount's guest path is absolute and has no "..": ${JSON.stringify(guest)}`);
-    const { components } = path;
-    const isReadOnly = readOnly === true || !fs.capabilities.writable;
-    return { guest: `/${components.join("/")}`, components, fs, readOnly: isReadOnly };
-  });
+function resolveMount({ guest, fs, readOnly }: Mount): ResolvedMount {
+  const path = guest.startsWith("/") ? parsePath(encodeUtf8(guest)) : Status.INVALID;
+  if (typeof path === "number" || path.components.includes(".."))
+    throw new GrantError(`a mount's guest path is absolute and has no "..": ${JSON.stringify(guest)}`);
+  const { components } = path;
+  const isReadOnly = readOnly === true || !fs.capabilities.writable;
+  return { guest: `/${components.join("/")}`, components, fs, readOnly: isReadOnly };
+}
+
+function ordered(mounts: readonly ResolvedMount[]): ResolvedMount[] {
   // The longest first: the first that fits is the one. Snapshots count them, so their order is not the embedder's.
   const bytesOf = ({ guest }: ResolvedMount): Uint8Array => encodeUtf8(guest);
-  resolved.sort(
+  const sorted = [...mounts].sort(
     (left, right) => right.components.length - left.components.length || compareNames(bytesOf(left), bytesOf(right)),
   );
-  const names = resolved.map(({ guest }) => guest);
+  const names = sorted.map(({ guest }) => guest);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new GrantError(`two mounts have the guest path ${twice}`);
-  return resolved;
+  return sorted;
 }

@@ -340,6 +340,21 @@ export interface Outcomes<Cell> {
     readonly HeapRefKind: Cell;
     readonly HeapWindow: Cell;
   };
+  readonly "fs.mount_count": {
+    readonly OK: Cell;
+  };
+  readonly "fs.mount_size": {
+    readonly OK: Cell;
+    readonly BadArgument: Cell;
+  };
+  readonly "fs.mount_read": {
+    readonly OK: Cell;
+    readonly BadArgument: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
   readonly "sys.abi_version": {
     readonly OK: Cell;
   };
@@ -373,6 +388,16 @@ export interface Outcomes<Cell> {
     readonly HeapRefKind: Cell;
     readonly HeapWindow: Cell;
   };
+  readonly "sys.name_size": {
+    readonly OK: Cell;
+  };
+  readonly "sys.name_read": {
+    readonly OK: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
   readonly "sys.clock": {
     readonly OK: Cell;
     readonly BadArgument: Cell;
@@ -398,6 +423,9 @@ export interface Outcomes<Cell> {
   readonly "sys.stderr": {
     readonly OK: Cell;
     readonly MissingCapability: Cell;
+  };
+  readonly "sys.interactive": {
+    readonly OK: Cell;
   };
   readonly "sys.log": {
     readonly OK: Cell;

@@ -653,6 +653,35 @@ export declare function fs_close(handle: HeapRef): i32;
 export declare function fs_set_times(handle: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, flags: u32, accessed: i64, modified: i64): i32;
 
 /**
+ * Tells how many file systems are mounted.
+ * @returns number of mounts
+ */
+// @ts-ignore: decorator
+@external("fs", "mount_count")
+export declare function fs_mount_count(): u32;
+
+/**
+ * Tells the length of one mount.
+ * @param index below the number of mounts
+ * @returns length in bytes of UTF-8
+ */
+// @ts-ignore: decorator
+@external("fs", "mount_size")
+export declare function fs_mount_size(index: u32): u32;
+
+/**
+ * Copies the beginning of one mount's path, in the order in which they were granted.
+ * @param index below the number of mounts
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to copy
+ * @returns the lesser of `max_bytes` and the mount's length
+ */
+// @ts-ignore: decorator
+@external("fs", "mount_read")
+export declare function fs_mount_read(index: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32): u32;
+
+/**
  * Tells the version of the ABI that the host speaks.
  * @returns 1
  */
@@ -719,6 +748,25 @@ export declare function sys_env_size(index: u32): u32;
 export declare function sys_env_read(index: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32): u32;
 
 /**
+ * Tells the length of the name under which the guest was started.
+ * @returns length in bytes of UTF-8
+ */
+// @ts-ignore: decorator
+@external("sys", "name_size")
+export declare function sys_name_size(): u32;
+
+/**
+ * Copies the beginning of the name under which the guest was started.
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to copy
+ * @returns the lesser of `max_bytes` and the name's length
+ */
+// @ts-ignore: decorator
+@external("sys", "name_read")
+export declare function sys_name_read(dst_ref: HeapRef, dst_offset: u32, max_bytes: u32): u32;
+
+/**
  * Tells the time.
  * @param id 0 the time of day, 1 a clock that never goes back
  * @returns nanoseconds: since 1970, UTC, for 0; since some fixed moment for 1
@@ -771,6 +819,14 @@ export declare function sys_stdout(): HeapRef;
 // @ts-ignore: decorator
 @external("sys", "stderr")
 export declare function sys_stderr(): HeapRef;
+
+/**
+ * Tells whether somebody is at the other end of the standard streams.
+ * @returns 1 when standard input is interactive, else 0
+ */
+// @ts-ignore: decorator
+@external("sys", "interactive")
+export declare function sys_interactive(): i32;
 
 /**
  * Hands a line of diagnostics, UTF-8 by custom, to whoever runs the guest; nobody need listen.

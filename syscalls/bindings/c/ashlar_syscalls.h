@@ -642,6 +642,32 @@ ASHLAR_IMPORT("fs", "set_times")
 int32_t ashlar_fs_set_times(ashlar_ref handle, ashlar_ref path_ref, uint32_t path_offset, uint32_t path_length, uint32_t flags, int64_t accessed, int64_t modified);
 
 /**
+ * Tells how many file systems are mounted.
+ * @return number of mounts
+ */
+ASHLAR_IMPORT("fs", "mount_count")
+uint32_t ashlar_fs_mount_count(void);
+
+/**
+ * Tells the length of one mount.
+ * @param index below the number of mounts
+ * @return length in bytes of UTF-8
+ */
+ASHLAR_IMPORT("fs", "mount_size")
+uint32_t ashlar_fs_mount_size(uint32_t index);
+
+/**
+ * Copies the beginning of one mount's path, in the order in which they were granted.
+ * @param index below the number of mounts
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to copy
+ * @return the lesser of `max_bytes` and the mount's length
+ */
+ASHLAR_IMPORT("fs", "mount_read")
+uint32_t ashlar_fs_mount_read(uint32_t index, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes);
+
+/**
  * Tells the version of the ABI that the host speaks.
  * @return 1
  */
@@ -701,6 +727,23 @@ ASHLAR_IMPORT("sys", "env_read")
 uint32_t ashlar_sys_env_read(uint32_t index, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes);
 
 /**
+ * Tells the length of the name under which the guest was started.
+ * @return length in bytes of UTF-8
+ */
+ASHLAR_IMPORT("sys", "name_size")
+uint32_t ashlar_sys_name_size(void);
+
+/**
+ * Copies the beginning of the name under which the guest was started.
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to copy
+ * @return the lesser of `max_bytes` and the name's length
+ */
+ASHLAR_IMPORT("sys", "name_read")
+uint32_t ashlar_sys_name_read(ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes);
+
+/**
  * Tells the time.
  * @param id 0 the time of day, 1 a clock that never goes back
  * @return nanoseconds: since 1970, UTC, for 0; since some fixed moment for 1
@@ -747,6 +790,13 @@ ashlar_ref ashlar_sys_stdout(void);
  */
 ASHLAR_IMPORT("sys", "stderr")
 ashlar_ref ashlar_sys_stderr(void);
+
+/**
+ * Tells whether somebody is at the other end of the standard streams.
+ * @return 1 when standard input is interactive, else 0
+ */
+ASHLAR_IMPORT("sys", "interactive")
+int32_t ashlar_sys_interactive(void);
 
 /**
  * Hands a line of diagnostics, UTF-8 by custom, to whoever runs the guest; nobody need listen.

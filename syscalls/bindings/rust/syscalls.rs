@@ -644,6 +644,28 @@ pub mod fs {
         /// Needs the grant `fs`.
         /// Statuses: OTHER, INVALID, NOT_FOUND, ACCESS, QUOTA, TRANSIENT, STALE, NOT_DIRECTORY, NAME_TOO_LONG, LOOP, TOO_MANY_OPEN, READ_ONLY, NO_SPACE, BUSY, UNSUPPORTED.
         pub fn set_times(handle: HeapRef, path_ref: HeapRef, path_offset: u32, path_length: u32, flags: u32, accessed: i64, modified: i64) -> i32;
+
+        /// Tells how many file systems are mounted.
+        ///
+        /// Answers number of mounts.
+        pub fn mount_count() -> u32;
+
+        /// Tells the length of one mount.
+        ///
+        /// - `index`: below the number of mounts
+        ///
+        /// Answers length in bytes of UTF-8.
+        pub fn mount_size(index: u32) -> u32;
+
+        /// Copies the beginning of one mount's path, in the order in which they were granted.
+        ///
+        /// - `index`: below the number of mounts
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: most bytes to copy
+        ///
+        /// Answers the lesser of `max_bytes` and the mount's length.
+        pub fn mount_read(index: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32) -> u32;
     }
 }
 
@@ -702,6 +724,20 @@ pub mod sys {
         /// Answers the lesser of `max_bytes` and the variable's length.
         pub fn env_read(index: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32) -> u32;
 
+        /// Tells the length of the name under which the guest was started.
+        ///
+        /// Answers length in bytes of UTF-8.
+        pub fn name_size() -> u32;
+
+        /// Copies the beginning of the name under which the guest was started.
+        ///
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: most bytes to copy
+        ///
+        /// Answers the lesser of `max_bytes` and the name's length.
+        pub fn name_read(dst_ref: HeapRef, dst_offset: u32, max_bytes: u32) -> u32;
+
         /// Tells the time.
         ///
         /// - `id`: 0 the time of day, 1 a clock that never goes back
@@ -741,6 +777,11 @@ pub mod sys {
         ///
         /// Needs the grant `stderr`.
         pub fn stderr() -> HeapRef;
+
+        /// Tells whether somebody is at the other end of the standard streams.
+        ///
+        /// Answers 1 when standard input is interactive, else 0.
+        pub fn interactive() -> i32;
 
         /// Hands a line of diagnostics, UTF-8 by custom, to whoever runs the guest; nobody need listen.
         ///
