@@ -15,7 +15,7 @@ export class EntryError extends AshlarError {
 }
 
 /** The exported function that is called when none is named (spec CLI-ENTRY-1). */
-function entryPoint(module: Module): string {
+function entryPoint(module: Module, initializer: string | undefined): string {
   for (const name of ["_start", "main"]) {
     const found = module.exports.find((entry) => entry.name === name && entry.type.kind === "function");
     if (found?.type.kind !== "function") continue;
@@ -24,7 +24,27 @@ function entryPoint(module: Module): string {
     if (fits) return name;
     throw new EntryError(`The exported function ${name} has the type (${params.join(" ")}) -> (${results.join(" ")}).`);
   }
+  if (initializer !== undefined)
+    throw new EntryError(
+      `The module is a library: it exports ${initializer} and no _start, and does nothing until one of its functions is called.`,
+    );
   throw new EntryError("The module exports neither a function _start nor main.");
+}
+
+const INITIALIZER = "_initialize";
+
+/** The exported function that a library, a module without `_start`, wants to be called before any other (spec CLI-LIBRARY-1). */
+export function initializerOf(module: Module): string | undefined {
+  const typeOf = (name: string): FunctionType | undefined => {
+    const type = module.exports.find((entry) => entry.name === name)?.type;
+    return type?.kind === "function" ? type.type : undefined;
+  };
+  const type = typeOf(INITIALIZER);
+  if (type === undefined || typeOf("_start") !== undefined) return undefined;
+  if (type.params.length + type.results.length === 0) return INITIALIZER;
+  throw new EntryError(
+    `The exported function ${INITIALIZER} has the type (${type.params.join(" ")}) -> (${type.results.join(" ")}).`,
+  );
 }
 
 /** A call of an exported function. */
@@ -35,6 +55,8 @@ export interface Invocation {
 
 /** The function with which a guest begins. */
 export interface Called {
+  /** What is called before, if anything. */
+  readonly initializer: string | undefined;
   readonly name: string;
   readonly values: readonly Value[];
   /** True when its result is the exit code. */
@@ -43,9 +65,15 @@ export interface Called {
 
 /** What is asked for, or the entry point. Throws what is wrong with the module: EntryError, UsageError. */
 export function calledOf(module: Module, invoke: Invocation | undefined): Called {
-  if (invoke === undefined) return { name: entryPoint(module), values: [], isEntry: true };
+  const initializer = initializerOf(module);
+  if (invoke === undefined) return { initializer, name: entryPoint(module, initializer), values: [], isEntry: true };
   functionType(module, invoke.name);
-  return { name: invoke.name, values: invoke.values ?? [], isEntry: false };
+  return calling(initializer, invoke.name, invoke.values ?? []);
+}
+
+/** The initializer itself is called once. */
+function calling(initializer: string | undefined, name: string, values: readonly Value[]): Called {
+  return { initializer: name === initializer ? undefined : initializer, name, values, isEntry: false };
 }
 
 function functionType(module: Module, name: string): FunctionType {
@@ -55,13 +83,18 @@ function functionType(module: Module, name: string): FunctionType {
 }
 
 /** What a replay must know beside what the recording holds anyway. Numbers are text: JSON has no NaN and no 64 bits. */
-export function aboutOf({ name, values, isEntry }: Called, args: readonly string[]): JsonObject {
+export function aboutOf(
+  { name, values, isEntry }: Called,
+  args: readonly string[],
+  unknownImports: "trap" | undefined,
+): JsonObject {
   const texts = values.map((value) => {
     if (value !== null && typeof value !== "number" && typeof value !== "bigint")
       throw new UsageError("VM-ARGUMENT", "a call with references to objects cannot be recorded");
     return Object.is(value, -0) ? "-0" : String(value);
   });
-  return { args, invoke: isEntry ? null : { name, values: texts } };
+  const invoke = isEntry ? null : { name, values: texts };
+  return { args, invoke, ...(unknownImports !== undefined && { unknownImports }) };
 }
 
 /** What {@link aboutOf} wrote. */
@@ -69,7 +102,8 @@ export function calledAgain(module: Module, about: Json): Called {
   const { invoke } = (about ?? {}) as {
     readonly invoke?: { readonly name?: unknown; readonly values?: unknown } | null;
   };
-  if (invoke === null) return { name: entryPoint(module), values: [], isEntry: true };
+  const initializer = initializerOf(module);
+  if (invoke === null) return { initializer, name: entryPoint(module, initializer), values: [], isEntry: true };
   const { name, values } = invoke ?? {};
   if (typeof name !== "string" || !Array.isArray(values))
     throw new RecordingError("the recording does not say what was called: runGuest did not make it");
@@ -79,5 +113,10 @@ export function calledAgain(module: Module, about: Json): Called {
     if (text === "null") return null;
     return type === "i64" ? BigInt(/^-?\d+$/.test(text) ? text : 0) : Number(text);
   });
-  return { name, values: again, isEntry: false };
+  return calling(initializer, name, again);
+}
+
+/** How the recorded module was linked. */
+export function unknownImportsAgain(about: Json): "trap" | undefined {
+  return (about as { readonly unknownImports?: unknown } | null)?.unknownImports === "trap" ? "trap" : undefined;
 }

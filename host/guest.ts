@@ -6,6 +6,7 @@ import type { Observer } from "../syscalls/observe.ts";
 import { createRecorder, outcomeOf, type Recorder } from "../syscalls/recording.ts";
 import { type Json, RecordingError } from "../syscalls/recording-file.ts";
 import { openRecording, type ReplayAbi, ReplayError, replayAbi } from "../syscalls/replay.ts";
+import { hostLinkageOf } from "../vm/compiled/linkage.ts";
 import { Stopped, UsageError } from "../vm/errors.ts";
 import type { Engine } from "../vm/execution.ts";
 import type { ProfileRow } from "../vm/fuel-profile.ts";
@@ -19,13 +20,22 @@ import type { Value } from "../vm/value.ts";
 import { type Abi, createAbi } from "./abi.ts";
 import { adopt, codeMadeFor } from "./compile.ts";
 import { useHostSha256 } from "./digest.ts";
-import { aboutOf, type Called, calledAgain, calledOf, EntryError, type Invocation } from "./entry.ts";
+import {
+  aboutOf,
+  type Called,
+  calledAgain,
+  calledOf,
+  EntryError,
+  type Invocation,
+  unknownImportsAgain,
+} from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
 import type { CompiledCode } from "./image.ts";
 import { beginKeeping } from "./interrupt.ts";
 import { type OpenGrants, openGrants } from "./open-grants.ts";
 import type { Input, Output } from "./streams.ts";
+import { trapUnknownImports } from "./unknown-imports.ts";
 
 /** Most bytes that are collected of what a guest writes to a stream that nobody takes; then its writes are NO_SPACE. */
 export const COLLECTED_BYTES: number = 64 * 1024 * 1024;
@@ -54,6 +64,8 @@ export interface GuestOptions {
   readonly keepCode?: (code: CompiledCode) => void;
   /** The exported function to call, instead of the entry point (spec CLI-ENTRY-1). */
   readonly invoke?: Invocation;
+  /** `trap`: imported functions that nothing provides trap when they are called; without it the module does not link. */
+  readonly unknownImports?: "trap";
   /**
    * Stops the guest before it begins, or at its next host call (not of its start function): nothing else sees the signal,
    * since this thread is busy with the guest. To stop one that makes no calls give it fuel, or a thread of its own and
@@ -162,7 +174,13 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
   if (wantsDigest || grants.tmp?.some(({ host }) => host !== undefined)) useHostSha256();
   const recorder =
     options.record &&
-    createRecorder({ module: module.digest, fuel, limits, about: aboutOf(called, args), write: options.record });
+    createRecorder({
+      module: module.digest,
+      fuel,
+      limits,
+      about: aboutOf(called, args, options.unknownImports),
+      write: options.record,
+    });
   const opened = openGrants(grants, options.note);
   try {
     const abi = createAbi({
@@ -175,7 +193,7 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
       ...(recorder !== undefined && { record: recorder }),
       ...(interrupt !== undefined && { interrupt }),
     });
-    const host = withOwn(abi, options, recorder);
+    const host = withStubs(module, withOwn(abi, options, recorder), options, options.unknownImports);
     const store = storeFor(host, fuel, limits, options);
     const run = (): Execution => execute(module, called, host, store, wantsDigest, options);
     return endingOf(withCode(module, host, store, options, () => recorded(recorder, run, opened)));
@@ -210,7 +228,7 @@ function recorded(recorder: Recorder | undefined, run: () => Execution, { finish
 }
 
 function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: Outputs): Ending {
-  for (const name of ["args", "grants", "stdin", "fuel", "limits", "invoke", "record"] as const)
+  for (const name of ["args", "grants", "stdin", "fuel", "limits", "invoke", "unknownImports", "record"] as const)
     if (options[name] !== undefined)
       throw new UsageError("VM-ARGUMENT", `${name} is part of the recording, and not for a replay`);
   let execution: Execution = { fuelUsed: 0n };
@@ -223,7 +241,7 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     useHostSha256();
     const { log, observe } = options;
     const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
-    const host = withOwn(abi, options, player);
+    const host = withStubs(module, withOwn(abi, options, player), options, unknownImportsAgain(about));
     const { called, store } = againOf(module, about, host, fuel, limits, options);
     const run = (): Execution => execute(module, called, host, store, true, options);
     execution = withCode(module, host, store, options, run);
@@ -263,7 +281,9 @@ function withCode(
 ): Execution {
   if (engine !== "compiled" || imports === undefined) return run();
   const isUsed = code !== undefined && adopt(module, imports, code);
-  if (code !== undefined && !isUsed) note?.("the compiled code is of another version of Ashlar, and is made anew");
+  // What cannot be linked is told as such.
+  if (code !== undefined && !isUsed && hostLinkageOf(module, imports) !== undefined)
+    note?.("the compiled code is of another version of Ashlar, and is made anew");
   const execution = run();
   const made = keepCode && !isUsed ? codeMadeFor(module, imports) : undefined;
   if (made !== undefined) keepCode?.(made);
@@ -287,6 +307,12 @@ function withOwn(abi: Abi | ReplayAbi, { observe, syscalls = [] }: GuestOptions,
     kinds.push(...(own.kinds ?? []));
   }
   return { ...abi, imports, kinds };
+}
+
+/** With what nothing provides, where that is to trap. */
+function withStubs(module: Module, host: Host, { observe }: GuestOptions, unknownImports: "trap" | undefined): Host {
+  if (unknownImports !== "trap") return host;
+  return { ...host, imports: trapUnknownImports(module, host.imports ?? {}, observe) };
 }
 
 function moduleOf({ module }: GuestOptions): Module {
@@ -328,7 +354,7 @@ function storeFor(
 
 function execute(
   module: Module,
-  { name, values, isEntry }: Called,
+  { initializer, name, values, isEntry }: Called,
   { imports, check }: Host,
   store: Store,
   wantsDigest: boolean,
@@ -343,6 +369,7 @@ function execute(
   try {
     if (signal?.aborted) throw new Stopped();
     instance = module.instantiate({ store, ...(imports && { imports }), ...(check && { check }) });
+    if (initializer !== undefined) instance.invoke(initializer, [], signal && { signal });
     const results = instance.invoke(name, values, signal && { signal });
     // The low eight bits, as operating systems take them.
     const exitCode = isEntry && typeof results[0] === "number" ? results[0] & 255 : 0;

@@ -58,3 +58,4 @@ export { type OpenGrants, openGrants } from "./open-grants.ts";
 export { type SourcePlace, sourcePlaces } from "./source/places.ts";
 export type { Input, Output } from "./streams.ts";
 export { openTmp, type Tmp, TmpError, type TmpOptions } from "./tmp.ts";
+export { trapUnknownImports } from "./unknown-imports.ts";

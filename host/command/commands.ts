@@ -2,7 +2,7 @@
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
-import { ENGINE_OPTIONS, LIMIT_OPTIONS, PROFILE_OPTION, RECORD_OPTIONS } from "./request.ts";
+import { ENGINE_OPTIONS, LIMIT_OPTIONS, LINK_OPTION, PROFILE_OPTION, RECORD_OPTIONS } from "./request.ts";
 import { run } from "./run.ts";
 import { isReaderGone, note, plain, print } from "./terminal.ts";
 
@@ -40,6 +40,7 @@ export const COMMANDS: readonly Command[] = [
       },
       ...GRANT_OPTIONS,
       ...LIMIT_OPTIONS,
+      LINK_OPTION,
       ...ENGINE_OPTIONS,
       ...RECORD_OPTIONS,
       PROFILE_OPTION,
@@ -69,10 +70,11 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "build",
     summary: "compile a guest program ahead of its runs",
-    usage: "MODULE [--optimize] -o OUT",
+    usage: "MODULE [OPTIONS] -o OUT",
     positionals: [1, 1],
     options: [
       { name: "optimize", doc: "Let binaryen optimize the code; `npm install binaryen` first." },
+      LINK_OPTION,
       { name: "output", value: "OUT", doc: "Where the image goes. Short: -o." },
     ],
     details: [

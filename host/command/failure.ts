@@ -60,7 +60,8 @@ const HINTS: { readonly [code: string]: string } = {
   "FS-TMP": "What the guest made is lost. Changed files are copied back whole or not at all.",
   "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
   "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
-  "VM-LINK": "`ashlar inspect MODULE` lists what a module imports, and which of it is known.",
+  "VM-LINK":
+    "`ashlar inspect MODULE` lists what a module imports, and which of it is known. With --unknown-imports=trap it runs until it calls an unknown function.",
   "VM-UNSUPPORTED_FEATURE": "Build the guest for WebAssembly 2.0 without this feature.",
 };
 

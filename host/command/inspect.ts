@@ -167,7 +167,9 @@ function describe(summary: Summary & { readonly image: ImageSummary | null }): s
       plain(`${module} ${name}`),
       kind,
       type,
-      link === "known" ? "" : `<- ${link}: the module will not link`,
+      link === "known"
+        ? ""
+        : `<- ${link}: the module will not link${isStubbed(module, kind, link) ? " without --unknown-imports=trap" : ""}`,
     ]),
   );
   section(
@@ -183,6 +185,11 @@ function describe(summary: Summary & { readonly image: ImageSummary | null }): s
     summary.customSections.map(({ name, bytes }) => [plain(name), `${bytes} bytes`]),
   );
   return `${lines.join("\n")}\n`;
+}
+
+/** A call of `bytes` is an instruction, which must be there. */
+function isStubbed(module: string, kind: string, link: Known): boolean {
+  return link === "unknown" && kind === "function" && module !== "bytes";
 }
 
 function describeImage({ codeBytes, optimized, compiler, current }: ImageSummary): string {

@@ -32,6 +32,12 @@ export const LIMIT_OPTIONS: readonly Option[] = [
   { name: "max-depth", value: "N", doc: "Most slots of call depth. Default: 1000000." },
 ];
 
+export const LINK_OPTION: Option = {
+  name: "unknown-imports",
+  value: "trap",
+  doc: "Link the module although it imports functions that nothing provides; a call of one is a trap. Without it such a module does not run.",
+};
+
 /** How it runs; nothing of its results depends on them. */
 export const ENGINE_OPTIONS: readonly Option[] = [
   {
@@ -68,7 +74,7 @@ export const RECORD_OPTIONS: readonly Option[] = [
 ];
 
 /** Of what a replay takes from the recording. */
-const RECORDED = ["invoke", "record", ...[...GRANT_OPTIONS, ...LIMIT_OPTIONS].map(({ name }) => name)];
+const RECORDED = ["invoke", "record", ...[...GRANT_OPTIONS, ...LIMIT_OPTIONS, LINK_OPTION].map(({ name }) => name)];
 
 /** What the line alone says. Throws usage errors. */
 export function requestOf(args: Arguments): RunRequest {
@@ -93,6 +99,7 @@ export function requestOf(args: Arguments): RunRequest {
     grants: flagGrants(options),
     invoke: one("invoke"),
     engine,
+    unknownImports: unknownImportsOf(args),
     fuel: fuel === undefined ? undefined : parseCount("fuel", fuel, MOST_FUEL),
     limits: {
       depth: depth === undefined ? DEFAULT_DEPTH : Number(parseCount("max-depth", depth, BigInt(MOST_DEPTH))),
@@ -110,6 +117,14 @@ export function requestOf(args: Arguments): RunRequest {
     replay,
     trace: undefined,
   };
+}
+
+/** What `--unknown-imports` says. Throws a usage error. */
+export function unknownImportsOf({ options }: Arguments): "trap" | undefined {
+  const given = options.get("unknown-imports")?.[0];
+  if (given !== undefined && given !== "trap")
+    throw usageError(`--unknown-imports takes trap, not ${JSON.stringify(given)}.`);
+  return given;
 }
 
 /** What `--timeout` allows, in milliseconds. Throws a usage error. */

@@ -39,6 +39,7 @@ export interface RunRequest {
   /** `NAME` or `NAME(ARG, …)`; undefined: the module's entry point. */
   readonly invoke: string | undefined;
   readonly engine: Engine;
+  readonly unknownImports: "trap" | undefined;
   readonly fuel: bigint | undefined;
   readonly limits: { readonly depth: number; readonly memoryPages?: number; readonly heapBytes?: number };
   /** False when the module itself came through it. */

@@ -120,7 +120,7 @@ function inputUntilStopped(interrupt: Int32Array): (into: Uint8Array) => number 
 type Shared = GuestOptions & { readonly interrupt: Int32Array };
 
 function runLive(request: RunRequest, module: Module, options: Shared): Run {
-  const { grants, args, limits, fuel, stateDigest, record } = request;
+  const { grants, args, limits, fuel, stateDigest, record, unknownImports } = request;
   const invoke = request.invoke === undefined ? undefined : parseInvocation(module, request.invoke);
   const result = runGuest({
     ...options,
@@ -132,6 +132,7 @@ function runLive(request: RunRequest, module: Module, options: Shared): Run {
       stdin: request.stdin ? inputUntilStopped(options.interrupt) : new Uint8Array(0),
     }),
     ...(fuel !== undefined && { fuel }),
+    ...(unknownImports !== undefined && { unknownImports }),
     ...(invoke !== undefined && { invoke }),
     ...(record !== undefined && { record: (piece) => writeFully(record, piece) }),
   });

@@ -29,7 +29,9 @@ export function hostLinkageOf(module: Module, imports: Imports): Linkage | undef
 }
 
 function hostFunction({ module, name }: Import, imports: Imports): HostFunction | BigintFunction | undefined {
-  const given = imports[module]?.[name];
+  // What an object has by itself is none of the embedder's: a module may be named `toString`.
+  const functions = Object.hasOwn(imports, module) ? imports[module] : undefined;
+  const given = functions && Object.hasOwn(functions, name) ? functions[name] : undefined;
   return given !== undefined && "call" in given ? given : undefined;
 }
 
