@@ -28,6 +28,6 @@ export function adopt(module: Module, imports: Imports, code: CompiledCode): boo
   if (linkage === undefined || code.compiler !== COMPILER_VERSION || code.linkage !== linkageKey(linkage)) return false;
   const sites = code.sites && readSites(code.sites);
   const sitesOf = sites && ((index: number) => sites.get(index) ?? []);
-  module.adoptCode(code.linkage, reopen(module.rewriteInput, linkage, code.bytes, sitesOf));
+  module.adoptCode(code.linkage, reopen(module, linkage, code.bytes, sitesOf));
   return true;
 }

@@ -1,6 +1,6 @@
 import { decode } from "./bytecode/decode.ts";
 import type { ExternType, FunctionType, ModuleStructure } from "./bytecode/structure.ts";
-import { type ValidationFacts, validate } from "./bytecode/validate.ts";
+import { type SectionFacts, type ValidationFacts, validate, validateSections } from "./bytecode/validate.ts";
 import { BYTES_CALLS, bytesRow } from "./bytes.ts";
 import type { RewriteInput, Rewritten } from "./compiler/rewrite.ts";
 import { typeId } from "./function.ts";
@@ -17,15 +17,20 @@ const LEAF_SLOTS = 64;
 /** A decoded and validated module: immutable, and shared by any number of instances and stores. */
 export class Module {
   readonly structure: ModuleStructure;
-  readonly #facts: ValidationFacts;
+  readonly #limits: Limits;
+  readonly #sections: SectionFacts;
+  /** Undefined while nobody has asked for them, of a known module. */
+  #facts: ValidationFacts | undefined;
   #digest: string | undefined;
   #translation: TranslationInput | undefined;
   #names: Map<number, string> | undefined;
   readonly #codes: (Code | undefined)[] = [];
   readonly #rewritten = new Map<string, Rewritten>();
 
-  private constructor(structure: ModuleStructure, facts: ValidationFacts) {
+  private constructor(structure: ModuleStructure, limits: Limits, sections: SectionFacts, facts?: ValidationFacts) {
     this.structure = structure;
+    this.#limits = limits;
+    this.#sections = sections;
     this.#facts = facts;
   }
 
@@ -37,7 +42,18 @@ export class Module {
     const limits = limitsWith(options.limits);
     // Not `slice`, which for a Buffer shares the bytes.
     const structure = decode(new Uint8Array(bytes), limits);
-    return new Module(structure, validate(structure, limits));
+    const facts = validate(structure, limits);
+    return new Module(structure, limits, facts, facts);
+  }
+
+  /**
+   * The module of bytes that {@link decode} took before, which are not copied and must not change. Nothing walks over its
+   * function bodies before somebody asks for them: the reference engine, the compiler, or a trap for its place.
+   */
+  static known(bytes: Uint8Array): Module {
+    const limits = limitsWith();
+    const structure = decode(bytes, limits, true);
+    return new Module(structure, limits, validateSections(structure, limits));
   }
 
   get imports(): readonly { readonly module: string; readonly name: string; readonly type: ExternType }[] {
@@ -130,8 +146,14 @@ export class Module {
     this.#rewritten.set(key, code);
   }
 
+  /** Functions that a funcref may name, in order. */
+  get declared(): readonly number[] {
+    const { declared } = this.#sections;
+    return [...declared.keys()].filter((index) => declared[index] === 1);
+  }
+
   get rewriteInput(): RewriteInput {
-    return { translation: this.translation, declared: this.#facts.declared };
+    return { translation: this.translation, declared: this.declared };
   }
 
   get translation(): TranslationInput {
@@ -145,6 +167,7 @@ export class Module {
     const types = [...imported.map((entry) => entry.typeIndex), ...structure.functions].map(
       (index) => structure.types[index]!,
     );
+    this.#facts ??= validate(structure, this.#limits);
     const { maxHeight, hasCalls } = this.#facts;
     const depthSlots = structure.bodies.map((body, own) => {
       const slots = FRAME_SLOTS + types[imported.length + own]!.params.length + body.localCount + maxHeight[own]!;

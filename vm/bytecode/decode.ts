@@ -24,6 +24,7 @@ import {
   type LimitsType,
   type MemoryType,
   type ModuleStructure,
+  type Names,
   type RefType,
   type Section,
   SectionId,
@@ -49,16 +50,18 @@ const KINDS: readonly ExternKind[] = ["function", "table", "memory", "global"];
 
 /**
  * Decodes `bytes`, which the result keeps and points into: they must not change. Throws DecodeError, UnsupportedFeature
- * or, for what is over `limits`, LimitError. The instructions of function bodies are not looked at.
+ * or, for what is over `limits`, LimitError. The instructions of function bodies are not looked at. Of a `known` module,
+ * one that was found valid before, the bodies are found when they are asked for: to walk over all takes longer than the rest.
  */
-export function decode(bytes: Uint8Array, limits: ModuleLimits): ModuleStructure {
+export function decode(bytes: Uint8Array, limits: ModuleLimits, known = false): ModuleStructure {
   checkLimit(limits, "moduleBytes", bytes.length);
-  return new Decoder(bytes, limits).module();
+  return new Decoder(bytes, limits, known).module();
 }
 
 class Decoder {
   readonly #reader: Reader;
   readonly #limits: ModuleLimits;
+  readonly #isKnown: boolean;
   readonly #instruction = new Instruction();
 
   readonly #sections: Section[] = [];
@@ -73,12 +76,14 @@ class Decoder {
   #start: number | undefined;
   #elements: readonly ElementSegment[] = [];
   #dataCount: number | undefined;
-  #bodies: readonly FunctionBody[] = [];
+  #bodyCount = 0;
+  #bodies: () => readonly FunctionBody[] = () => [];
   #data: readonly DataSegment[] = [];
 
-  constructor(bytes: Uint8Array, limits: ModuleLimits) {
+  constructor(bytes: Uint8Array, limits: ModuleLimits, known: boolean) {
     this.#reader = new Reader(bytes);
     this.#limits = limits;
+    this.#isKnown = known;
   }
 
   module(): ModuleStructure {
@@ -89,10 +94,13 @@ class Decoder {
     if (version === COMPONENT) throw new UnsupportedFeature(4, Feature.components);
     if (version !== VERSION) throw new DecodeError(4, `unknown binary version ${version >>> 0}`);
     while (reader.position < bytes.length) this.#section();
-    if (this.#functions.length !== this.#bodies.length)
+    if (this.#functions.length !== this.#bodyCount)
       throw new DecodeError(bytes.length, "function and code section have inconsistent lengths");
     if (this.#dataCount !== undefined && this.#dataCount !== this.#data.length)
       throw new DecodeError(bytes.length, "data count and data section have inconsistent lengths");
+    const bodies = this.#bodies;
+    const customs = this.#customs;
+    let names: Names | undefined;
     return {
       bytes,
       sections: this.#sections,
@@ -106,10 +114,15 @@ class Decoder {
       start: this.#start,
       elements: this.#elements,
       dataCount: this.#dataCount,
-      bodies: this.#bodies,
+      get bodies() {
+        return bodies();
+      },
       data: this.#data,
-      customs: this.#customs,
-      names: readNames(bytes, this.#customs),
+      customs,
+      get names() {
+        names ??= readNames(bytes, customs);
+        return names;
+      },
     };
   }
 
@@ -178,7 +191,7 @@ class Decoder {
         this.#dataCount = this.#reader.readU32();
         break;
       case SectionId.code:
-        this.#bodies = this.#vector(undefined, 0, (k) => this.#body(k));
+        this.#code();
         break;
       case SectionId.data:
         this.#data = this.#vector("dataSegments", 0, () => this.#dataSegment());
@@ -321,6 +334,24 @@ class Decoder {
       flags & 4 ? this.#expression() : reader.readU32(),
     );
     return { mode, table, offset, element, items, flags, start };
+  }
+
+  #code(): void {
+    const reader = this.#reader;
+    const { position: start, end } = reader;
+    let bodies: readonly FunctionBody[] | undefined;
+    const read = (): readonly FunctionBody[] => {
+      reader.reset(start, end);
+      return this.#vector(undefined, 0, (k) => this.#body(k));
+    };
+    this.#bodies = () => {
+      bodies ??= read();
+      return bodies;
+    };
+    if (this.#isKnown) {
+      this.#bodyCount = reader.readCount();
+      reader.position = end;
+    } else this.#bodyCount = this.#bodies().length;
   }
 
   #body(index: number): FunctionBody {

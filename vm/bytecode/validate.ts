@@ -22,11 +22,15 @@ import {
 } from "./structure.ts";
 
 /** What validation learns on its way. */
-export interface ValidationFacts {
+export interface ValidationFacts extends SectionFacts {
   /** Per defined function: the most values its operand stack holds after any instruction, dead code included. */
   readonly maxHeight: Int32Array;
   /** Per defined function: 1 if the body has a `call`, but of an import of `bytes`, or a `call_indirect` (VM-DEPTH-2). */
   readonly hasCalls: Uint8Array;
+}
+
+/** The part of it that the sections tell, without the bodies. */
+export interface SectionFacts {
   /** Per function index: 1 if `ref.func` may name it in a body. */
   readonly declared: Uint8Array;
 }
@@ -38,9 +42,7 @@ const MAX_PAGES = 65_536;
  * malformed or outside the profile; LimitError for `functionOperands` and `branchTargets`.
  */
 export function validate(structure: ModuleStructure, limits: ModuleLimits): ValidationFacts {
-  const context = contextOf(structure);
-  const code = new CodeValidator(context, limits);
-  checkSections(structure, context, code);
+  const { context, code } = checkedSections(structure, limits);
   const maxHeight = new Int32Array(structure.bodies.length);
   const hasCalls = new Uint8Array(structure.bodies.length);
   for (let k = 0; k < structure.bodies.length; k++) {
@@ -49,6 +51,21 @@ export function validate(structure: ModuleStructure, limits: ModuleLimits): Vali
     hasCalls[k] = code.hasCalls ? 1 : 0;
   }
   return { maxHeight, hasCalls, declared: context.declared };
+}
+
+/** The same of everything but the bodies. */
+export function validateSections(structure: ModuleStructure, limits: ModuleLimits): SectionFacts {
+  return { declared: checkedSections(structure, limits).context.declared };
+}
+
+function checkedSections(
+  structure: ModuleStructure,
+  limits: ModuleLimits,
+): { readonly context: Context; readonly code: CodeValidator } {
+  const context = contextOf(structure);
+  const code = new CodeValidator(context, limits);
+  checkSections(structure, context, code);
+  return { context, code };
 }
 
 /** The index spaces, imports first, as the validation rules see them. */

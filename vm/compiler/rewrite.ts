@@ -45,8 +45,8 @@ export interface Linkage {
 
 export interface RewriteInput {
   readonly translation: TranslationInput;
-  /** Per function index: 1 if a funcref may name it. */
-  readonly declared: Uint8Array;
+  /** Functions that a funcref may name, in order. */
+  readonly declared: readonly number[];
 }
 
 /** What a function of the rewritten module is. */
@@ -86,52 +86,62 @@ export type Sites = readonly { readonly offset: number; readonly site: Site }[];
 
 /**
  * What {@link rewrite} of the same version made of the same module and linkage before: `bytes`. Where its functions were
- * changed since, their numbers apart, `sitesOf` tells the sites.
+ * changed since, their numbers apart, `sitesOf` tells the sites. Nothing more of the module is asked for before a trap is.
  */
 export function reopen(
-  input: RewriteInput,
+  module: { readonly declared: readonly number[]; readonly rewriteInput: RewriteInput },
   linkage: Linkage,
   bytes: Uint8Array,
   sitesOf?: (index: number) => Sites,
 ): Rewritten {
-  return new Rewriter(input, linkage).reopen(bytes, sitesOf);
+  const origins = (): Origins => new Rewriter(module.rewriteInput, linkage).reopen(sitesOf ? undefined : bytes);
+  return new Rewritten(bytes, module.declared, origins, sitesOf);
+}
+
+/** What tells where code comes from. */
+interface Origins {
+  origin(index: number): Origin;
+  sites(index: number): Sites;
 }
 
 export class Rewritten {
   /** The module, without a name section. */
   readonly bytes: Uint8Array;
-  /** True when it imports the heap's memory. */
-  readonly usesHeap: boolean;
   /** Function indices in the table `p`, in order. */
   readonly declared: readonly number[];
-  readonly #rewriter: Rewriter;
-  readonly #sitesOf: (index: number) => Sites;
+  readonly #makeOrigins: () => Origins;
+  readonly #sitesOf: ((index: number) => Sites) | undefined;
+  #madeOrigins: Origins | undefined;
   readonly #sites = new Map<number, Sites>();
 
+  /** `origins` is called at the first trap. */
   constructor(
-    rewriter: Rewriter,
     bytes: Uint8Array,
-    usesHeap: boolean,
     declared: readonly number[],
-    sitesOf: (index: number) => Sites,
+    origins: () => Origins,
+    sitesOf?: (index: number) => Sites,
   ) {
-    this.#rewriter = rewriter;
+    this.#makeOrigins = origins;
     this.#sitesOf = sitesOf;
     this.bytes = bytes;
-    this.usesHeap = usesHeap;
     this.declared = declared;
+  }
+
+  get #origins(): Origins {
+    this.#madeOrigins ??= this.#makeOrigins();
+    return this.#madeOrigins;
   }
 
   /** What function `index` of the rewritten module is. */
   origin(index: number): Origin {
-    return this.#rewriter.origin(index);
+    return this.#origins.origin(index);
   }
 
   /** All sites of function `index`, in order of their byte offsets in the rewritten module. */
   sitesOf(index: number): Sites {
     const known = this.#sites.get(index);
     if (known !== undefined) return known;
-    const sites = this.#sitesOf(index);
+    const sites = this.#sitesOf ? this.#sitesOf(index) : this.#origins.sites(index);
     this.#sites.set(index, sites);
     return sites;
   }
@@ -179,7 +189,7 @@ class Rewriter {
     this.#structure = structure;
     this.#input = translation;
     this.#linkage = linkage;
-    this.#declared = [...declared.keys()].filter((index) => declared[index] === 1);
+    this.#declared = declared;
     const imported = structure.imports.filter(({ type }) => type.kind === "function").map(({ typeIndex }) => typeIndex);
     this.#functionTypes = [...imported, ...structure.functions].map((type) => structure.types[type]!);
     this.#adapters = this.#declared.filter(
@@ -235,11 +245,7 @@ class Rewriter {
     const offset = out.length - code.length;
     this.#starts = starts.map((start) => start + offset);
     if (structure.dataCount !== undefined) section(out, SectionId.data, () => this.#writeData(out));
-    return this.#rewritten(out.written.slice(), (index) => this.sites(index));
-  }
-
-  #rewritten(bytes: Uint8Array, sitesOf: (index: number) => Sites): Rewritten {
-    return new Rewritten(this, bytes, this.#usesHeap, this.#declared, sitesOf);
+    return new Rewritten(out.written.slice(), this.#declared, () => this);
   }
 
   origin(index: number): Origin {
@@ -247,10 +253,11 @@ class Rewriter {
     return this.#bodies[index - this.#importCounts[FUNCTION]!]?.origin ?? { kind: "skip" };
   }
 
-  reopen(bytes: Uint8Array, sitesOf?: (index: number) => Sites): Rewritten {
+  /** For `bytes` that it has made before; undefined where only origins are asked for. */
+  reopen(bytes: Uint8Array | undefined): this {
     this.#isComplete = false;
-    if (sitesOf === undefined) this.#starts = codeStarts(bytes);
-    return this.#rewritten(bytes, sitesOf ?? ((index) => this.sites(index)));
+    if (bytes !== undefined) this.#starts = codeStarts(bytes);
+    return this;
   }
 
   /** Writes function `index` once more, for its sites alone: so nothing of them is kept while all goes well. */
