@@ -1,5 +1,5 @@
 /**
- * Writes what is derived from the tables: guest bindings, the tables in `specs/16*`, and the skeleton of the test of all
+ * Writes what is derived from the tables: guest bindings, the tables in `specs/16*` and `18`, and the skeleton of the test of all
  * outcomes. `--check` writes nothing and exits 1 when a file is not up to date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,6 +13,8 @@ import { rustBindings } from "./bindings/rust.ts";
 import { outcomeSkeleton } from "./outcomes.ts";
 import { STATUS_MESSAGES, Status, type StatusName } from "./status.ts";
 import { OpenFlag, SYSCALLS, type Syscall, type SyscallParameter } from "./table.ts";
+import { ERRNO_OF_STATUS, Errno } from "./wasi/errno.ts";
+import { WASI_FUNCTIONS } from "./wasi/table.ts";
 
 /** The parts of the specs that are generated, by the name in their markers. */
 const TABLES: { readonly [name: string]: () => string } = {
@@ -58,6 +60,21 @@ const TABLES: { readonly [name: string]: () => string } = {
       ]),
     ),
   signatures: () => SYSCALLS.map(signature).join("\n"),
+  errnos: () =>
+    table(
+      ["status", "errno", "number"],
+      Object.entries(ERRNO_OF_STATUS).map(([status, errno]) => [`\`${status}\``, errno, `${Errno[errno]}`]),
+    ),
+  wasi: () =>
+    table(
+      ["function", "fuel", "syscalls", "errnos"],
+      WASI_FUNCTIONS.map(({ row, syscalls, errnos }) => [
+        `\`${row.name}\``,
+        fuelText(row.fuel, row.params),
+        syscalls.join(" "),
+        errnos.join(" "),
+      ]),
+    ),
 };
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -105,6 +122,7 @@ export const GENERATED: readonly { readonly path: string; readonly make: (presen
   { path: "test/syscalls/outcomes.generated.ts", make: () => outcomeSkeleton() },
   { path: "specs/16-host-abi-and-syscalls.md", make: refresh },
   { path: "specs/16a-syscall-policies.md", make: refresh },
+  { path: "specs/18-wasi.md", make: refresh },
 ];
 
 function main(check: boolean): void {

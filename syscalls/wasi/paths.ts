@@ -47,6 +47,7 @@ function changeTwo(
   newFd: number,
   newPath: number,
   newLength: number,
+  flags = 0,
 ): Errno {
   wasi.check(path, length >>> 0);
   wasi.check(newPath, newLength >>> 0);
@@ -54,6 +55,8 @@ function changeTwo(
   if (typeof from === "number") return from;
   const to = base(wasi, newFd, newLength);
   if (typeof to === "number") return to;
+  // A link to what a symbolic link leads to cannot be made (spec FS-NAME-6).
+  if (flags !== 0) return Errno.INVAL;
   const { sys, low, high } = wasi;
   const first = [from.low, from.high, low, high, path, length];
   return errnoOf(sys[name](...first, to.low, to.high, low, high, newPath, newLength));
@@ -81,12 +84,7 @@ export function path_link(
   newPath: number,
   newLength: number,
 ): Errno {
-  // A link to what a symbolic link leads to cannot be made (spec FS-NAME-6).
-  const errno = flags === 0 ? Errno.SUCCESS : Errno.INVAL;
-  if (errno === Errno.SUCCESS) return changeTwo(wasi, "link", fd, path, length, newFd, newPath, newLength);
-  wasi.check(path, length >>> 0);
-  wasi.check(newPath, newLength >>> 0);
-  return errno;
+  return changeTwo(wasi, "link", fd, path, length, newFd, newPath, newLength, flags);
 }
 
 export function path_symlink(

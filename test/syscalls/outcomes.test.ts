@@ -236,7 +236,7 @@ const SPOIL: { readonly [trap in DeclaredTrap]: Spoil } = {
   ],
   BadArgument: (row, good) => [
     ...row.params.flatMap(({ name, maximum }, index) => {
-      if (name === "index") return [2, -1].map((number) => but(good, [index, () => number]));
+      if (name === "index") return [99, -1].map((number) => but(good, [index, () => number]));
       return maximum === undefined ? [] : [maximum + 1, -1].map((number) => but(good, [index, () => number]));
     }),
     ...(row.transfer === undefined ? [] : badOffsets(row.transfer, good)),
@@ -548,6 +548,9 @@ const CELLS = {
     ],
     ...traps("fs.set_times", (world) => setTimes()(world, "g", world.directory("/d"))),
   },
+  "fs.mount_count": { OK: cause(nothing) },
+  "fs.mount_size": { OK: cause(() => [0]), ...traps("fs.mount_size", () => [0]) },
+  "fs.mount_read": { OK: cause(argumentWindow), ...traps("fs.mount_read", argumentWindow) },
   "sys.abi_version": { OK: cause(nothing) },
   "sys.args_count": { OK: cause(nothing) },
   "sys.arg_size": { OK: cause(argument), ...traps("sys.arg_size", argument) },
@@ -555,6 +558,11 @@ const CELLS = {
   "sys.env_count": { OK: cause(nothing) },
   "sys.env_size": { OK: cause(() => [0]), ...traps("sys.env_size", () => [0]) },
   "sys.env_read": { OK: cause(argumentWindow), ...traps("sys.env_read", argumentWindow) },
+  "sys.name_size": { OK: cause(nothing) },
+  "sys.name_read": {
+    OK: cause((world) => world.window(100)),
+    ...traps("sys.name_read", (world) => world.window(100)),
+  },
   "sys.clock": { OK: [0, 1].map((id) => ({ words: () => [id] })), ...traps("sys.clock", () => [0]) },
   "sys.sleep": { OK: [wide(5), [-1, -1] as const].map((duration) => ({ words: () => [duration] })) },
   "sys.random": {
@@ -564,6 +572,7 @@ const CELLS = {
   "sys.stdin": { OK: cause(nothing), ...traps("sys.stdin", nothing) },
   "sys.stdout": { OK: cause(nothing), ...traps("sys.stdout", nothing) },
   "sys.stderr": { OK: cause(nothing), ...traps("sys.stderr", nothing) },
+  "sys.interactive": { OK: cause(nothing) },
   "sys.log": {
     OK: cause((world) => world.text("a line")),
     ...traps("sys.log", (world) => world.text("a line")),

@@ -27,6 +27,36 @@ t.test("[ABI-ARGS-1] arguments", async (t) => {
   t.equal(new Driver({}).call("sys", "args_count").returned, 0);
 });
 
+t.test("[ABI-NAME-1, ABI-STREAM-2] the guest's name, and whether its input is interactive", async (t) => {
+  const guest = new Driver({ name: "zwölf", stdin: () => 0, interactive: true });
+  t.equal(guest.call("sys", "name_size").returned, 6);
+  guest.memory.bytes.fill(0x2e, 0, 10);
+  t.equal(guest.call("sys", "name_read", guest.own, 2, 3).returned, 3);
+  t.equal(Buffer.from(guest.memory.bytes.subarray(0, 10)).toString("latin1"), "..zw\u00c3.....");
+  t.equal(guest.call("sys", "name_read", guest.own, 0, 100).returned, 6);
+  t.equal(guest.call("sys", "interactive").returned, 1);
+  const plain = new Driver({});
+  t.equal(plain.call("sys", "name_size").returned, 5);
+  t.equal(plain.call("sys", "interactive").returned, 0);
+});
+
+t.test("[FS-MOUNT-4] the mounts, in the order in which they were granted", async (t) => {
+  const fs = new MemoryFileSystem();
+  const guests = ["/b//c/", "/", "/ü"];
+  const guest = new Driver({ mounts: guests.map((path) => ({ guest: path, fs })) });
+  t.equal(guest.call("fs", "mount_count").returned, 3);
+  const told = guests.map((_, k) => {
+    const size = Number(guest.call("fs", "mount_size", k).returned);
+    t.equal(guest.call("fs", "mount_read", k, guest.own, 0, 100).returned, size);
+    return Buffer.from(guest.memory.bytes.subarray(0, size)).toString();
+  });
+  t.same(told, ["/b/c", "/", "/ü"]);
+  t.equal(guest.call("fs", "mount_read", 0, guest.own, 0, 2).returned, 2);
+  t.equal(guest.trap("fs", "mount_size", 3), "BadArgument");
+  t.equal(guest.trap("fs", "mount_read", 3, guest.own, 0, 2), "BadArgument");
+  t.equal(new Driver({}).call("fs", "mount_count").returned, 0);
+});
+
 onEngines("[ABI-EXIT-1] exit ends the guest at once, with its code", async (t, engine) => {
   const instance = await instantiate(
     engine,
