@@ -44,6 +44,8 @@ export interface GuestOptions {
   /** What to run: decoded, or the bytes of a binary module. */
   readonly module: Module | Uint8Array;
   readonly args?: readonly string[];
+  /** What the guest is called, for programs that look at their first argument; `guest` by default. */
+  readonly name?: string;
   /** What the guest may touch; nothing of the host by default. */
   readonly grants?: Grants;
   /** Empty by default. Not together with a grant of `stdin`. */
@@ -158,7 +160,7 @@ interface Outputs {
 }
 
 function runLive(options: GuestOptions, outputs: Outputs): Ending {
-  const { grants = {}, args = [], fuel, limits, log, observe, interrupt } = options;
+  const { grants = {}, args = [], name, fuel, limits, log, observe, interrupt } = options;
   if (options.stdin !== undefined && grants.stdin !== undefined)
     throw new GrantError("standard input is given and granted as a file: one of both");
   let module: Module;
@@ -188,6 +190,7 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
       ...opened.options,
       ...outputs,
       args,
+      ...(name !== undefined && { name }),
       ...(log !== undefined && { log }),
       ...(observe !== undefined && { observe }),
       ...(recorder !== undefined && { record: recorder }),
@@ -228,7 +231,17 @@ function recorded(recorder: Recorder | undefined, run: () => Execution, { finish
 }
 
 function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: Outputs): Ending {
-  for (const name of ["args", "grants", "stdin", "fuel", "limits", "invoke", "unknownImports", "record"] as const)
+  for (const name of [
+    "args",
+    "name",
+    "grants",
+    "stdin",
+    "fuel",
+    "limits",
+    "invoke",
+    "unknownImports",
+    "record",
+  ] as const)
     if (options[name] !== undefined)
       throw new UsageError("VM-ARGUMENT", `${name} is part of the recording, and not for a replay`);
   let execution: Execution = { fuelUsed: 0n };

@@ -2,7 +2,7 @@
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
-import { ENGINE_OPTIONS, LIMIT_OPTIONS, LINK_OPTION, PROFILE_OPTION, RECORD_OPTIONS } from "./request.ts";
+import { ENGINE_OPTIONS, LIMIT_OPTIONS, LINK_OPTION, NAME_OPTION, PROFILE_OPTION, RECORD_OPTIONS } from "./request.ts";
 import { run } from "./run.ts";
 import { isReaderGone, note, plain, print } from "./terminal.ts";
 
@@ -38,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
         value: "NAME[(ARG, …)]",
         doc: "Call this exported function instead and print its results, one a line.",
       },
+      NAME_OPTION,
       ...GRANT_OPTIONS,
       ...LIMIT_OPTIONS,
       LINK_OPTION,

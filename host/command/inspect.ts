@@ -1,10 +1,11 @@
 /** `ashlar inspect`. */
 import { ABI_VERSION, SYSCALLS } from "../../syscalls/table.ts";
 import { ABI_SECTION, checkAbiVersion } from "../../syscalls/version.ts";
+import { WASI_FUNCTIONS, WASI_MODULE } from "../../syscalls/wasi/table.ts";
 import type { ExternType } from "../../vm/bytecode/structure.ts";
 import { BYTES_CALLS } from "../../vm/bytes.ts";
 import { COMPILER_VERSION } from "../../vm/compiler/rewrite.ts";
-import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
+import { type Declaration, functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { typeText } from "../../vm/function.ts";
 import { Module } from "../../vm/module.ts";
 import type { Arguments } from "./arguments.ts";
@@ -17,14 +18,31 @@ const SCHEMA = "ashlar.inspect/1";
 
 type Known = "known" | "unknown" | "wrong type";
 
-/** Type and capability of every import that `ashlar run` provides, by `module name`. */
-const PROVIDED: ReadonlyMap<string, { readonly type: string; readonly capability: string }> = new Map(
-  [...BYTES_CALLS, ...SYSCALLS].flatMap((row) => {
-    const { module, name, capability } = row;
-    const own = [`${module} ${name}`, { type: typeText(functionTypeOf(row)), capability }] as const;
+interface Provided {
+  readonly type: string;
+  /** The call itself, or those that it makes in its turn, as `module.name`. */
+  readonly calls: readonly string[];
+}
+
+const ROWS: readonly Declaration[] = [...BYTES_CALLS, ...SYSCALLS];
+
+/** Every import that `ashlar run` provides, by `module name`. */
+const PROVIDED: ReadonlyMap<string, Provided> = new Map([
+  ...ROWS.flatMap((row) => {
+    const calls = [`${row.module}.${row.name}`];
+    const own = [`${row.module} ${row.name}`, { type: typeText(functionTypeOf(row)), calls }] as const;
     if (row.results.length < 2) return [own];
-    return [own, [`${module} ${name}_p`, { type: typeText(packedTypeOf(row)), capability }] as const];
+    return [own, [`${row.module} ${row.name}_p`, { type: typeText(packedTypeOf(row)), calls }] as const];
   }),
+  ...WASI_FUNCTIONS.map(({ row, syscalls }) => {
+    const calls = [`${row.module}.${row.name}`, ...syscalls];
+    return [`${row.module} ${row.name}`, { type: typeText(functionTypeOf(row)), calls }] as const;
+  }),
+]);
+
+/** By `module.name`; "none" for what needs none. */
+const CAPABILITIES: ReadonlyMap<string, string> = new Map(
+  ROWS.map(({ module, name, capability }) => [`${module}.${name}`, capability]),
 );
 
 interface Summary {
@@ -94,10 +112,16 @@ function summaryOf(path: string, module: Module): Summary {
     if (provided !== undefined && type.kind === "function") link = provided.type === text ? "known" : "wrong type";
     return { module: from, name, kind: type.kind, type: text, link };
   });
-  const capabilities = imports.map(({ module: from, name }) => PROVIDED.get(`${from} ${name}`)?.capability ?? "none");
-  // `name_p` is the same call as `name`.
-  const known = imports.filter(({ link }) => link === "known").map(({ module: from, name }) => `${from}.${name}`);
-  const names = [...new Set(known.map((name) => name.replace(/_p$/, "")))].sort();
+  const capabilities = imports.flatMap(({ module: from, name }) =>
+    callsOf(`${from} ${name}`).map((call) => CAPABILITIES.get(call) ?? "none"),
+  );
+  const known = imports
+    .filter(({ link }) => link === "known")
+    .map(({ module: from, name }) => callsOf(`${from} ${name}`));
+  // The first is the call itself, for `name_p` that of `name`.
+  const serving = (serves: (call: string) => boolean): string[] => [
+    ...new Set(known.filter((calls) => calls.some(serves)).map(([call]) => call!)),
+  ];
   return {
     schema: SCHEMA,
     path,
@@ -105,7 +129,7 @@ function summaryOf(path: string, module: Module): Summary {
     digest: module.digest,
     abiVersion: structure.customs.some(({ name }) => name === ABI_SECTION) ? ABI_VERSION : null,
     capabilities: [...new Set(capabilities)].filter((name) => name !== "none").sort(),
-    grants: FLAGS.map(([flag, serves]) => ({ flag, imports: names.filter((name) => serves(name)) })).filter(
+    grants: FLAGS.map(([flag, serves]) => ({ flag, imports: serving(serves).sort() })).filter(
       (grant) => grant.imports.length > 0,
     ),
     imports,
@@ -197,8 +221,17 @@ function describeImage({ codeBytes, optimized, compiler, current }: ImageSummary
   return `${codeBytes} bytes of ${optimized ? "optimized" : "compiled"} code${age}`;
 }
 
+function callsOf(name: string): readonly string[] {
+  return PROVIDED.get(name)?.calls ?? [];
+}
+
 function needsFs(call: string): boolean {
-  return PROVIDED.get(call.replace(".", " "))?.capability === "fs";
+  return CAPABILITIES.get(call) === "fs";
+}
+
+/** Of WASI's functions those through which standard input is read, which needs no syscall of its own. */
+function readsStdin(call: string): boolean {
+  return call === "sys.stdin" || call === `${WASI_MODULE}.fd_read`;
 }
 
 /** The flags that grant a guest something, and the calls that they serve. */
@@ -208,8 +241,8 @@ const FLAGS: readonly (readonly [string, (call: string) => boolean])[] = [
   ["--quota", needsFs],
   ["--host-metadata", (call) => call === "fs.stat"],
   ["--env", (call) => call.startsWith("sys.env_")],
-  ["--stdin", (call) => call === "sys.stdin"],
-  ["--interactive", (call) => call === "sys.stdin"],
+  ["--stdin", readsStdin],
+  ["--interactive", readsStdin],
   ["--clock", (call) => /^sys\.(clock|sleep)$/.test(call)],
   ["--seed", (call) => call === "sys.random"],
 ];

@@ -1,6 +1,6 @@
 /** What `ashlar run` is asked to do, from its line. */
 import { closeSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Arguments, Option } from "./arguments.ts";
 import { usageError } from "./failure.ts";
 import { openOutput, openRecording, readRecording } from "./files.ts";
@@ -31,6 +31,12 @@ export const LIMIT_OPTIONS: readonly Option[] = [
   },
   { name: "max-depth", value: "N", doc: "Most slots of call depth. Default: 1000000." },
 ];
+
+export const NAME_OPTION: Option = {
+  name: "argv0",
+  value: "NAME",
+  doc: "What a WASI program finds as its first argument. Default: the name of the module's file.",
+};
 
 export const LINK_OPTION: Option = {
   name: "unknown-imports",
@@ -74,7 +80,12 @@ export const RECORD_OPTIONS: readonly Option[] = [
 ];
 
 /** Of what a replay takes from the recording. */
-const RECORDED = ["invoke", "record", ...[...GRANT_OPTIONS, ...LIMIT_OPTIONS, LINK_OPTION].map(({ name }) => name)];
+const RECORDED = [
+  "invoke",
+  "argv0",
+  "record",
+  ...[...GRANT_OPTIONS, ...LIMIT_OPTIONS, LINK_OPTION].map(({ name }) => name),
+];
 
 /** What the line alone says. Throws usage errors. */
 export function requestOf(args: Arguments): RunRequest {
@@ -96,6 +107,7 @@ export function requestOf(args: Arguments): RunRequest {
   return {
     module,
     args: rest,
+    name: one("argv0") ?? (module === "-" ? undefined : basename(module)),
     grants: flagGrants(options),
     invoke: one("invoke"),
     engine,

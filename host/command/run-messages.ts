@@ -35,6 +35,8 @@ export interface RunRequest {
   /** The module as the user named it. */
   readonly module: string;
   readonly args: readonly string[];
+  /** What the guest is called. */
+  readonly name: string | undefined;
   readonly grants: Grants;
   /** `NAME` or `NAME(ARG, …)`; undefined: the module's entry point. */
   readonly invoke: string | undefined;

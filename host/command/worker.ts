@@ -120,7 +120,7 @@ function inputUntilStopped(interrupt: Int32Array): (into: Uint8Array) => number 
 type Shared = GuestOptions & { readonly interrupt: Int32Array };
 
 function runLive(request: RunRequest, module: Module, options: Shared): Run {
-  const { grants, args, limits, fuel, stateDigest, record, unknownImports } = request;
+  const { grants, args, name, limits, fuel, stateDigest, record, unknownImports } = request;
   const invoke = request.invoke === undefined ? undefined : parseInvocation(module, request.invoke);
   const result = runGuest({
     ...options,
@@ -131,6 +131,7 @@ function runLive(request: RunRequest, module: Module, options: Shared): Run {
     ...(grants.stdin === undefined && {
       stdin: request.stdin ? inputUntilStopped(options.interrupt) : new Uint8Array(0),
     }),
+    ...(name !== undefined && { name }),
     ...(fuel !== undefined && { fuel }),
     ...(unknownImports !== undefined && { unknownImports }),
     ...(invoke !== undefined && { invoke }),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { runGuest } from "../../host/guest.ts";
 import { loadWat } from "../../host/wat.ts";
 import { ashlar, type Ended, firstLine, type Given, reportOf, root, scratch, start, wat } from "./ashlar.ts";
 import { TOOL } from "./tool.ts";
@@ -397,6 +398,55 @@ t.test("[CLI-INSPECT-1] inspect shows a module, also a bad one", async (t) => {
   const bad = await ashlar(["inspect", "--json", "cut.wasm"]);
   t.equal(bad.code, 1);
   t.match(JSON.parse(bad.stdout), { schema: "ashlar.inspect/1", path: "cut.wasm", error: { code: "VM-DECODE" } });
+});
+
+t.test("[CLI-INSPECT-1] inspect knows what WASI's functions are and make", async (t) => {
+  await wat(
+    "wasi.wasm",
+    `(module
+       (import "wasi_snapshot_preview1" "path_open" (func (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+       (import "wasi_snapshot_preview1" "fd_read" (func (param i32 i32 i32 i32) (result i32)))
+       (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32)))
+       (import "wasi_snapshot_preview1" "thread_spawn" (func (param i32) (result i32)))
+       (func (export "_start")))`,
+  );
+  const { capabilities, grants, imports } = JSON.parse((await ashlar(["inspect", "--json", "wasi.wasm"])).stdout);
+  t.strictSame(capabilities, ["fs"]);
+  const links = imports.map(({ link }: { readonly link: string }) => link);
+  t.strictSame(links, ["known", "known", "wrong type", "unknown"]);
+  t.strictSame(grants, [
+    { flag: "--dir", imports: ["wasi_snapshot_preview1.path_open"] },
+    { flag: "--tmp", imports: ["wasi_snapshot_preview1.path_open"] },
+    { flag: "--quota", imports: ["wasi_snapshot_preview1.path_open"] },
+    { flag: "--stdin", imports: ["wasi_snapshot_preview1.fd_read"] },
+    { flag: "--interactive", imports: ["wasi_snapshot_preview1.fd_read"] },
+  ]);
+});
+
+t.test("[CLI-GRANT-1, CLI-REPLAY-2] the guest's name", async (t) => {
+  const named = `(module
+    (import "bytes" "of_memory" (func $of_memory (result i64)))
+    (import "sys" "name_read" (func $name (param i64 i32 i32) (result i32)))
+    (import "sys" "log" (func $log (param i64 i32 i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+      (call $log (call $of_memory) (i32.const 0) (call $name (call $of_memory) (i32.const 0) (i32.const 100)))))`;
+  mkdirSync(join(scratch, "named"));
+  await wat("named/prog.wasm", named);
+  t.equal((await ashlar(["run", "named/prog.wasm"])).stderr, "prog.wasm\n");
+  t.equal(
+    (await ashlar(["run", "--argv0", "/bin/prög", "named/prog.wasm", "--record=named.rec"])).stderr,
+    "/bin/prög\n",
+  );
+  t.equal((await ashlar(["run", "named/prog.wasm", "--replay=named.rec"])).stderr, "/bin/prög\n");
+  t.equal((await ashlar(["run", "-"], { input: named })).stderr, "guest\n");
+  t.match(await ashlar(["run", "--argv0=x", "--replay=named.rec", "named/prog.wasm"]), { code: 2, stderr: /--argv0/ });
+  const lines: string[] = [];
+  const log = (line: Uint8Array): void => void lines.push(Buffer.from(line).toString());
+  const module = await loadWat(named);
+  runGuest({ module, log });
+  runGuest({ module, log, name: "" });
+  t.strictSame(lines, ["guest", ""]);
 });
 
 t.test("[CLI-DIS-1] what dis prints is a module again", async (t) => {
