@@ -328,8 +328,9 @@ function withStubs(module: Module, host: Host, { observe }: GuestOptions, unknow
   return { ...host, imports: trapUnknownImports(module, host.imports ?? {}, observe) };
 }
 
-function moduleOf({ module }: GuestOptions): Module {
-  return module instanceof Module ? module : Module.decode(module);
+function moduleOf({ module, code }: GuestOptions): Module {
+  if (module instanceof Module) return module;
+  return code === undefined ? Module.decode(module) : Module.known(module);
 }
 
 /** How a guest ended; without `thrown` its function returned. */

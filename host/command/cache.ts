@@ -33,7 +33,7 @@ const ABANDONED_MS = 3_600_000;
 const USE_MS = 86_400_000;
 
 export interface Cache {
-  /** The entry's bytes, or undefined when there is none that is whole. */
+  /** The entry's bytes, which are not the whole of their buffer; or undefined when there is none that is whole. */
   read(name: string): Uint8Array<ArrayBuffer> | undefined;
   /** Keeps an entry, in place of one of that name. */
   write(name: string, bytes: Uint8Array): void;
@@ -111,7 +111,7 @@ function readEntry(path: string): Uint8Array<ArrayBuffer> | undefined {
       if (got === 0) return undefined;
       at += got;
     }
-    const contents = bytes.slice(DIGEST_BYTES);
+    const contents = bytes.subarray(DIGEST_BYTES);
     if (!digestOf(contents).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
     if (Date.now() - stats.mtimeMs > USE_MS) futimesSync(fd, new Date(), new Date());
     return contents;

@@ -15,7 +15,7 @@ const REASONS: { readonly [errno: string]: string } = {
 };
 
 export interface Guest {
-  /** The binary module. */
+  /** The binary module; of an image a part of its buffer. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Of an image. */
   readonly code?: CompiledCode;
@@ -30,7 +30,7 @@ export async function readGuest(path: string): Promise<Guest> {
   if (isImage(bytes)) {
     useHostSha256();
     const { module, code } = readImage(bytes);
-    return { bytes: module.slice(), code };
+    return { bytes: module, code };
   }
   if (!isText(path, bytes)) return { bytes };
   const { loadWat } = await import("../wat.ts");
@@ -40,8 +40,9 @@ export async function readGuest(path: string): Promise<Guest> {
 function readBytes(path: string): Uint8Array<ArrayBuffer> {
   try {
     if (path === "-") return readAll(STDIN);
-    // A copy with a buffer of its own, which can be handed to the worker; Node.js may lend one that others use too.
-    return new Uint8Array(readFileSync(path));
+    const read = readFileSync(path);
+    // It needs a buffer of its own, which can be handed to the worker; for a small file Node.js lends one that others use too.
+    return read.length === read.buffer.byteLength ? new Uint8Array(read.buffer) : new Uint8Array(read);
   } catch (error) {
     const reason = REASONS[errorCode(error) ?? ""] ?? (error instanceof Error ? error.message : String(error));
     throw new CommandError("CLI-MODULE", ExitCode.FAILURE, `The module cannot be read: ${reason}.`);

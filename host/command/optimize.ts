@@ -9,6 +9,7 @@ import { OPCODES, type Opcode } from "../../vm/bytecode/opcodes.ts";
 import { Reader } from "../../vm/bytecode/reader.ts";
 import { SectionId, ValueCode } from "../../vm/bytecode/structure.ts";
 import { Writer } from "../../vm/bytecode/writer.ts";
+import { reserveName } from "../../vm/compiler/module-name.ts";
 import type { Rewritten, Site, Sites } from "../../vm/compiler/rewrite.ts";
 import { type CompiledCode, writeSites } from "../image.ts";
 import { CommandError, ExitCode } from "./failure.ts";
@@ -427,6 +428,7 @@ function withCode(
     } else out.copy(bytes, start, end);
     out.endSized(size);
   }
+  reserveName(out);
   return out.written.slice();
 }
 

@@ -84,7 +84,11 @@ interface ThreadOptions extends Context {
   readonly mayCache: boolean;
 }
 
+/** Code of guests was validated when it was made; V8 is to do that again for functions that run only. */
+const LAZY_VALIDATION = "--wasm-lazy-validation";
+
 async function runOnThread(request: RunRequest, options: ThreadOptions): Promise<Ended> {
+  process.getBuiltinModule("node:v8").setFlagsFromString(LAZY_VALIDATION);
   const interrupt = createInterrupt();
   const ready = new Int32Array(new SharedArrayBuffer(4));
   const keepCode = options.mayCache && options.workerDigest !== undefined;
@@ -113,7 +117,7 @@ async function runOnThread(request: RunRequest, options: ThreadOptions): Promise
       code: guest.code ?? entry?.code,
       keepCode: entry?.keep === true,
     };
-    worker.postMessage(message, [guest.bytes.buffer]);
+    worker.postMessage(message, buffersOf(message));
     const result = await ended;
     stops.close();
     const keep = (): void => {
@@ -129,6 +133,11 @@ async function runOnThread(request: RunRequest, options: ThreadOptions): Promise
     await worker.terminate();
     throw error;
   }
+}
+
+/** What is handed over; of an image module and code are parts of one buffer. */
+function buffersOf({ bytes, code }: GuestMessage): ArrayBuffer[] {
+  return [...new Set([bytes.buffer, code?.bytes.buffer])].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 function sendCode(worker: Worker, ready: Int32Array, code: Uint8Array<ArrayBuffer> | undefined): void {
@@ -164,7 +173,7 @@ function compiledEntry(
   const name = entryName("image", bytes, workerDigest);
   const found = cache.read(name);
   try {
-    return { name, code: found && readImage(found).code, keep: found === undefined };
+    return { name, code: found && readImage(found, true).code, keep: found === undefined };
   } catch {
     return { name, code: undefined, keep: true };
   }

@@ -19,7 +19,9 @@ const cachedData: Uint8Array | undefined = receiveMessageOnPort(parentPort!)?.me
 const script = new Script(source, {
   filename,
   columnOffset: -before.length,
-  ...(cachedData !== undefined && { cachedData: Buffer.from(cachedData.buffer) }),
+  ...(cachedData !== undefined && {
+    cachedData: Buffer.from(cachedData.buffer, cachedData.byteOffset, cachedData.length),
+  }),
 });
 if (start.keepCode && (cachedData === undefined || script.cachedDataRejected === true))
   start.code = () => new Uint8Array(script.createCachedData());

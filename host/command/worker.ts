@@ -59,7 +59,7 @@ function run({ request, interrupt }: WorkerStart, { bytes, code, keepCode }: Gue
   let moduleDigest: string | undefined;
   let guestCode: CompiledCode | undefined;
   try {
-    const module = Module.decode(bytes);
+    const module = code === undefined ? Module.decode(bytes) : Module.known(bytes);
     if (request.moduleDigest) moduleDigest = module.digest;
     const live = request.replay === undefined;
     const options = {

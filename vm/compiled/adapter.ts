@@ -2,6 +2,7 @@
 import type { FunctionType, ValueType } from "../bytecode/structure.ts";
 import { ValueCode } from "../bytecode/structure.ts";
 import { Writer } from "../bytecode/writer.ts";
+import { reserveName } from "../compiler/module-name.ts";
 import { typeId } from "../function.ts";
 import { compileNamed } from "./image.ts";
 
@@ -146,5 +147,6 @@ function encodeModule(
     writer.byte(0x0b);
     writer.endSized(start);
   });
+  reserveName(writer);
   return writer.written;
 }

@@ -23,7 +23,7 @@ import { LOOK, SPARE_FRAMES } from "../tuning.ts";
 import { fromCell, toCell, type Value, type ValueOptions } from "../value.ts";
 import { adapterOf, forwarderOf } from "./adapter.ts";
 import { bytesImport, hostImport, NativeCaller } from "./host-call.ts";
-import { type Image, imageOf } from "./image.ts";
+import { type Image, imageOf, refusedByV8 } from "./image.ts";
 import { linkageOf } from "./linkage.ts";
 import { type NativeFunction, NativeGlobal, NativeTable, References } from "./references.ts";
 import { framesOf, limitFrames, type NativeFrame } from "./stack.ts";
@@ -409,6 +409,8 @@ export class CompiledExecution implements Execution {
       const frames = entry.instance ? framesOf(error).frames : [];
       return this.#trap(error.code, error.detail, this.#backtrace(frames, entry));
     }
+    // Where V8 looks at a function not before it is called.
+    if (error instanceof WebAssembly.CompileError) return refusedByV8(error);
     if (error instanceof WebAssembly.RuntimeError) {
       const { frames, innermost } = framesOf(error);
       const first = innermost ? this.#instances.get(frames[0]!.image) : undefined;

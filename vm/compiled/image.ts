@@ -1,12 +1,11 @@
 /** Compiled code of a module, which its instances share. */
 
-import { Writer } from "../bytecode/writer.ts";
+import { withName } from "../compiler/module-name.ts";
 import { type Linkage, type Rewritten, rewrite } from "../compiler/rewrite.ts";
 import { UsageError } from "../errors.ts";
 import { hostMemory } from "../memory.ts";
 import type { Module } from "../module.ts";
 import { linkageKey } from "./linkage.ts";
-import { imageName } from "./stack.ts";
 
 export interface Image {
   /** Unique in the process; frames of its code name it. Number 0 is that of the adapters. */
@@ -47,22 +46,19 @@ function compile(code: Rewritten, number: number, shares: boolean): Image {
   return { number, code, native, imports, shares };
 }
 
-/** Compiles a module under the name that its frames show. Throws VM-HOST-MEMORY, or VM-ENGINE when it is over a limit of V8. */
+/**
+ * Compiles a module that `reserveName` ended, under the name that its frames show. Throws VM-HOST-MEMORY, or VM-ENGINE when
+ * it is over a limit of V8.
+ */
 export function compileNamed(bytes: Uint8Array, number: number): WebAssembly.Module {
-  const writer = new Writer(bytes.length + 64);
-  writer.copy(bytes);
-  writer.byte(0);
-  const section = writer.beginSized();
-  writer.name("name");
-  writer.byte(0);
-  const subsection = writer.beginSized();
-  writer.name(imageName(number));
-  writer.endSized(subsection);
-  writer.endSized(section);
   try {
-    return hostMemory(() => new WebAssembly.Module(writer.written));
+    return withName(bytes, number, () => hostMemory(() => new WebAssembly.Module(bytes)));
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError)) throw error;
-    throw new UsageError("VM-ENGINE", `V8 does not take the compiled module: ${error.message}`);
+    throw refusedByV8(error);
   }
+}
+
+export function refusedByV8({ message }: Error): UsageError {
+  return new UsageError("VM-ENGINE", `V8 does not take the compiled module: ${message}`);
 }

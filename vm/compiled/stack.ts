@@ -18,13 +18,8 @@ export interface NativeFrame {
   readonly offset: number;
 }
 
-/** V8 writes `wasm://wasm/MODULE-HASH:wasm-function[INDEX]:0xOFFSET`. */
+/** V8 writes `wasm://wasm/MODULE-HASH:wasm-function[INDEX]:0xOFFSET`; `withName` gives modules their names. */
 const FRAME = /wasm\/ashlar-(v?)(\d+)-[0-9a-f]+:wasm-function\[(\d+)\]:0x([0-9a-f]+)/;
-
-/** Module name of an image, for the name section. */
-export function imageName(image: number): string {
-  return image < 0 ? `ashlar-v${-image}` : `ashlar-${image}`;
-}
 
 /** Frames of compiled code, innermost first; and whether the innermost frame of all is one. */
 export function framesOf(thrown: object): { readonly frames: readonly NativeFrame[]; readonly innermost: boolean } {

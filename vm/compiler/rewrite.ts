@@ -24,6 +24,7 @@ import { BodyScan, BYTES_USES, BytesUse } from "./body.ts";
 import { Code } from "./code.ts";
 import { bitsCode, type CodeContext, FunctionRewriter, internalType } from "./function.ts";
 import { type HeapChanges, heapChanges } from "./heap-regions.ts";
+import { reserveName } from "./module-name.ts";
 import { Op } from "./op.ts";
 
 /** How an imported function is linked, as far as code depends on it. */
@@ -75,7 +76,7 @@ const MEMORY = 2;
 const GLOBAL = 3;
 
 /** Raised with every change of the code that {@link rewrite} emits, so that code which was kept is not taken for it. */
-export const COMPILER_VERSION = 11;
+export const COMPILER_VERSION = 12;
 
 export function rewrite(input: RewriteInput, linkage: Linkage): Rewritten {
   return new Rewriter(input, linkage).run();
@@ -105,7 +106,7 @@ interface Origins {
 }
 
 export class Rewritten {
-  /** The module, without a name section. */
+  /** The module. It ends with room for its name, and is not to be changed but there. */
   readonly bytes: Uint8Array;
   /** Function indices in the table `p`, in order. */
   readonly declared: readonly number[];
@@ -245,6 +246,7 @@ class Rewriter {
     const offset = out.length - code.length;
     this.#starts = starts.map((start) => start + offset);
     if (structure.dataCount !== undefined) section(out, SectionId.data, () => this.#writeData(out));
+    reserveName(out);
     return new Rewritten(out.written.slice(), this.#declared, () => this);
   }
 
