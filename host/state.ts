@@ -101,8 +101,8 @@ export function hostState(
       const saved = trees.map((fs) => fs.save!());
       const lengths = saved.map((tree) => tree.length);
       const own = personality.save();
-      const fields = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0, own];
-      const head = encodeUtf8(JSON.stringify(fields));
+      const fields = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0];
+      const head = encodeUtf8(JSON.stringify(own === null ? fields : [...fields, own]));
       const bytes = new Uint8Array(4 + head.length + lengths.reduce((sum, length) => sum + length, 0));
       new DataView(bytes.buffer).setUint32(0, head.length, true);
       bytes.set(head, 4);

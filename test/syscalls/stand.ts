@@ -1,6 +1,7 @@
 /** A guest that makes any call of the table, in both forms, so that what drives the calls can do it through an engine. */
 import { loadWat } from "../../host/wat.ts";
 import { SYSCALLS, type Syscall } from "../../syscalls/table.ts";
+import { WASI_FUNCTIONS } from "../../syscalls/wasi/table.ts";
 import type { FunctionType } from "../../vm/bytecode/structure.ts";
 import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import { type Engine, type Instance, Module, Store, Trap, type Value } from "../../vm/index.ts";
@@ -21,7 +22,7 @@ interface Form {
 
 /** Both forms of each row, by module and name. */
 const FORMS = new Map<string, Form>(
-  SYSCALLS.flatMap((row: Syscall) => {
+  [...SYSCALLS, ...WASI_FUNCTIONS.map(({ row }) => row)].flatMap((row: Syscall) => {
     const { module, name } = row;
     const plain: [string, Form] = [`${module}.${name}`, { name, type: functionTypeOf(row) }];
     const packed: [string, Form] = [`${module}.${name}_p`, { name: `${name}_p`, type: packedTypeOf(row) }];
