@@ -209,7 +209,7 @@ t.test("[CLI-LIMIT-1] fuel, memory and depth are limited", async (t) => {
     t.match(await tool("trap", [option]), { code: 2, stderr: /^error\[CLI-USAGE\]: / }, option);
 });
 
-t.test("[CLI-ERROR-1, CLI-LINE-1] errors say what, where and what to do", async (t) => {
+t.test("[CLI-ERROR-1, CLI-LINE-1, SEC-GUEST-8] errors say what, where and what to do", async (t) => {
   const bytes = readFileSync(join(scratch, "tool.wasm"));
   const file = (name: string, contents: string | Uint8Array): string => {
     writeFileSync(join(scratch, name), contents);

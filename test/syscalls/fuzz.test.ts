@@ -20,7 +20,7 @@ function openHandles(): number {
 }
 
 t.test(
-  "[ABI-ORDER-1, ABI-ORDER-2, ABI-POLICY-1, ABI-STATUS-1, ABI-STATUS-3, ABI-WINDOW-1, ABI-SNAPSHOT-3, FS-DIRECTORY-1] whatever a guest calls",
+  "[ABI-ORDER-1, ABI-ORDER-2, ABI-POLICY-1, ABI-STATUS-1, ABI-STATUS-3, ABI-WINDOW-1, ABI-SNAPSHOT-3, FS-DIRECTORY-1, SEC-GUEST-4, SEC-GUEST-5] whatever a guest calls",
   async (t) => {
     const tally = newFuzzTally();
     const before = openHandles();
