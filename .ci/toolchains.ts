@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 /** How to get what is missing. */
 export const INSTALL = {
   clang: "Debian: apt-get install clang lld",
+  wasi: "Debian: apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32",
   rustc: "Debian: apt-get install rustc libstd-rust-dev-wasm32 lld; else: rustup target add wasm32-unknown-unknown",
 } as const;
 
@@ -42,6 +43,12 @@ function compiles(program: string, options: string): boolean {
 /** A clang that has WebAssembly as a target, and its linker. */
 export function findClang(): string | undefined {
   return compiles("clang", "--target=wasm32 -nostdlib -Wl,--no-entry -x c") ? "clang" : undefined;
+}
+
+/** A clang that has the C library for WASI, too. */
+export function findWasiClang(): string | undefined {
+  const options = "--target=wasm32-wasi -nostartfiles -include wasi/api.h -Wl,--no-entry -x c";
+  return compiles("clang", options) ? "clang" : undefined;
 }
 
 /** A rustc that has the library for WebAssembly, and a linker; Debian's first, because another before it may have none. */

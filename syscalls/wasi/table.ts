@@ -165,7 +165,7 @@ export const WASI_FUNCTIONS: readonly WasiFunction[] = [
     "fd buf buf_len cookie:u64 bufused",
     { base: 4000, perByte: 16, of: "buf_len" },
     "fs.list ~fs.stat",
-    "BADF INVAL NOTDIR NOMEM",
+    "BADF INVAL NOTDIR",
     files.fd_readdir,
   ),
   wasi("fd_renumber", "fd to", 560, "fs.close", "BADF", files.fd_renumber),
