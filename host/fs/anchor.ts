@@ -5,7 +5,7 @@
  * meanwhile: what openat2 does.
  */
 import { type Folder, RETRY } from "./file-system.ts";
-import { leadsTo, type Volume } from "./volume.ts";
+import { forgetSeen, leadsTo, type Volume, type VolumeStats } from "./volume.ts";
 
 /** A folder of the host. */
 export interface RealFolder extends Folder {
@@ -18,6 +18,7 @@ interface Anchor {
   readonly volume: Volume;
   readonly path: string;
   readonly fd: number;
+  readonly stats: VolumeStats;
 }
 
 /** Linux's O_PATH, which Node.js does not name: a handle for folders that may be searched but not read. */
@@ -53,8 +54,11 @@ export function anchor(volume: Volume, folder: RealFolder): number | typeof RETR
   const old = keptHandle(volume, folder);
   if (old !== undefined) return old;
   const fd = open(volume, folder);
-  if (fd === RETRY || isClosedUnless(volume, fd, () => leadsTo(volume, folder.path, fd))) return RETRY;
-  kept.unshift({ volume, path: folder.path, fd });
+  if (fd === RETRY) return RETRY;
+  let stats: VolumeStats | undefined;
+  const isRight = (): boolean => leadsTo(volume, folder.path, (stats = volume.fstatSync(fd, { bigint: true })));
+  if (isClosedUnless(volume, fd, isRight)) return RETRY;
+  kept.unshift({ volume, path: folder.path, fd, stats: stats! });
   if (kept.length > KEPT) {
     const oldest = kept.pop()!;
     close(oldest.volume, oldest.fd);
@@ -67,8 +71,8 @@ function keptHandle(volume: Volume, folder: RealFolder): number | undefined {
   const index = kept.findIndex((candidate) => candidate.path === folder.path && candidate.volume === volume);
   if (index < 0) return undefined;
   const [found] = kept.splice(index, 1);
-  const { fd } = found!;
-  if (isClosedUnless(volume, fd, () => leadsTo(volume, folder.path, fd))) return undefined;
+  const { fd, stats } = found!;
+  if (isClosedUnless(volume, fd, () => leadsTo(volume, folder.path, stats))) return undefined;
   kept.unshift(found!);
   return fd;
 }
@@ -102,6 +106,7 @@ function isClosedUnless(volume: Volume, fd: number, isRight: () => boolean): boo
 }
 
 function close(volume: Volume, fd: number): void {
+  forgetSeen();
   try {
     volume.closeSync(fd);
   } catch {

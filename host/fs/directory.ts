@@ -30,6 +30,7 @@ import {
   kindOf,
   leadsTo,
   look,
+  lookOnce,
   statOf,
   timesOf,
   type Volume,
@@ -172,8 +173,10 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     }
   }
 
-  const isAt = (folder: Folder, at: string, fd: number): boolean =>
-    isReached(folder as SeenFolder) && leadsTo(volume, at, fd);
+  const isAt = (folder: Folder, at: string, fd: number): boolean => {
+    const there = isReached(folder as SeenFolder) ? look(volume, at) : undefined;
+    return there !== undefined && isSame(there, volume.fstatSync(fd, { bigint: true }));
+  };
   const fileOf = (fd: number, flags: number, generation: bigint): OpenFile => {
     const idOf = (stats: VolumeStats): bigint => identities.of(stats, generation);
     return openFile(volume, fd, { append: (flags & OpenFlag.APPEND) !== 0, largest, idOf });
@@ -187,6 +190,10 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
 
   /** A folder known by its handle, wherever it is moved. */
   function directoryByHandle(fd: number): OpenDirectory {
+    const own = volume.fstatSync(fd, { bigint: true });
+    /** Where it was last. */
+    let path = "";
+    let folder: SeenFolder | Status = Status.NOT_FOUND;
     return {
       ...openNode(volume, fd, (stats) => identities.of(stats)),
       kind: "directory",
@@ -194,8 +201,9 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       folder: () =>
         attempt("stat", () => {
           for (let k = 0; k < ATTEMPTS; k++) {
-            const path = volume.readlinkSync(pathOfHandle(fd));
-            if (leadsTo(volume, path, fd)) return folderAt(path);
+            if (path !== "" && leadsTo(volume, path, own)) return folder;
+            path = volume.readlinkSync(pathOfHandle(fd));
+            folder = folderAt(path);
           }
           return Status.NOT_FOUND;
         }),
@@ -287,12 +295,13 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     openDirectory: (folder) =>
       inside("open", folder as SeenFolder, (base) => {
         if (!anchored) return directoryByInode(folder as SeenFolder);
-        return directoryByHandle(volume.openSync(`${base}/.`, folderFlags));
+        const fd = volume.openSync(`${base}/.`, folderFlags);
+        return keep(fd, () => directoryByHandle(fd));
       }),
 
     stat: (folder, name) =>
       within("stat", folder, name ?? "", (at) => {
-        const stats = look(volume, at);
+        const stats = lookOnce(volume, at);
         if (stats === undefined) return RETRY;
         if (!stats.isSymbolicLink()) return statOf(stats, identities.of(stats));
         const target = targetOf(volume, at);
@@ -386,7 +395,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
   };
 
   function find(parent: SeenFolder, name: string, at: string): Found | Outcome {
-    const stats = look(volume, at);
+    const stats = lookOnce(volume, at);
     if (stats === undefined) return Status.NOT_FOUND;
     if (stats.isFile()) return { kind: "file" };
     if (stats.isDirectory()) return { kind: "directory", folder: below(parent, name, stats) };

@@ -37,6 +37,12 @@ export interface Capabilities {
 export const RETRY = -1;
 export type Outcome = Status | typeof RETRY;
 
+/**
+ * Number of the walk under way, from 1; 0 outside of any. A walk and what is done at its end are one step: what a file system
+ * has found out during it need not be looked at again.
+ */
+export const WALK: { number: number } = { number: 0 };
+
 /** A directory, and the way to it from the root without a link, as it was found. Only its file system makes one. */
 export interface Folder {
   /** Undefined for the root. */

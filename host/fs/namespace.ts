@@ -17,6 +17,7 @@ import {
   RETRY,
   type Stat,
   type Times,
+  WALK,
 } from "./file-system.ts";
 import { compareNames, isTooLong, PATH_BYTES, type Path, parsePath, parseText } from "./paths.ts";
 
@@ -349,12 +350,19 @@ export function setsNothing({ accessed, modified }: Times): boolean {
 
 /** Does it again while the tree changes under it. */
 function retried<T>(attempt: () => T): Exclude<T, typeof RETRY> | Status {
-  for (let k = 0; k < ATTEMPTS; k++) {
-    const outcome = attempt();
-    if (outcome !== RETRY) return outcome as Exclude<T, typeof RETRY>;
+  try {
+    for (let k = 0; k < ATTEMPTS; k++) {
+      WALK.number = ++walks;
+      const outcome = attempt();
+      if (outcome !== RETRY) return outcome as Exclude<T, typeof RETRY>;
+    }
+    return Status.TRANSIENT;
+  } finally {
+    WALK.number = 0;
   }
-  return Status.TRANSIENT;
 }
+
+let walks = 0;
 
 function isTaken(place: Place): boolean {
   return place.name === undefined || place.found !== undefined;

@@ -22,7 +22,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import type { EntryKind, Stat, Times } from "./file-system.ts";
+import { type EntryKind, type Stat, type Times, WALK } from "./file-system.ts";
 
 /** `node:fs`, or anything of its shape, as memfs is. */
 export interface Volume {
@@ -115,10 +115,35 @@ export function look(volume: Volume, path: string): VolumeStats | undefined {
   return volume.lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** True when the path, its last name not followed, leads to what the handle stands for. */
-export function leadsTo(volume: Volume, path: string, fd: number): boolean {
-  const there = look(volume, path);
-  return there !== undefined && isSame(there, volume.fstatSync(fd, { bigint: true }));
+/** What {@link lookOnce} has seen, on which volume, in which walk. */
+const seen = new Map<string, VolumeStats | undefined>();
+let seenOn: Volume | undefined;
+let seenIn = 0;
+
+/** Forgets it: a path through a handle leads elsewhere when the handle was closed. */
+export function forgetSeen(): void {
+  seen.clear();
+}
+
+/** As {@link look}, but what was seen in this walk is not looked at again. */
+export function lookOnce(volume: Volume, path: string): VolumeStats | undefined {
+  if (WALK.number === 0) return look(volume, path);
+  if (seenIn !== WALK.number || seenOn !== volume) {
+    seen.clear();
+    seenIn = WALK.number;
+    seenOn = volume;
+  }
+  const known = seen.get(path);
+  if (known !== undefined) return known;
+  const stats = look(volume, path);
+  seen.set(path, stats);
+  return stats;
+}
+
+/** True when the path, its last name not followed, leads to the file of these stats. */
+export function leadsTo(volume: Volume, path: string, stats: VolumeStats): boolean {
+  const there = lookOnce(volume, path);
+  return there !== undefined && isSame(there, stats);
 }
 
 export function kindOf(node: NodeKind): EntryKind {
