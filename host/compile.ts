@@ -11,6 +11,13 @@ export function compile(module: Module, imports: Imports): Rewritten | undefined
   return linkage && (module.codeOf(linkageKey(linkage)) ?? rewrite(module.rewriteInput, linkage));
 }
 
+/** Code for instances of `module` with these imports, for {@link writeImage}; undefined when not all that it imports are functions of the host. */
+export function compileGuest(module: Module, imports: Imports): CompiledCode | undefined {
+  const linkage = hostLinkageOf(module, imports);
+  const made = linkage && compile(module, imports);
+  return made && kept(linkage, made.bytes);
+}
+
 /** The code that instances of `module` with these imports have run, to be kept; undefined when there is none. */
 export function codeMadeFor(module: Module, imports: Imports): CompiledCode | undefined {
   const linkage = hostLinkageOf(module, imports);

@@ -3,9 +3,13 @@ import { injectSha256 } from "../vm/sha256.ts";
 
 let isInjected = false;
 
-/** Has digests computed by Node.js: loading it takes longer than a small module's digest, but a state may be gigabytes. */
-export function useHostSha256(): void {
-  const crypto = isInjected ? undefined : process.getBuiltinModule?.("node:crypto");
+/** Bytes whose digest takes as long as to load what computes it faster. */
+const LARGE_BYTES = 1_000_000;
+
+/** Has digests computed by Node.js, where there are so many bytes that it pays: a state may be gigabytes, and is unless told. */
+export function useHostSha256(bytes: number = Number.POSITIVE_INFINITY): void {
+  if (isInjected || bytes < LARGE_BYTES) return;
+  const crypto = process.getBuiltinModule?.("node:crypto");
   if (crypto === undefined) return;
   isInjected = true;
   injectSha256(() => {

@@ -53,11 +53,12 @@ export interface Invocation {
   readonly values?: readonly Value[];
 }
 
-/** The function with which a guest begins. */
+/** What is called of a guest. */
 export interface Called {
-  /** What is called before, if anything. */
-  readonly initializer: string | undefined;
-  readonly name: string;
+  /** Functions without parameters that come first. */
+  readonly first: readonly string[];
+  /** The function with which the guest begins; undefined where it is only made ready. */
+  readonly name: string | undefined;
   readonly values: readonly Value[];
   /** True when its result is the exit code. */
   readonly isEntry: boolean;
@@ -66,14 +67,36 @@ export interface Called {
 /** What is asked for, or the entry point. Throws what is wrong with the module: EntryError, UsageError. */
 export function calledOf(module: Module, invoke: Invocation | undefined): Called {
   const initializer = initializerOf(module);
-  if (invoke === undefined) return { initializer, name: entryPoint(module, initializer), values: [], isEntry: true };
+  if (invoke === undefined) return entering(module, initializer);
   functionType(module, invoke.name);
   return calling(initializer, invoke.name, invoke.values ?? []);
 }
 
+/** What makes a guest ready for an image: its initializer, and these. Throws EntryError, UsageError. */
+export function preinitOf(module: Module, names: readonly string[]): Called {
+  const initializer = initializerOf(module);
+  for (const name of names) {
+    const { params } = functionType(module, name);
+    if (params.length > 0) throw new EntryError(`The exported function ${name} takes ${params.length} arguments.`);
+  }
+  const others = names.filter((name) => name !== initializer);
+  return {
+    first: initializer === undefined ? others : [initializer, ...others],
+    name: undefined,
+    values: [],
+    isEntry: false,
+  };
+}
+
+function entering(module: Module, initializer: string | undefined): Called {
+  const first = initializer === undefined ? [] : [initializer];
+  return { first, name: entryPoint(module, initializer), values: [], isEntry: true };
+}
+
 /** The initializer itself is called once. */
 function calling(initializer: string | undefined, name: string, values: readonly Value[]): Called {
-  return { initializer: name === initializer ? undefined : initializer, name, values, isEntry: false };
+  const first = initializer === undefined || name === initializer ? [] : [initializer];
+  return { first, name, values, isEntry: false };
 }
 
 function functionType(module: Module, name: string): FunctionType {
@@ -93,7 +116,7 @@ export function aboutOf(
       throw new UsageError("VM-ARGUMENT", "a call with references to objects cannot be recorded");
     return Object.is(value, -0) ? "-0" : String(value);
   });
-  const invoke = isEntry ? null : { name, values: texts };
+  const invoke = isEntry ? null : { name: name!, values: texts };
   return { args, invoke, ...(unknownImports !== undefined && { unknownImports }) };
 }
 
@@ -103,7 +126,7 @@ export function calledAgain(module: Module, about: Json): Called {
     readonly invoke?: { readonly name?: unknown; readonly values?: unknown } | null;
   };
   const initializer = initializerOf(module);
-  if (invoke === null) return { initializer, name: entryPoint(module, initializer), values: [], isEntry: true };
+  if (invoke === null) return entering(module, initializer);
   const { name, values } = invoke ?? {};
   if (typeof name !== "string" || !Array.isArray(values))
     throw new RecordingError("the recording does not say what was called: runGuest did not make it");

@@ -11,10 +11,10 @@ import { Stopped, UsageError } from "../vm/errors.ts";
 import type { Engine } from "../vm/execution.ts";
 import type { ProfileRow } from "../vm/fuel-profile.ts";
 import type { Kind } from "../vm/heap.ts";
-import type { Instance, InstantiateOptions } from "../vm/instance.ts";
+import { type Instance, type InstantiateOptions, restore } from "../vm/instance.ts";
 import type { Limits } from "../vm/limits.ts";
 import { Module } from "../vm/module.ts";
-import { Store } from "../vm/store.ts";
+import { engineOf, Store } from "../vm/store.ts";
 import { Trap, TrapCode } from "../vm/trap.ts";
 import type { Value } from "../vm/value.ts";
 import { type Abi, createAbi } from "./abi.ts";
@@ -27,13 +27,14 @@ import {
   calledOf,
   EntryError,
   type Invocation,
+  preinitOf,
   unknownImportsAgain,
 } from "./entry.ts";
 import { GrantError } from "./fs/file-system.ts";
 import type { Grants } from "./grants.ts";
 import type { CompiledCode } from "./image.ts";
 import { beginKeeping } from "./interrupt.ts";
-import { type OpenGrants, openGrants } from "./open-grants.ts";
+import { openGrants } from "./open-grants.ts";
 import type { Input, Output } from "./streams.ts";
 import { trapUnknownImports } from "./unknown-imports.ts";
 
@@ -62,6 +63,16 @@ export interface GuestOptions {
   readonly engine?: Engine;
   /** Compiled code of the module, of an image (spec 19). It is run as it is. What is for another compiler or other imports is not used. */
   readonly code?: CompiledCode;
+  /**
+   * What a run with `preinit` answered: the guest begins with that state, and nothing is called to initialise it (spec
+   * IMAGE-PREINIT-2). Like `code` it is trusted. Not together with `record` or `preinit`.
+   */
+  readonly snapshot?: Uint8Array;
+  /**
+   * The guest is made ready and not run: its initializer and these exported functions, which take nothing, are called, and the
+   * result has a `snapshot` (spec IMAGE-PREINIT-1). Not together with `invoke` or `record`.
+   */
+  readonly preinit?: readonly string[];
   /** Hears the code that was compiled for the run, where `code` was not used, to be kept for another; its bytes must not be changed. */
   readonly keepCode?: (code: CompiledCode) => void;
   /** The exported function to call, instead of the entry point (spec CLI-ENTRY-1). */
@@ -124,6 +135,8 @@ export interface GuestResult {
   readonly stateDigest?: string;
   /** The fuel of each stack of calls, each behind that of its caller; where it was asked for and the guest ran. */
   readonly profile?: readonly ProfileRow[];
+  /** Of a run with `preinit`. */
+  readonly snapshot?: Uint8Array;
   /** What the guest wrote, where no `stdout` or `stderr` took it. */
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
@@ -163,17 +176,19 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
   const { grants = {}, args = [], name, fuel, limits, log, observe, interrupt } = options;
   if (options.stdin !== undefined && grants.stdin !== undefined)
     throw new GrantError("standard input is given and granted as a file: one of both");
+  checkTogether(options);
   let module: Module;
   let called: Called;
   try {
     module = moduleOf(options);
     // What is asked for must exist before the start function has effects.
-    called = calledOf(module, options.invoke);
+    called = options.preinit ? preinitOf(module, options.preinit) : calledOf(module, options.invoke);
   } catch (error) {
     return endingOf({ thrown: error, fuelUsed: 0n });
   }
   const wantsDigest = options.stateDigest === true || options.record !== undefined;
-  if (wantsDigest || grants.tmp?.some(({ host }) => host !== undefined)) useHostSha256();
+  if (wantsDigest || options.preinit !== undefined || grants.tmp?.some(({ host }) => host !== undefined))
+    useHostSha256();
   const recorder =
     options.record &&
     createRecorder({
@@ -197,16 +212,29 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
       ...(interrupt !== undefined && { interrupt }),
     });
     const host = withStubs(module, withOwn(abi, options, recorder), options, options.unknownImports);
-    const store = storeFor(host, fuel, limits, options);
-    const run = (): Execution => execute(module, called, host, store, wantsDigest, options);
-    return endingOf(withCode(module, host, store, options, () => recorded(recorder, run, opened)));
+    const begin = beginning(module, host, fuel, limits, options);
+    const run = (): Execution => execute(called, begin, wantsDigest, options);
+    return endingOf(
+      withCode(module, host, options, () => recorded(recorder, run, options.preinit ? () => {} : opened.finish)),
+    );
   } finally {
     opened.close();
   }
 }
 
+/** What options exclude one another. */
+function checkTogether({ preinit, snapshot, invoke, record }: GuestOptions): void {
+  const fail = (what: string): never => {
+    throw new UsageError("VM-ARGUMENT", what);
+  };
+  if (record !== undefined && (snapshot ?? preinit) !== undefined)
+    fail("a recording begins with an instance: a run from a snapshot, or for one, cannot be recorded");
+  if (preinit !== undefined && (snapshot ?? invoke) !== undefined)
+    fail("a guest that is made ready for a snapshot is not run, nor has it one already");
+}
+
 /** Runs `run`, ends the recording if there is one, and copies back what the guest changed. */
-function recorded(recorder: Recorder | undefined, run: () => Execution, { finish }: OpenGrants): Execution {
+function recorded(recorder: Recorder | undefined, run: () => Execution, finish: () => void): Execution {
   let execution: Execution = { fuelUsed: 0n };
   try {
     // From here on there is a recording to read, whatever ends this process.
@@ -241,6 +269,8 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     "invoke",
     "unknownImports",
     "record",
+    "snapshot",
+    "preinit",
   ] as const)
     if (options[name] !== undefined)
       throw new UsageError("VM-ARGUMENT", `${name} is part of the recording, and not for a replay`);
@@ -255,9 +285,8 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     const { log, observe } = options;
     const abi = replayAbi(player, { ...outputs, ...(log && { log }), ...(observe && { observe }) });
     const host = withStubs(module, withOwn(abi, options, player), options, unknownImportsAgain(about));
-    const { called, store } = againOf(module, about, host, fuel, limits, options);
-    const run = (): Execution => execute(module, called, host, store, true, options);
-    execution = withCode(module, host, store, options, run);
+    const { called, begin } = againOf(module, about, host, fuel, limits, options);
+    execution = withCode(module, host, options, () => execute(called, begin, true, options));
     const { thrown, fuelUsed, stateDigest } = execution;
     if (!(thrown instanceof ReplayError || thrown instanceof RecordingError || thrown instanceof Stopped))
       player.end(outcomeOf(fuelUsed, thrown, stateDigest));
@@ -277,7 +306,8 @@ function againOf(
   how: EngineOptions,
 ) {
   try {
-    return { called: calledAgain(module, about), store: storeFor(host, fuel, limits, how) };
+    const called = calledAgain(module, about);
+    return { called, begin: beginning(module, host, fuel, limits, how) };
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof EntryError)) throw error;
     throw new RecordingError(`the recording cannot be replayed: ${error.message}`);
@@ -288,11 +318,10 @@ function againOf(
 function withCode(
   module: Module,
   { imports }: Host,
-  { engine }: Store,
-  { code, keepCode, note }: GuestOptions,
+  { code, keepCode, note, ...options }: GuestOptions,
   run: () => Execution,
 ): Execution {
-  if (engine !== "compiled" || imports === undefined) return run();
+  if (engineFor(options) !== "compiled" || imports === undefined) return run();
   const isUsed = code !== undefined && adopt(module, imports, code);
   // What cannot be linked is told as such.
   if (code !== undefined && !isUsed && hostLinkageOf(module, imports) !== undefined)
@@ -344,56 +373,87 @@ interface Execution {
   readonly durationMs?: number;
   readonly engine?: Engine;
   readonly profile?: readonly ProfileRow[];
+  readonly snapshot?: Uint8Array;
 }
 
-/** How a guest is run, which its results do not show. */
-type EngineOptions = Pick<GuestOptions, "engine" | "signal" | "interrupt" | "profile">;
+/** How a guest is run, which its results do not show; and what it begins with. */
+type EngineOptions = Pick<GuestOptions, "engine" | "interrupt" | "profile" | "snapshot">;
 
-function storeFor(
-  { kinds, state }: Host,
+function engineFor({ profile = false, engine = profile ? "reference" : "compiled" }: EngineOptions): Engine {
+  return engineOf({ engine, profile });
+}
+
+/** A store, and what makes the instance in it that the guest is. */
+interface Beginning {
+  readonly store: Store;
+  readonly instance: () => Instance;
+}
+
+/**
+ * How a guest begins: as an instance, or with a snapshot, which is looked at when it does, since what is wrong with it is
+ * no mistake of the caller.
+ */
+function beginning(
+  module: Module,
+  { imports, check, kinds, state }: Host,
   fuel: bigint | undefined,
   limits: Partial<Limits> = {},
-  { profile = false, engine = profile ? "reference" : "compiled", interrupt }: EngineOptions = {},
-): Store {
-  return new Store({
+  options: EngineOptions,
+): () => Beginning {
+  const { profile = false, interrupt, snapshot } = options;
+  const engine = engineFor(options);
+  const host = {
     limits,
     profile,
     engine,
     ...(interrupt && { interrupt }),
     ...(kinds && { kinds }),
     ...(state && { state }),
-    ...(fuel !== undefined && { fuel }),
-  });
+  };
+  if (snapshot !== undefined)
+    return () => {
+      check?.(module);
+      const parts = [{ module, imports: imports ?? {} }];
+      const store = restore(snapshot, parts, { ...host, whole: true, fuel: fuel ?? "unlimited" });
+      return { store, instance: () => store.instances[0]! };
+    };
+  const store = new Store({ ...host, ...(fuel !== undefined && { fuel }) });
+  const instance = (): Instance => module.instantiate({ store, ...(imports && { imports }), ...(check && { check }) });
+  return () => ({ store, instance });
 }
 
 function execute(
-  module: Module,
-  { initializer, name, values, isEntry }: Called,
-  { imports, check }: Host,
-  store: Store,
+  { first, name, values, isEntry }: Called,
+  begin: () => Beginning,
   wantsDigest: boolean,
-  { signal, interrupt }: EngineOptions,
+  options: GuestOptions,
 ): Execution {
+  let store: Store | undefined;
   let instance: Instance | undefined;
   let part: Omit<Execution, "fuelUsed">;
-  const { engine } = store;
-  const invoked = { engine, ...(!isEntry && { invoked: name }) };
+  const { signal, interrupt, snapshot, preinit } = options;
+  const invoked = { engine: engineFor(options), ...(!isEntry && name !== undefined && { invoked: name }) };
   // Not performance.now(), whose first use loads modules of Node.js: 2 ms of a start.
   const started = process.hrtime.bigint();
   try {
     if (signal?.aborted) throw new Stopped();
-    instance = module.instantiate({ store, ...(imports && { imports }), ...(check && { check }) });
-    if (initializer !== undefined) instance.invoke(initializer, [], signal && { signal });
-    const results = instance.invoke(name, values, signal && { signal });
+    const beginning = begin();
+    ({ store } = beginning);
+    instance = beginning.instance();
+    const call = (called: string, args: readonly Value[]): Value[] =>
+      instance!.invoke(called, args, signal && { signal });
+    if (snapshot === undefined) for (const initializer of first) call(initializer, []);
+    const results = name === undefined ? [] : call(name, values);
     // The low eight bits, as operating systems take them.
     const exitCode = isEntry && typeof results[0] === "number" ? results[0] & 255 : 0;
-    part = { ...invoked, results, exitCode };
+    part = { ...invoked, results, exitCode, ...(preinit && { snapshot: instance.snapshot() }) };
   } catch (thrown) {
     part = { ...invoked, thrown };
   }
   const durationMs = Math.round(Number(process.hrtime.bigint() - started) / 1000) / 1000;
   // Whoever asked for a stop before may end this thread at any time.
   if (!beginKeeping(interrupt) && !(part.thrown instanceof Stopped)) part = { ...invoked, thrown: new Stopped() };
+  if (store === undefined) return { ...part, durationMs, fuelUsed: 0n };
   if (store.profile !== undefined) part = { ...part, profile: store.profile.rows() };
   try {
     const hasState = wantsDigest && !(part.thrown instanceof Stopped);

@@ -6,9 +6,10 @@ import { Reader } from "../vm/bytecode/reader.ts";
 import { Writer } from "../vm/bytecode/writer.ts";
 import type { Sites } from "../vm/compiler/rewrite.ts";
 import { AshlarError } from "../vm/errors.ts";
-import { sha256 } from "../vm/sha256.ts";
+import { hex, sha256 } from "../vm/sha256.ts";
 import type { TrapCode } from "../vm/trap.ts";
 import { decodeUtf8, encodeUtf8 } from "../vm/utf8.ts";
+import { useHostSha256 } from "./digest.ts";
 
 /** Code of the compiled engine for one module, linked in one way. */
 export interface CompiledCode {
@@ -26,6 +27,8 @@ export interface Image<Buffer extends ArrayBufferLike = ArrayBufferLike> {
   /** The guest's module; empty where whoever reads the image has it. */
   readonly module: Uint8Array<Buffer>;
   readonly code: CompiledCode;
+  /** Of an instance of the module: what the guest begins with (spec IMAGE-PREINIT-1). */
+  readonly snapshot?: Uint8Array<Buffer> | undefined;
 }
 
 /** The bytes are no image, or not whole. */
@@ -37,12 +40,13 @@ export class ImageError extends AshlarError {
   }
 }
 
-export const IMAGE_VERSION = 1;
+export const IMAGE_VERSION = 2;
 /** As PNG's: what a text mode does to a file damages it. */
 const MAGIC = [0x89, 0x41, 0x53, 0x48, 0x49, 0x0d, 0x0a, 0x1a];
 const OPTIMISED = 1;
-const DIGEST_AT = 36;
 const DIGEST_BYTES = 32;
+const MODULE_DIGEST_AT = 40;
+const DIGEST_AT: number = MODULE_DIGEST_AT + DIGEST_BYTES;
 const HEAD_BYTES: number = DIGEST_AT + DIGEST_BYTES;
 
 export function isImage(bytes: Uint8Array): boolean {
@@ -50,9 +54,9 @@ export function isImage(bytes: Uint8Array): boolean {
 }
 
 /** The file of an image (spec IMAGE-FILE-1). */
-export function writeImage({ module, code }: Image): Uint8Array<ArrayBuffer> {
+export function writeImage({ module, code, snapshot = new Uint8Array(0) }: Image): Uint8Array<ArrayBuffer> {
   const linkage = encodeUtf8(code.linkage);
-  const parts = [linkage, module, code.bytes, code.sites ?? new Uint8Array(0)];
+  const parts = [module, linkage, code.bytes, code.sites ?? new Uint8Array(0), snapshot];
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, HEAD_BYTES));
   bytes.set(MAGIC);
   const flags = code.sites === undefined ? 0 : OPTIMISED;
@@ -64,15 +68,22 @@ export function writeImage({ module, code }: Image): Uint8Array<ArrayBuffer> {
     bytes.set(part, at);
     at += part.length;
   }
-  bytes.set(digestOf(bytes), DIGEST_AT);
+  bytes.set(digestOf(module), MODULE_DIGEST_AT);
+  bytes.set(digestOf(...hashed(bytes, module.length)), DIGEST_AT);
   return bytes;
+}
+
+/** What {@link readImage} finds. */
+export interface ReadImage<Buffer extends ArrayBufferLike> extends Image<Buffer> {
+  /** SHA-256 of the module, in hexadecimal. */
+  readonly digest: string;
 }
 
 /**
  * What {@link writeImage} wrote; the parts are views of `bytes`. Throws ImageError for anything else (spec IMAGE-FILE-2). Bytes
  * that are `whole`, as another digest has shown, are not hashed again.
  */
-export function readImage<Buffer extends ArrayBufferLike>(bytes: Uint8Array<Buffer>, whole = false): Image<Buffer> {
+export function readImage<Buffer extends ArrayBufferLike>(bytes: Uint8Array<Buffer>, whole = false): ReadImage<Buffer> {
   if (!isImage(bytes)) throw new ImageError("it does not begin as an image does");
   if (bytes.length < HEAD_BYTES) throw new ImageError(`the image ends in its head, after ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -80,25 +91,34 @@ export function readImage<Buffer extends ArrayBufferLike>(bytes: Uint8Array<Buff
   if (word(0) !== IMAGE_VERSION) throw new ImageError(`the image is of version ${word(0)}, not ${IMAGE_VERSION}`);
   const flags = word(1);
   if (flags > OPTIMISED) throw new ImageError(`the image has flags that are not known: 0x${flags.toString(16)}`);
-  const lengths = [3, 4, 5, 6].map(word);
+  const lengths = [3, 4, 5, 6, 7].map(word);
   const wanted = lengths.reduce((sum, length) => sum + length, HEAD_BYTES);
   if (wanted !== bytes.length) throw new ImageError(`the image has ${bytes.length} bytes, and says ${wanted}`);
-  if (!whole && digestOf(bytes).some((byte, k) => byte !== bytes[DIGEST_AT + k]))
-    throw new ImageError("the image is damaged: its digest is another");
   let at = HEAD_BYTES;
-  const [linkage, module, code, sites] = lengths.map((length) => bytes.subarray(at, (at += length)));
+  const [module, linkage, code, sites, snapshot] = lengths.map((length) => bytes.subarray(at, (at += length)));
+  const isGood = (place: number, ...parts: readonly Uint8Array[]): boolean =>
+    whole || digestOf(...parts).every((byte, k) => byte === bytes[place + k]);
+  if (!isGood(DIGEST_AT, ...hashed(bytes, module!.length)) || !isGood(MODULE_DIGEST_AT, module!))
+    throw new ImageError("the image is damaged: its digest is another");
   const text = decodeUtf8(linkage!);
   if (text === undefined) throw new ImageError("the image's linkage is no text");
   return {
     module: module!,
+    digest: hex(bytes.subarray(MODULE_DIGEST_AT, DIGEST_AT)),
     code: { compiler: word(2), linkage: text, bytes: code!, sites: flags === OPTIMISED ? sites! : undefined },
+    snapshot: snapshot!.length === 0 ? undefined : snapshot!,
   };
 }
 
-function digestOf(bytes: Uint8Array): Uint8Array {
+/** What the image's digest is over: all but itself and the module, whose own digest is part of it. */
+function hashed(bytes: Uint8Array, moduleLength: number): readonly Uint8Array[] {
+  return [bytes.subarray(0, DIGEST_AT), bytes.subarray(HEAD_BYTES + moduleLength)];
+}
+
+function digestOf(...parts: readonly Uint8Array[]): Uint8Array {
+  useHostSha256(parts.reduce((sum, { length }) => sum + length, 0));
   const hash = sha256();
-  hash.update(bytes.subarray(0, DIGEST_AT));
-  hash.update(bytes.subarray(HEAD_BYTES));
+  for (const part of parts) hash.update(part);
   return hash.digest();
 }
 

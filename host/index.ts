@@ -12,6 +12,7 @@
  * ```
  */
 export { type Abi, type AbiOptions, type AbiQuota, createAbi } from "./abi.ts";
+export { adopt as adoptCode, compileGuest } from "./compile.ts";
 export { EntryError, type Invocation } from "./entry.ts";
 export { directoryFileSystem, type Volume } from "./fs/directory.ts";
 export {
@@ -53,7 +54,7 @@ export {
   type TmpGrant,
 } from "./grants.ts";
 export { COLLECTED_BYTES, type GuestOptions, type GuestResult, type OwnSyscalls, runGuest } from "./guest.ts";
-export { type CompiledCode, type Image, ImageError, isImage, readImage, writeImage } from "./image.ts";
+export { type CompiledCode, type Image, ImageError, isImage, type ReadImage, readImage, writeImage } from "./image.ts";
 export { type OpenGrants, openGrants } from "./open-grants.ts";
 export { type SourcePlace, sourcePlaces } from "./source/places.ts";
 export type { Input, Output } from "./streams.ts";

@@ -21,6 +21,8 @@ export interface Execution {
   /** Undefined when it is unlimited; negative after OutOfFuel. */
   readonly fuelLeft: bigint | undefined;
   addFuel(fuel: bigint): void;
+  /** Another limit of all fuel, undefined for none; what was charged stays charged. */
+  limitFuel(fuel: bigint | undefined): void;
   /** Charges and tests outside an invocation; throws OutOfFuel. */
   charge(cost: number): void;
   /** A trap that no guest instruction raised. */

@@ -523,6 +523,12 @@ export interface RestoreOptions {
   readonly state?: HostState;
   /** As at instantiation; depth and heap limits must not be less than what the snapshot holds. */
   readonly limits?: Partial<Limits>;
+  /** Another limit of fuel than the store had; what was charged before counts (spec VM-SNAPSHOT-7). */
+  readonly fuel?: bigint | "unlimited";
+  /** See {@link StoreOptions}; what was charged before stands there as instantiation. */
+  readonly profile?: boolean;
+  /** True for bytes that another digest has shown to be whole: their own, which takes long, is not looked at. */
+  readonly whole?: boolean;
 }
 
 /** Instantiates a module (spec VM-INSTANTIATE-1). Throws LinkError, LimitError, Trap, or what a host function threw. */

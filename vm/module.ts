@@ -48,12 +48,15 @@ export class Module {
 
   /**
    * The module of bytes that {@link decode} took before, which are not copied and must not change. Nothing walks over its
-   * function bodies before somebody asks for them: the reference engine, the compiler, or a trap for its place.
+   * function bodies before somebody asks for them: the reference engine, the compiler, or a trap for its place. `digest` is
+   * that of the bytes, where it is known.
    */
-  static known(bytes: Uint8Array): Module {
+  static known(bytes: Uint8Array, digest?: string): Module {
     const limits = limitsWith();
     const structure = decode(bytes, limits, true);
-    return new Module(structure, limits, validateSections(structure, limits));
+    const module = new Module(structure, limits, validateSections(structure, limits));
+    module.#digest = digest;
+    return module;
   }
 
   get imports(): readonly { readonly module: string; readonly name: string; readonly type: ExternType }[] {

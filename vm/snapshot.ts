@@ -95,8 +95,8 @@ export class SnapshotReader {
   readonly version: number;
   #at = 0;
 
-  /** Checks magic, version and checksum. */
-  constructor(bytes: Uint8Array) {
+  /** Checks magic, version and checksum, the latter unless the bytes are known to be `whole`. */
+  constructor(bytes: Uint8Array, whole = false) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#end = bytes.length - DIGEST_BYTES;
@@ -106,7 +106,7 @@ export class SnapshotReader {
     this.version = this.u32();
     if (this.version !== VERSION && this.version !== STATELESS_VERSION)
       this.refuse(`its version is ${this.version}, this engine reads ${STATELESS_VERSION} and ${VERSION}`);
-    if (hex(digestOf(bytes.subarray(0, this.#end))) !== hex(bytes.subarray(this.#end)))
+    if (!whole && hex(digestOf(bytes.subarray(0, this.#end))) !== hex(bytes.subarray(this.#end)))
       this.refuse("its checksum is wrong");
   }
 
@@ -388,6 +388,9 @@ export interface RestoreStoreOptions {
   readonly kinds?: readonly Kind[];
   readonly limits?: Partial<Limits>;
   readonly state?: HostState;
+  readonly fuel?: bigint | "unlimited";
+  readonly profile?: boolean;
+  readonly whole?: boolean;
 }
 
 /** See `restore` in `instance.ts`. */
@@ -396,8 +399,8 @@ export function restoreStore(
   parts: readonly RestoredInstance[],
   options: RestoreStoreOptions,
 ): Store {
-  const { kinds = [], limits, state, engine, interrupt } = options;
-  const reader = new SnapshotReader(snapshot);
+  const { kinds = [], limits, state, engine, interrupt, fuel, profile, whole } = options;
+  const reader = new SnapshotReader(snapshot, whole);
   const saved = reader.limits();
   const store = new Store({
     limits: { ...saved, ...limits },
@@ -405,8 +408,11 @@ export function restoreStore(
     ...(state && { state }),
     ...(engine && { engine }),
     ...(interrupt && { interrupt }),
+    ...(profile && { profile }),
+    ...(typeof fuel === "bigint" && { fuel }),
   });
   store.execution.restoreFuel(reader);
+  if (fuel !== undefined) store.execution.limitFuel(fuel === "unlimited" ? undefined : fuel);
   const count = reader.count(DIGEST_BYTES);
   if (count !== parts.length) reader.refuse(`it is of ${count} instances, ${parts.length} modules are given`);
   const later: (() => void)[] = [];

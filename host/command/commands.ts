@@ -2,7 +2,15 @@
 import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
-import { ENGINE_OPTIONS, LIMIT_OPTIONS, LINK_OPTION, NAME_OPTION, PROFILE_OPTION, RECORD_OPTIONS } from "./request.ts";
+import {
+  ENGINE_OPTIONS,
+  LIMIT_OPTIONS,
+  LINK_OPTION,
+  NAME_OPTION,
+  PROFILE_OPTION,
+  READY_OPTIONS,
+  RECORD_OPTIONS,
+} from "./request.ts";
 import { run } from "./run.ts";
 import { isReaderGone, note, plain, print } from "./terminal.ts";
 
@@ -76,14 +84,23 @@ export const COMMANDS: readonly Command[] = [
     options: [
       { name: "optimize", doc: "Let binaryen optimize the code; `npm install binaryen` first." },
       LINK_OPTION,
+      {
+        name: "preinit",
+        value: "EXPORT,…",
+        optional: true,
+        repeatable: true,
+        doc: "Run the guest's _initialize, if it is a library, and these exported functions, which take nothing, and put a snapshot of it into the image: each run of that begins there.",
+      },
+      ...READY_OPTIONS,
       { name: "output", value: "OUT", doc: "Where the image goes. Short: -o." },
     ],
     details: [
       `${MODULE_DOC} OUT becomes an image: the module and its compiled code in one file, for \`ashlar run OUT\`. Results, traps and fuel are those of the module; what is saved is the time to compile it, and optimized code is smaller, and faster until V8 has optimized it too.`,
+      "With --preinit a guest that takes long to begin is ready at once. Grants and limits are those under which it is made ready: what it has opened is opened again through the grants of each run, folders by the place that they have for the guest. Fuel counts on from there. Nothing of it can be recorded.",
       "An image is trusted as a program is: its code is run as it stands. Run only images that you have built. Another version of Ashlar compiles the module in it anew.",
     ],
     examples: ["ashlar build guest.wasm --optimize -o guest.image", "ashlar run guest.image"],
-    run: async (args) => (await import("./build.ts")).build(args),
+    run: async (args, context) => (await import("./build.ts")).build(args, context),
   },
   {
     name: "inspect",

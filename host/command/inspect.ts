@@ -76,12 +76,20 @@ interface ImageSummary {
   readonly codeBytes: number;
   /** Whether this version of `ashlar run` uses the code. */
   readonly current: boolean;
+  /** Bytes of the snapshot that runs begin with; null without one. */
+  readonly snapshotBytes: number | null;
 }
 
-function imageOf({ code }: Guest): ImageSummary | null {
+function imageOf({ code, snapshot }: Guest): ImageSummary | null {
   if (code === undefined) return null;
   const { compiler, bytes, sites } = code;
-  return { compiler, optimized: sites !== undefined, codeBytes: bytes.length, current: compiler === COMPILER_VERSION };
+  return {
+    compiler,
+    optimized: sites !== undefined,
+    codeBytes: bytes.length,
+    current: compiler === COMPILER_VERSION,
+    snapshotBytes: snapshot?.length ?? null,
+  };
 }
 
 export async function inspect(args: Arguments): Promise<number> {
@@ -216,9 +224,10 @@ function isStubbed(module: string, kind: string, link: Known): boolean {
   return link === "unknown" && kind === "function" && module !== "bytes";
 }
 
-function describeImage({ codeBytes, optimized, compiler, current }: ImageSummary): string {
+function describeImage({ codeBytes, optimized, compiler, current, snapshotBytes }: ImageSummary): string {
   const age = current ? "" : `; not used: of compiler ${compiler}, this is ${COMPILER_VERSION}`;
-  return `${codeBytes} bytes of ${optimized ? "optimized" : "compiled"} code${age}`;
+  const snapshot = snapshotBytes === null ? "" : `; begins with a snapshot of ${snapshotBytes} bytes`;
+  return `${codeBytes} bytes of ${optimized ? "optimized" : "compiled"} code${age}${snapshot}`;
 }
 
 function callsOf(name: string): readonly string[] {

@@ -1,6 +1,5 @@
 /** Reads the module that a command is given: a file or stdin, binary or text. */
 import { readFileSync } from "node:fs";
-import { useHostSha256 } from "../digest.ts";
 import { type CompiledCode, isImage, readImage } from "../image.ts";
 import { CommandError, ExitCode } from "./failure.ts";
 import { errorCode, readAll, STDIN } from "./terminal.ts";
@@ -17,8 +16,10 @@ const REASONS: { readonly [errno: string]: string } = {
 export interface Guest {
   /** The binary module; of an image a part of its buffer. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of an image. */
+  // Of an image.
+  readonly digest?: string;
   readonly code?: CompiledCode;
+  readonly snapshot?: Uint8Array | undefined;
 }
 
 /**
@@ -28,9 +29,8 @@ export interface Guest {
 export async function readGuest(path: string): Promise<Guest> {
   const bytes = readBytes(path);
   if (isImage(bytes)) {
-    useHostSha256();
-    const { module, code } = readImage(bytes);
-    return { bytes: module, code };
+    const { module, digest, code, snapshot } = readImage(bytes);
+    return { bytes: module, digest, code, snapshot };
   }
   if (!isText(path, bytes)) return { bytes };
   const { loadWat } = await import("../wat.ts");

@@ -32,6 +32,9 @@ export const LIMIT_OPTIONS: readonly Option[] = [
   { name: "max-depth", value: "N", doc: "Most slots of call depth. Default: 1000000." },
 ];
 
+/** With what a guest is made ready for an image. */
+export const READY_OPTIONS: readonly Option[] = [...GRANT_OPTIONS, ...LIMIT_OPTIONS];
+
 export const NAME_OPTION: Option = {
   name: "argv0",
   value: "NAME",

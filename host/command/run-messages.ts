@@ -25,8 +25,12 @@ export interface WorkerStart {
 export interface GuestMessage {
   /** The binary module. */
   readonly bytes: Uint8Array;
+  /** Its SHA-256, where an image tells it. */
+  readonly digest?: string | undefined;
   /** Compiled code of it, of its image or the cache. */
   readonly code?: CompiledCode | undefined;
+  /** Of an image: what the guest begins with. */
+  readonly snapshot?: Uint8Array | undefined;
   /** True: what is compiled is wanted for the cache. */
   readonly keepCode: boolean;
 }
@@ -40,6 +44,8 @@ export interface RunRequest {
   readonly grants: Grants;
   /** `NAME` or `NAME(ARG, …)`; undefined: the module's entry point. */
   readonly invoke: string | undefined;
+  /** Exported functions that are to be called for a snapshot, instead of a run. */
+  readonly preinit?: readonly string[];
   readonly engine: Engine;
   readonly unknownImports: "trap" | undefined;
   readonly fuel: bigint | undefined;
@@ -101,6 +107,8 @@ export interface RunResult {
   readonly durationMs: number;
   /** True when the last byte the guest wrote to stdout was no line end. */
   readonly openLine: boolean;
+  /** Of a request with `preinit`. */
+  readonly snapshot?: Uint8Array;
   /** For the cache: what V8 made of the worker's code, and what was compiled of the guest. */
   readonly code?: Uint8Array;
   readonly guestCode?: CompiledCode;

@@ -66,7 +66,7 @@ async function writeProfile(files: readonly ProfileFile[], request: RunRequest, 
 }
 
 /** Everything is told and written. A signal ends the process as if it had not been listened for, so that a shell's loop ends too. */
-function end({ reason, isBlocked }: Stops): void {
+export function end({ reason, isBlocked }: Stops): void {
   if (reason === "SIGINT" || reason === "SIGTERM") dieBy(reason);
   // Its thread would be waited for.
   else if (isBlocked) dieBy("SIGKILL");
@@ -87,7 +87,12 @@ interface ThreadOptions extends Context {
 /** Code of guests was validated when it was made; V8 is to do that again for functions that run only. */
 const LAZY_VALIDATION = "--wasm-lazy-validation";
 
-async function runOnThread(request: RunRequest, options: ThreadOptions): Promise<Ended> {
+/** `read` is called while the thread starts. */
+export async function runOnThread(
+  request: RunRequest,
+  options: ThreadOptions,
+  read: () => Promise<Guest> = () => readGuest(request.module),
+): Promise<Ended> {
   process.getBuiltinModule("node:v8").setFlagsFromString(LAZY_VALIDATION);
   const interrupt = createInterrupt();
   const ready = new Int32Array(new SharedArrayBuffer(4));
@@ -108,15 +113,11 @@ async function runOnThread(request: RunRequest, options: ThreadOptions): Promise
     // While the thread starts there is time for this.
     const cache = options.mayCache ? openCache(process.env, (text) => note(`note: ${plain(text)}\n`)) : undefined;
     if (options.workerDigest !== undefined) sendCode(worker, ready, cache?.read(codeName(options.workerDigest)));
-    const guest = await readGuest(request.module);
+    const guest = await read();
     const entry = compiledEntry(request, guest, cache, options.workerDigest);
     // Until here a signal ends the process at once: nothing of the guest has run.
     const stops = watchStops(interrupt, options.timeoutMs, () => giveUp(stops.isBlocked));
-    const message: GuestMessage = {
-      bytes: guest.bytes,
-      code: guest.code ?? entry?.code,
-      keepCode: entry?.keep === true,
-    };
+    const message: GuestMessage = { ...guest, code: guest.code ?? entry?.code, keepCode: entry?.keep === true };
     worker.postMessage(message, buffersOf(message));
     const result = await ended;
     stops.close();
@@ -135,9 +136,11 @@ async function runOnThread(request: RunRequest, options: ThreadOptions): Promise
   }
 }
 
-/** What is handed over; of an image module and code are parts of one buffer. */
-function buffersOf({ bytes, code }: GuestMessage): ArrayBuffer[] {
-  return [...new Set([bytes.buffer, code?.bytes.buffer])].filter((buffer) => buffer instanceof ArrayBuffer);
+/** What is handed over; of an image all are parts of one buffer. */
+function buffersOf({ bytes, code, snapshot }: GuestMessage): ArrayBuffer[] {
+  return [...new Set([bytes.buffer, code?.bytes.buffer, snapshot?.buffer])].filter(
+    (buffer) => buffer instanceof ArrayBuffer,
+  );
 }
 
 function sendCode(worker: Worker, ready: Int32Array, code: Uint8Array<ArrayBuffer> | undefined): void {
@@ -227,7 +230,7 @@ function failed(failure: Failure): RunResult {
 }
 
 /** Says on stderr how it ended, unless all is well. */
-async function tell(request: RunRequest, result: RunResult, summary: boolean): Promise<void> {
+export async function tell(request: RunRequest, result: RunResult, summary: boolean): Promise<void> {
   if (result.failure !== undefined) note(describeFailure(result.failure));
   if (result.trap !== undefined) {
     const { describeTrap } = await import("./trap-text.ts");

@@ -23,8 +23,6 @@ import { openStdin } from "./stdin.ts";
 import { doublePause, isReaderGone, note, plain, readSome, STDERR, STDOUT, writeFully } from "./terminal.ts";
 
 const LINE_END = 10;
-/** Bytes from which on a module is hashed by Node.js. */
-const LARGE_MODULE = 1_000_000;
 const NEW_LINE = Uint8Array.of(LINE_END);
 /** True when the last byte written to stdout was no line end. */
 let openLine = false;
@@ -55,11 +53,14 @@ function writeLog(line: Uint8Array): void {
   writeStderr(whole);
 }
 
-function run({ request, interrupt }: WorkerStart, { bytes, code, keepCode }: GuestMessage): RunResult {
+function run(
+  { request, interrupt }: WorkerStart,
+  { bytes, digest, code, snapshot, keepCode }: GuestMessage,
+): RunResult {
   let moduleDigest: string | undefined;
   let guestCode: CompiledCode | undefined;
   try {
-    const module = code === undefined ? Module.decode(bytes) : Module.known(bytes);
+    const module = code === undefined ? Module.decode(bytes) : Module.known(bytes, digest);
     if (request.moduleDigest) moduleDigest = module.digest;
     const live = request.replay === undefined;
     const options = {
@@ -68,7 +69,9 @@ function run({ request, interrupt }: WorkerStart, { bytes, code, keepCode }: Gue
       ...(code !== undefined && { code }),
       ...(keepCode && { keepCode: (made: CompiledCode) => void (guestCode = made) }),
     };
-    const { result, types } = live ? runLive(request, module, options) : runReplay(request, module, options);
+    const { result, types } = live
+      ? runLive(request, module, { ...options, ...(snapshot && { snapshot }) })
+      : runReplay(request, module, options);
     printResults(types, result);
     const made = { ...(moduleDigest !== undefined && { moduleDigest }), ...(guestCode !== undefined && { guestCode }) };
     return { ...reply(result, module, request.module), ...made };
@@ -135,6 +138,7 @@ function runLive(request: RunRequest, module: Module, options: Shared): Run {
     ...(fuel !== undefined && { fuel }),
     ...(unknownImports !== undefined && { unknownImports }),
     ...(invoke !== undefined && { invoke }),
+    ...(request.preinit && { preinit: request.preinit }),
     ...(record !== undefined && { record: (piece) => writeFully(record, piece) }),
   });
   return { result, types: invoke?.type.results ?? [] };
@@ -186,7 +190,7 @@ function printResults(types: readonly ValueType[], { results }: GuestResult): vo
 
 /** The result as a message. */
 function reply(result: GuestResult, module: Module, path: string): RunResult {
-  const { outcome, fuelUsed, durationMs, stateDigest, trap, engine, profile } = result;
+  const { outcome, fuelUsed, durationMs, stateDigest, trap, engine, profile, snapshot } = result;
   const failure = result.error === undefined ? undefined : failureOf(result.error, path);
   return {
     outcome,
@@ -199,6 +203,7 @@ function reply(result: GuestResult, module: Module, path: string): RunResult {
     ...(failure !== undefined && { failure }),
     ...(stateDigest !== undefined && { stateDigest }),
     ...(profile !== undefined && { profile }),
+    ...(snapshot !== undefined && { snapshot }),
   };
 }
 
@@ -222,7 +227,7 @@ function receiveGuest(port: MessagePort): Promise<GuestMessage> | GuestMessage {
 async function answer(port: MessagePort, start: WorkerStart): Promise<void> {
   const { request } = start;
   const guest = await receiveGuest(port);
-  if (request.moduleDigest && guest.bytes.length > LARGE_MODULE) useHostSha256();
+  if (request.moduleDigest) useHostSha256(guest.bytes.length);
   const result = run(start, guest);
   port.postMessage(start.code === undefined ? result : { ...result, code: start.code() });
 }

@@ -271,6 +271,53 @@ t.test("[IMAGE-BUILD-1, IMAGE-RUN-1] build, run, inspect and dis", async (t) => 
   t.notOk(existsSync(at("x")));
 });
 
+t.test("[IMAGE-PREINIT-1, IMAGE-PREINIT-2, IMAGE-PREINIT-4] build --preinit", async (t) => {
+  await wat(
+    "library.wasm",
+    `(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
+      (global $n (mut i32) (i32.const 0))
+      (func $add (param i32) (global.set $n (i32.add (global.get $n) (local.get 0))))
+      (func (export "_initialize") (call $add (i32.const 1)))
+      (func (export "ten") (call $add (i32.const 10)))
+      (func (export "a, b") (call $add (i32.const 100)))
+      (func (export "get") (result i32) (global.get $n))
+      (func (export "trap") unreachable)
+      (func (export "leave") (call $exit (i32.const 3)))
+      (func $deep (export "deep") (local i64 i64 i64 i64) (if (i32.lt_u (global.get $n) (i32.const 40000)) (then (call $add (i32.const 1)) (call $deep)))))`,
+  );
+  const build = (...options: string[]) => ashlar(["build", "library.wasm", ...options, "-o", "ready.image"]);
+  const got = (...options: string[]) => ashlar(["run", "ready.image", "--invoke", "get", ...options]);
+  for (const [options, result] of [
+    [["--preinit"], 1],
+    [["--preinit=ten,_initialize,ten"], 21],
+    [["--preinit=ten", "--preinit=a, b"], 111],
+    [["--preinit=ten", "--optimize", "--dir", "."], 11],
+    [["--preinit=deep"], 40_000],
+  ] as const) {
+    t.strictSame(await build(...options), { code: 0, signal: null, stdout: "", stderr: "" });
+    for (const engine of ["compiled", "reference"])
+      t.match(await got("--engine", engine), { code: 0, stdout: `${result}\n`, stderr: "" }, `${options} ${engine}`);
+  }
+  const { image } = JSON.parse((await ashlar(["inspect", "--json", "ready.image"])).stdout);
+  t.ok(image.snapshotBytes > 200);
+  t.match((await ashlar(["inspect", "ready.image"])).stdout, /begins with a snapshot of \d+ bytes/);
+  t.strictSame(await ashlar(["dis", "ready.image"]), await ashlar(["dis", "library.wasm"]));
+  t.match(await got("--record", "ready.rec"), { code: 1, stderr: /^error\[VM-ARGUMENT\]: .*cannot be recorded/ });
+  t.match(await ashlar(["run", "library.wasm", "--invoke", "get", "--record", "plain.rec"]), {
+    code: 0,
+    stdout: "1\n",
+  });
+  t.match(await ashlar(["run", "ready.image", "--replay", "plain.rec"]), { code: 0, stdout: "1\n" }, "of the module");
+
+  rmSync(at("ready.image"));
+  t.match(await build("--preinit=ten,trap"), { code: 134, stderr: /^trap: unreachable/ });
+  t.match(await build("--preinit=deep", "--fuel=1000"), { code: 134, stderr: /^trap: out of fuel/ });
+  t.match(await build("--preinit=leave"), { code: 1, stderr: /^error\[CLI-BUILD\]: .*exit code 3/ });
+  t.match(await build("--preinit=nothing"), { code: 1, stderr: /^error\[VM-NO-EXPORT\]/ });
+  t.match(await build("--fuel=5"), { code: 2, stderr: /^error\[CLI-USAGE\]: --fuel is for --preinit/ });
+  t.notOk(existsSync(at("ready.image")));
+});
+
 t.test("[IMAGE-BUILD-1] without binaryen one line says how to get it", async (t) => {
   const hook = at("hook.mjs");
   writeFileSync(

@@ -1,8 +1,9 @@
 /** Images: the format, what damage does, and that kept and optimised code is the guest's own. */
+import { createHash } from "node:crypto";
 import t from "tap";
 import { createAbi } from "../../host/abi.ts";
 import { loadOptimizer } from "../../host/command/optimize.ts";
-import { adopt, codeMadeFor, kept } from "../../host/compile.ts";
+import { adopt, codeMadeFor, compileGuest, kept } from "../../host/compile.ts";
 import { type GuestResult, runGuest } from "../../host/guest.ts";
 import {
   type CompiledCode,
@@ -169,8 +170,12 @@ t.test("[IMAGE-LINK-1] code of another compiler, or for other imports, is not us
 
 t.test("[IMAGE-FILE-1, IMAGE-SITES-1] what is written is read", async (t) => {
   for (const code of Object.values(CODE))
-    for (const module of [TRAPS, new Uint8Array(0)]) {
-      const bytes = writeImage({ module, code });
+    for (const [module, snapshot] of [
+      [TRAPS, undefined],
+      [new Uint8Array(0), undefined],
+      [TRAPS, Uint8Array.of(1, 2, 3)],
+    ] as const) {
+      const bytes = writeImage({ module, code, snapshot });
       t.ok(isImage(bytes));
       const read = readImage(bytes);
       t.strictSame(
@@ -178,10 +183,11 @@ t.test("[IMAGE-FILE-1, IMAGE-SITES-1] what is written is read", async (t) => {
           ...read,
           module: Uint8Array.from(read.module),
           code: { ...read.code, bytes: Uint8Array.from(read.code.bytes) },
+          snapshot: read.snapshot && Uint8Array.from(read.snapshot),
         },
-        { module, code },
+        { module, digest: createHash("sha256").update(module).digest("hex"), code, snapshot },
       );
-      t.strictSame([...bytes.subarray(0, 12)], [0x89, 0x41, 0x53, 0x48, 0x49, 0x0d, 0x0a, 0x1a, 1, 0, 0, 0]);
+      t.strictSame([...bytes.subarray(0, 12)], [0x89, 0x41, 0x53, 0x48, 0x49, 0x0d, 0x0a, 0x1a, 2, 0, 0, 0]);
       const view = new DataView(bytes.buffer);
       t.equal(view.getUint32(12, true), code.sites === undefined ? 0 : 1);
       t.equal(view.getUint32(16, true), code.compiler);
@@ -202,7 +208,7 @@ t.test("[IMAGE-FILE-2] every byte that is changed, and every other length, is no
   const code = rewrite(Module.decode(small).rewriteInput, linkage);
   const images: Image[] = [
     { module: small, code: kept(linkage, code.bytes) },
-    { module: small, code: kept(linkage, optimize(code).bytes, optimize(code).sites) },
+    { module: small, code: kept(linkage, optimize(code).bytes, optimize(code).sites), snapshot: Uint8Array.of(7, 7) },
   ];
   let refused = 0;
   for (const image of images) {
@@ -219,4 +225,25 @@ t.test("[IMAGE-FILE-2] every byte that is changed, and every other length, is no
     t.throws(() => readImage(Uint8Array.from([...bytes, 0])), { code: "VM-IMAGE" }, "a byte too many");
   }
   t.ok(refused > 1_000);
+});
+
+const SUM = await loadWat(`(module (func (export "sum") (param i32) (result i32)
+  (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 0))
+    (else (i32.add (local.get 0) (call 0 (i32.sub (local.get 0) (i32.const 1))))))))`);
+
+t.test("[IMAGE-FILE-3] a module that was found valid is looked at again when somebody wants its code", async (t) => {
+  const invalid = Uint8Array.from(SUM);
+  // An instruction of the only body becomes one that there is not.
+  const { bodies } = Module.decode(SUM).structure;
+  invalid[bodies[0]!.code] = 0xff;
+  t.throws(() => Module.decode(invalid), { code: "VM-DECODE" });
+  const code = compileGuest(Module.decode(SUM), {})!;
+  const options = { module: invalid, invoke: { name: "sum", values: [4] } };
+  t.match(runGuest({ ...options, code }), { outcome: "exit", results: [10] });
+  t.match(runGuest({ ...options, code, engine: "reference" }), { outcome: "error", error: { code: "VM-DECODE" } });
+  t.match(runGuest({ ...options, code: { ...code, compiler: 1 } }), { outcome: "error", error: { code: "VM-DECODE" } });
+  const known = Module.known(SUM);
+  t.equal(known.digest, Module.decode(SUM).digest);
+  t.strictSame(known.structure.bodies, bodies);
+  t.strictSame(known.declared, Module.decode(SUM).declared);
 });

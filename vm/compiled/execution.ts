@@ -87,6 +87,13 @@ export class CompiledExecution implements Execution {
     this.#setFuel(this.#reserve + (this.#fuel.value as bigint) + fuel);
   }
 
+  limitFuel(fuel: bigint | undefined): void {
+    this.#unlimited = fuel === undefined;
+    const granted = fuel ?? MOST_FUEL;
+    this.#setFuel(this.#reserve + (this.#fuel.value as bigint) + granted - this.#granted);
+    this.#granted = granted;
+  }
+
   #setFuel(left: bigint): void {
     const held = left > MOST_FUEL ? MOST_FUEL : left;
     this.#reserve = left - held;

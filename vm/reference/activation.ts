@@ -41,6 +41,9 @@ export interface Hooks {
 const AT_POINT = 1;
 const AT_PROBE = 2;
 
+/** What an account without a limit begins with. */
+const MOST_FUEL = 1n << 62n;
+
 /** Cells beyond the depth limit: arguments of the entry, uncounted leaves, and the header of the frame that traps. */
 const SPARE_CELLS = 4096;
 
@@ -99,7 +102,7 @@ export class Activation implements Execution {
     this.#caller = new HostCaller(this);
     this.#slice = store.interruption ? INTERRUPTED_FUEL_SLICE : FUEL_SLICE;
     this.unlimited = fuel === undefined;
-    this.granted = fuel ?? 1n << 62n;
+    this.granted = fuel ?? MOST_FUEL;
     this.reserve = this.granted;
   }
 
@@ -120,6 +123,15 @@ export class Activation implements Execution {
     // With more granted the same reserve means something else.
     this.#usedReserve = undefined;
     this.#publishedReserve += fuel;
+  }
+
+  limitFuel(fuel: bigint | undefined): void {
+    this.unlimited = fuel === undefined;
+    const granted = fuel ?? MOST_FUEL;
+    this.reserve += granted - this.granted + BigInt(this.fuel);
+    this.granted = granted;
+    this.#usedReserve = undefined;
+    this.refill(0);
   }
 
   /** Called with a negative slice: a new one, or a negative number when there is no fuel left. */
