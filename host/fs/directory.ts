@@ -23,7 +23,7 @@ import {
   RETRY,
 } from "./file-system.ts";
 import { Identities } from "./identities.ts";
-import { attempt, openFile, openNode } from "./open-node.ts";
+import { attempt, empty, openFile, openNode } from "./open-node.ts";
 import {
   HOST_VOLUME,
   isSame,
@@ -273,7 +273,7 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
           const stats = volume.fstatSync(fd, { bigint: true });
           if (!stats.isFile()) return RETRY;
           if (!anchored && !isAt(folder, at, fd)) return RETRY;
-          if ((flags & OpenFlag.TRUNCATE) !== 0 && stats.size > 0n) volume.ftruncateSync(fd, 0);
+          if ((flags & OpenFlag.TRUNCATE) !== 0 && stats.size > 0n) empty(volume, fd);
           return fileOf(fd, flags, identities.generationOf(stats));
         });
       }),

@@ -65,8 +65,24 @@ export interface OpenFileOptions {
   readonly idOf: (stats: VolumeStats) => bigint;
 }
 
+/** How often a file has become longer or shorter through a handle of this process. */
+let resizes = 0;
+
+/** Empties a file that is being opened. */
+export function empty(volume: Volume, fd: number): void {
+  volume.ftruncateSync(fd, 0);
+  resizes++;
+}
+
 export function openFile(volume: Volume, fd: number, { append, largest, idOf }: OpenFileOptions): OpenFile {
+  /** Its length, and the {@link resizes} by then: as long as there are no more, the host need not be asked before each write. */
+  let length = 0;
+  let lengthAt = -1;
   const size = (): number => Number(volume.fstatSync(fd, { bigint: true }).size);
+  const resized = (bytes: number): void => {
+    length = bytes;
+    lengthAt = ++resizes;
+  };
 
   return {
     ...openNode(volume, fd, idOf),
@@ -89,7 +105,11 @@ export function openFile(volume: Volume, fd: number, { append, largest, idOf }: 
       }),
     write: (position, from) =>
       attempt("write", () => {
-        const old = size();
+        if (lengthAt !== resizes || append || position < 0) {
+          length = size();
+          lengthAt = resizes;
+        }
+        const old = length;
         const begin = append || position < 0 ? old : position;
         if (begin + from.length > largest) return Status.TOO_LARGE;
         let done = 0;
@@ -101,9 +121,10 @@ export function openFile(volume: Volume, fd: number, { append, largest, idOf }: 
             done += more;
           }
         } catch (error) {
-          if (done > 0) restoreSize(old);
+          if (done > 0) restoreSize(old, begin + done);
           throw error;
         }
+        if (begin + from.length > old) resized(begin + from.length);
         return Status.OK;
       }),
     size: (transfer) =>
@@ -115,13 +136,17 @@ export function openFile(volume: Volume, fd: number, { append, largest, idOf }: 
       attempt("truncate", () => {
         if (bytes > largest) return Status.TOO_LARGE;
         volume.ftruncateSync(fd, bytes);
+        resized(bytes);
         return Status.OK;
       }),
   };
 
-  function restoreSize(old: number): void {
+  /** `end` is where a write stopped. Where others have written behind it, it is not the end of the file. */
+  function restoreSize(old: number, end: number): void {
+    resizes++;
     try {
-      if (size() > old) volume.ftruncateSync(fd, old);
+      const now = size();
+      if (append ? now > old : end > old && now === end) volume.ftruncateSync(fd, old);
     } catch {
       // What failed first is what the guest is told (spec FS-DIRECTORY-8).
     }
