@@ -1,7 +1,7 @@
 /**
  * `npm run test:node -- [VERSION …]`: the tests that hold both engines against each other and against V8 on older versions
- * of Node.js (22 and 24), each of which has another V8; and the short tasks of the real programs, which must end as on
- * this one, fuel and state included. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
+ * of Node.js (22 and 24), each of which has another V8; and the short tasks of the real programs and of Ruby, which must end
+ * as on this one, fuel and state included. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
  * file; the last line counts the assertions; exits 1 when one failed or a version is not there.
  */
 import { spawnSync } from "node:child_process";
@@ -9,6 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { nodes } from "../bench/report.ts";
 import { missing } from "./programs/programs.ts";
+import { rubyPath } from "./programs/ruby/ruby.ts";
 
 const TESTS = new URL("vm/", import.meta.url);
 /** What runs code on the compiled engine: files that import one of these. */
@@ -17,7 +18,17 @@ const ON_BOTH = /from "\.\/(engines|compare|fuzz)\.ts"|engine: "compiled"/;
 const files = readdirSync(TESTS)
   .filter((file) => file.endsWith(".test.ts") && ON_BOTH.test(readFileSync(new URL(file, TESTS), "utf8")))
   .map((file) => fileURLToPath(new URL(file, TESTS)));
-const programs = fileURLToPath(new URL("programs/digests.ts", import.meta.url));
+
+/** Programs that print how the tasks of others end, with the arguments behind the engine. */
+const tasks: readonly (readonly [script: string, ...args: string[]])[] = [
+  ...(missing === undefined
+    ? ([
+        ["digests.ts", "directory"],
+        ["digests.ts", "memory"],
+      ] as const)
+    : []),
+  ...(rubyPath() === undefined ? [] : ([["ruby/digests.ts"]] as const)),
+];
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : ["22", "24"];
 let passed = 0;
 let failed = 0;
@@ -54,22 +65,26 @@ for (const version of wanted) {
       );
     if (status === 0 && good === 0) failed++;
   }
-  for (const fileSystem of missing === undefined ? ["directory", "memory"] : []) {
-    const here = endingsOn(process.execPath, fileSystem);
-    const there = endingsOn(node.path, fileSystem);
+  for (const task of tasks) {
+    const here = endingsOn(process.execPath, task);
+    const there = endingsOn(node.path, task);
     const same = here !== undefined && here === there;
     if (same) passed++;
     else failed++;
-    console.log(`${same ? "ok    " : "FAILED"} Node.js ${version}: real programs, ${fileSystem}: ends as on this one`);
+    console.log(
+      `${same ? "ok    " : "FAILED"} Node.js ${version}: real programs, ${task.join(" ")}: ends as on this one`,
+    );
   }
 }
 if (missing !== undefined) console.log(`the real programs are not built: ${missing}`);
+if (rubyPath() === undefined) console.log("Ruby is not there: (cd test/programs/ruby && npm ci)");
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 /** How the short tasks end on the compiled engine of that Node.js, as JSON. */
-function endingsOn(node: string, fileSystem: string): string | undefined {
-  const { stdout, status } = spawnSync(node, ["--no-warnings", "--stack-size=3900", programs, "compiled", fileSystem], {
+function endingsOn(node: string, [script, ...args]: (typeof tasks)[number]): string | undefined {
+  const path = fileURLToPath(new URL(`programs/${script}`, import.meta.url));
+  const { stdout, status } = spawnSync(node, ["--no-warnings", "--stack-size=3900", path, "compiled", ...args], {
     encoding: "utf8",
     maxBuffer: 1 << 28,
     stdio: ["ignore", "pipe", "inherit"],
