@@ -21,6 +21,8 @@ const TYPES = ["file", "directory", "stream"] as const;
 
 export class Descriptors {
   readonly #open: (Descriptor | undefined)[] = [];
+  /** A binary heap of the numbers that are free, the least first; those that are no less than there are numbers do not count. */
+  readonly #free: number[] = [];
 
   get(fd: number): Descriptor | undefined {
     return this.#open[fd >>> 0];
@@ -28,14 +30,18 @@ export class Descriptors {
 
   /** Takes the lowest number that is free. */
   add(descriptor: Descriptor): number {
-    let fd = this.#open.indexOf(undefined);
-    if (fd < 0) fd = this.#open.length;
+    const least = this.#free[0];
+    const isFree = least !== undefined && least < this.#open.length;
+    const fd = isFree ? least : this.#open.length;
+    if (isFree) takeLeast(this.#free);
+    else this.#free.length = 0;
     this.#open[fd] = descriptor;
     return fd;
   }
 
   /** The next number, open or not. */
   push(descriptor: Descriptor | undefined): void {
+    if (descriptor === undefined) put(this.#free, this.#open.length);
     this.#open.push(descriptor);
   }
 
@@ -45,6 +51,7 @@ export class Descriptors {
 
   delete(fd: number): void {
     this.#open[fd >>> 0] = undefined;
+    put(this.#free, fd >>> 0);
     while (this.#open.length > 0 && this.#open.at(-1) === undefined) this.#open.pop();
   }
 
@@ -73,6 +80,28 @@ export class Descriptors {
     }
     return restored;
   }
+}
+
+function put(heap: number[], value: number): void {
+  let at = heap.length;
+  for (let above = (at - 1) >> 1; at > 0 && heap[above]! > value; above = (at - 1) >> 1) {
+    heap[at] = heap[above]!;
+    at = above;
+  }
+  heap[at] = value;
+}
+
+function takeLeast(heap: number[]): void {
+  const value = heap.pop()!;
+  if (heap.length === 0) return;
+  let at = 0;
+  for (let below = 1; below < heap.length; below = 2 * at + 1) {
+    if (below + 1 < heap.length && heap[below + 1]! < heap[below]!) below++;
+    if (heap[below]! >= value) break;
+    heap[at] = heap[below]!;
+    at = below;
+  }
+  heap[at] = value;
 }
 
 type Saved = readonly [

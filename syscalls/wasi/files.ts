@@ -19,7 +19,18 @@ import {
 } from "./constants.ts";
 import type { Descriptor } from "./descriptors.ts";
 import { Errno, errnoOf } from "./errno.ts";
-import { highOf, load32, SCRATCH_BYTES, store16, store32, store64, storeNumber, unsigned, type Wasi } from "./wasi.ts";
+import {
+  highOf,
+  load32,
+  MOST_VECTORS,
+  SCRATCH_BYTES,
+  store16,
+  store32,
+  store64,
+  storeNumber,
+  unsigned,
+  type Wasi,
+} from "./wasi.ts";
 
 /** By the kinds of `fs.stat` and `fs.list` (spec FS-LIST-2). */
 const FILETYPES: readonly number[] = [
@@ -31,87 +42,85 @@ const FILETYPES: readonly number[] = [
 
 // ---- moving bytes
 
-/** Most vectors of a call, as Linux has it. */
-const MOST_VECTORS = 1024;
 /** Bytes that are moved for a unit of fuel, as by `fs.read`. */
 const FUEL_BYTES = 32;
 const MOST_TOTAL = 2 ** 32 - 1;
 /** Largest offset, and cookie. */
 const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
 
-/** The vectors of the call under way: pointer and length of each that has a length. */
-const VECTORS = new Int32Array(2 * MOST_VECTORS);
-let vectors = 0;
-let total = 0;
-
-/** Reads `count` vectors at `pointer` into the above, and charges what they move. Faults: BadPointer. */
+/** Reads `count` vectors at `pointer` for the call under way, and charges what they move. Faults: BadPointer. */
 function takeVectors(wasi: Wasi, pointer: number, count: number): Errno {
-  vectors = 0;
-  total = 0;
+  const { transfer } = wasi;
+  transfer.count = 0;
+  transfer.total = 0;
   if (count >>> 0 > MOST_VECTORS) return Errno.INVAL;
   const start = wasi.check(pointer, count * IOVEC_BYTES);
   const { bytes } = wasi;
+  let vectors = 0;
+  let total = 0;
   for (let k = 0; k < count; k++) {
     const at = load32(bytes, start + k * IOVEC_BYTES);
     const length = load32(bytes, start + k * IOVEC_BYTES + 4);
     wasi.check(at, length >>> 0);
     if (length === 0) continue;
-    VECTORS[2 * vectors] = at;
-    VECTORS[2 * vectors + 1] = length;
+    transfer.vectors[2 * vectors] = at;
+    transfer.vectors[2 * vectors + 1] = length;
     vectors++;
     total += length >>> 0;
   }
+  transfer.count = vectors;
+  transfer.total = total;
   if (total > MOST_TOTAL) return Errno.INVAL;
   if (total >= FUEL_BYTES) wasi.gate.charge(Math.floor(total / FUEL_BYTES));
   return Errno.SUCCESS;
 }
 
-/** Moved by the call under way. */
-let moved = 0;
-
-/** Reads into the vectors from `place` on, -1 of a stream; sets {@link moved}. */
+/** Reads into the vectors from `place` on, -1 of a stream; sets `moved` of the transfer. */
 function readVectors(wasi: Wasi, { type, low, high }: Descriptor, place: number): Errno {
-  const { sys, gate } = wasi;
-  moved = 0;
-  if (vectors > 1 && total <= SCRATCH_BYTES) {
+  const { sys, gate, transfer } = wasi;
+  const { vectors, count, total } = transfer;
+  transfer.moved = 0;
+  if (count > 1 && total <= SCRATCH_BYTES) {
     if (!wasi.reachScratch()) return Errno.NOMEM;
     sys.read(low, high, place | 0, highOf(place), wasi.scratchLow, wasi.scratchHigh, 0, total);
     if (gate.low[0] !== Status.OK) return errnoOf(gate.low[0]!);
-    moved = gate.low[1]!;
+    const moved = gate.low[1]!;
+    transfer.moved = moved;
     const from = wasi.scratch(moved);
     const { bytes } = wasi;
     for (let k = 0, done = 0; done < moved; k++) {
-      const at = VECTORS[2 * k]! >>> 0;
-      const length = Math.min(VECTORS[2 * k + 1]!, moved - done);
+      const at = vectors[2 * k]! >>> 0;
+      const length = Math.min(vectors[2 * k + 1]!, moved - done);
       bytes.set(from.subarray(done, done + length), at);
       done += length;
     }
     return Errno.SUCCESS;
   }
-  for (let k = 0; k < vectors; k++) {
-    const length = VECTORS[2 * k + 1]!;
-    const at = type === "stream" ? -1 : place + moved;
-    sys.read(low, high, at | 0, highOf(at), wasi.low, wasi.high, VECTORS[2 * k]!, length);
+  for (let k = 0; k < count; k++) {
+    const length = vectors[2 * k + 1]!;
+    const at = type === "stream" ? -1 : place + transfer.moved;
+    sys.read(low, high, at | 0, highOf(at), wasi.low, wasi.high, vectors[2 * k]!, length);
     const status = gate.low[0]!;
     // What is there already is the program's.
-    if (status !== Status.OK) return moved > 0 ? Errno.SUCCESS : errnoOf(status);
-    moved += gate.low[1]! >>> 0;
+    if (status !== Status.OK) return transfer.moved > 0 ? Errno.SUCCESS : errnoOf(status);
+    transfer.moved += gate.low[1]! >>> 0;
     if (gate.low[1] !== length) break;
   }
   return Errno.SUCCESS;
 }
 
-/** Writes the vectors from `place` on, -1 at the end or to a stream; sets {@link moved}. */
+/** Writes the vectors from `place` on, -1 at the end or to a stream; sets `moved` of the transfer. */
 function writeVectors(wasi: Wasi, { type, low, high, flags }: Descriptor, place: number): Errno {
-  const { sys, gate } = wasi;
-  moved = 0;
-  if (vectors > 1 && total <= SCRATCH_BYTES) {
+  const { sys, gate, transfer } = wasi;
+  const { vectors, count, total } = transfer;
+  let moved = 0;
+  if (count > 1 && total <= SCRATCH_BYTES) {
     if (!wasi.reachScratch()) return Errno.NOMEM;
     const into = wasi.scratch(total);
     const { bytes } = wasi;
-    for (let k = 0, done = 0; k < vectors; k++) {
-      const at = VECTORS[2 * k]! >>> 0;
-      const length = VECTORS[2 * k + 1]!;
+    for (let k = 0, done = 0; k < count; k++) {
+      const at = vectors[2 * k]! >>> 0;
+      const length = vectors[2 * k + 1]!;
       into.set(bytes.subarray(at, at + length), done);
       done += length;
     }
@@ -119,15 +128,16 @@ function writeVectors(wasi: Wasi, { type, low, high, flags }: Descriptor, place:
     if (gate.low[0] !== Status.OK) return errnoOf(gate.low[0]!);
     moved = total;
   } else
-    for (let k = 0; k < vectors; k++) {
+    for (let k = 0; k < count; k++) {
       const at = place < 0 ? -1 : place + moved;
-      const length = VECTORS[2 * k + 1]!;
-      sys.write(low, high, at | 0, highOf(at), wasi.low, wasi.high, VECTORS[2 * k]!, length);
+      const length = vectors[2 * k + 1]!;
+      sys.write(low, high, at | 0, highOf(at), wasi.low, wasi.high, vectors[2 * k]!, length);
       const status = gate.low[0]!;
       if (status === Status.OK) moved += length >>> 0;
       else if (moved === 0) return errnoOf(status);
       else break;
     }
+  transfer.moved = moved;
   const isSynchronous = (flags & (Fdflag.DSYNC | Fdflag.SYNC)) !== 0;
   return isSynchronous && moved > 0 && type === "file" ? errnoOf(sys.sync(low, high)) : Errno.SUCCESS;
 }
@@ -143,8 +153,8 @@ export function fd_read(wasi: Wasi, fd: number, iovs: number, count: number, out
   const isStream = file!.type === "stream";
   const errno = readVectors(wasi, file!, isStream ? -1 : file!.offset);
   if (errno !== Errno.SUCCESS) return errno;
-  if (!isStream) file!.offset += moved;
-  store32(wasi.bytes, out, moved);
+  if (!isStream) file!.offset += wasi.transfer.moved;
+  store32(wasi.bytes, out, wasi.transfer.moved);
   return Errno.SUCCESS;
 }
 
@@ -160,9 +170,9 @@ export function fd_write(wasi: Wasi, fd: number, iovs: number, count: number, ou
   const appends = isStream || (file!.flags & Fdflag.APPEND) !== 0;
   const errno = writeVectors(wasi, file!, appends ? -1 : file!.offset);
   if (errno !== Errno.SUCCESS) return errno;
-  if (!appends) file!.offset += moved;
-  else if (!isStream && moved > 0 && wasi.sizeOf(file!) === Status.OK) file!.offset = wasi.gate.wide(1);
-  store32(wasi.bytes, out, moved);
+  if (!appends) file!.offset += wasi.transfer.moved;
+  else if (!isStream && wasi.transfer.moved > 0 && wasi.sizeOf(file!) === Status.OK) file!.offset = wasi.gate.wide(1);
+  store32(wasi.bytes, out, wasi.transfer.moved);
   return Errno.SUCCESS;
 }
 
@@ -209,12 +219,12 @@ function moveAt(
   if (offset >= 2 ** 63) return Errno.INVAL;
   const place = Math.min(offset, MOST_OFFSET - MOST_TOTAL);
   // Behind it no host has a byte, nor takes one.
-  if (place < offset && right === Right.FD_WRITE && total > 0) return Errno.FBIG;
+  if (place < offset && right === Right.FD_WRITE && wasi.transfer.total > 0) return Errno.FBIG;
   if (!wasi.reach()) return Errno.NOMEM;
   const appends = right === Right.FD_WRITE && (file!.flags & Fdflag.APPEND) !== 0;
   const errno =
     right === Right.FD_READ ? readVectors(wasi, file!, place) : writeVectors(wasi, file!, appends ? -1 : place);
-  if (errno === Errno.SUCCESS) store32(wasi.bytes, out, moved);
+  if (errno === Errno.SUCCESS) store32(wasi.bytes, out, wasi.transfer.moved);
   return errno;
 }
 
@@ -392,10 +402,7 @@ export function answerStat({ gate, bytes }: Wasi, at: number): Errno {
   return Errno.SUCCESS;
 }
 
-/** What the flags of a change of times come to. */
-export const TIMES = { flags: 0, atimLow: 0, atimHigh: 0, mtimLow: 0, mtimHigh: 0 };
-
-/** Reads the flags and times of a call into {@link TIMES}. */
+/** Reads the flags and times of a call into `wasi.times`. */
 export function takeTimes(
   wasi: Wasi,
   atimLow: number,
@@ -407,15 +414,16 @@ export function takeTimes(
   const { ATIM, ATIM_NOW, MTIM, MTIM_NOW } = Fstflag;
   const has = (flag: number): boolean => (flags & flag) !== 0;
   if ((flags & ~ALL_FSTFLAGS) !== 0 || (has(ATIM) && has(ATIM_NOW)) || (has(MTIM) && has(MTIM_NOW))) return Errno.INVAL;
-  Object.assign(TIMES, { flags: 0, atimLow, atimHigh, mtimLow, mtimHigh });
-  if (has(ATIM | ATIM_NOW)) TIMES.flags |= TimesFlag.ACCESSED;
-  if (has(MTIM | MTIM_NOW)) TIMES.flags |= TimesFlag.MODIFIED;
+  const { times } = wasi;
+  Object.assign(times, { flags: 0, atimLow, atimHigh, mtimLow, mtimHigh });
+  if (has(ATIM | ATIM_NOW)) times.flags |= TimesFlag.ACCESSED;
+  if (has(MTIM | MTIM_NOW)) times.flags |= TimesFlag.MODIFIED;
   if (!has(ATIM_NOW | MTIM_NOW)) return Errno.SUCCESS;
   const { gate, sys } = wasi;
   sys.clock(0);
   const [nowLow, nowHigh] = [gate.low[0]!, gate.high[0]!];
-  if (has(ATIM_NOW)) Object.assign(TIMES, { atimLow: nowLow, atimHigh: nowHigh });
-  if (has(MTIM_NOW)) Object.assign(TIMES, { mtimLow: nowLow, mtimHigh: nowHigh });
+  if (has(ATIM_NOW)) Object.assign(times, { atimLow: nowLow, atimHigh: nowHigh });
+  if (has(MTIM_NOW)) Object.assign(times, { mtimLow: nowLow, mtimHigh: nowHigh });
   return Errno.SUCCESS;
 }
 
@@ -436,12 +444,18 @@ export function fd_filestat_set_times(
   return wasi.reach() ? setTimes(wasi, file, 0, 0, 0) : Errno.NOMEM;
 }
 
-/** Sets {@link TIMES} of a path at `at`, or of the descriptor when its length is 0. */
-export function setTimes({ sys, low, high }: Wasi, file: Descriptor, at: number, length: number, flags: number): Errno {
-  const { atimLow, atimHigh, mtimLow, mtimHigh } = TIMES;
+/** Sets `wasi.times` of a path at `at`, or of the descriptor when its length is 0. */
+export function setTimes(
+  { sys, low, high, times }: Wasi,
+  file: Descriptor,
+  at: number,
+  length: number,
+  flags: number,
+): Errno {
+  const { atimLow, atimHigh, mtimLow, mtimHigh } = times;
   return errnoOf(
     sys.set_times(
-      ...[file.low, file.high, low, high, at, length, TIMES.flags | flags],
+      ...[file.low, file.high, low, high, at, length, times.flags | flags],
       ...[atimLow, atimHigh, mtimLow, mtimHigh],
     ),
   );
@@ -472,8 +486,9 @@ export function fd_prestat_dir_name(wasi: Wasi, fd: number, path: number, length
 export function fd_close(wasi: Wasi, fd: number): Errno {
   const file = wasi.descriptors.get(fd);
   if (file === undefined) return Errno.BADF;
+  const status = wasi.sys.close(file.low, file.high);
   wasi.descriptors.delete(fd);
-  return errnoOf(wasi.sys.close(file.low, file.high));
+  return errnoOf(status);
 }
 
 export function fd_renumber(wasi: Wasi, fd: number, to: number): Errno {
@@ -482,9 +497,10 @@ export function fd_renumber(wasi: Wasi, fd: number, to: number): Errno {
   const replaced = descriptors.get(to);
   if (file === undefined || replaced === undefined) return Errno.BADF;
   if (file === replaced) return Errno.SUCCESS;
+  const status = wasi.sys.close(replaced.low, replaced.high);
   descriptors.set(to, file);
   descriptors.delete(fd);
-  return errnoOf(wasi.sys.close(replaced.low, replaced.high));
+  return errnoOf(status);
 }
 
 // ---- listing

@@ -119,12 +119,15 @@ interface Event {
   readonly bytes: number;
 }
 
+/** Most subscriptions of a call: what is kept of them is many times as large in the host. */
+const MOST_SUBSCRIPTIONS = 65_536;
+
 /** Waits until one of `count` subscriptions is ready, and tells of all that are (spec WASI-POLL). */
 export function poll_oneoff(wasi: Wasi, subscriptions: number, events: number, count: number, out: number): Errno {
   const from = wasi.check(subscriptions, (count >>> 0) * SUBSCRIPTION_BYTES);
   let to = wasi.check(events, (count >>> 0) * EVENT_BYTES);
   const outAt = wasi.check(out, 4);
-  if (count === 0) return Errno.INVAL;
+  if (count === 0 || count >>> 0 > MOST_SUBSCRIPTIONS) return Errno.INVAL;
   // The events may lie over the subscriptions.
   const given = wasi.bytes.slice(from, from + (count >>> 0) * SUBSCRIPTION_BYTES);
   const ready: Event[] = [];

@@ -15,9 +15,34 @@ import { Gate, type Syscalls, syscallsThrough } from "./gate.ts";
 /** Bytes of the object through which vectors of that size, listings and names go (spec WASI-FD-5). */
 export const SCRATCH_BYTES = 8192;
 
+/** Most vectors of a call, as Linux has it. */
+export const MOST_VECTORS = 1024;
+
+/** What a call moves. Each store has its own: where a stream goes, the embedder may run another guest meanwhile. */
+class Transfer {
+  /** Pointer and length of each vector that has a length. */
+  readonly vectors: Int32Array = new Int32Array(2 * MOST_VECTORS);
+  count = 0;
+  /** Bytes in them all. */
+  total = 0;
+  /** Bytes moved so far. */
+  moved = 0;
+}
+
+/** The times that a call sets: what `fs.set_times` takes. Likewise, for an observer's sake. */
+interface TimesToSet {
+  flags: number;
+  atimLow: number;
+  atimHigh: number;
+  mtimLow: number;
+  mtimHigh: number;
+}
+
 export class Wasi {
   readonly gate: Gate = new Gate();
   readonly sys: Syscalls;
+  readonly transfer: Transfer = new Transfer();
+  readonly times: TimesToSet = { flags: 0, atimLow: 0, atimHigh: 0, mtimLow: 0, mtimHigh: 0 };
   /** The HeapRef over the caller's memory, set by {@link reach}. */
   low = 0;
   high = 0;
