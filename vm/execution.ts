@@ -43,8 +43,9 @@ export interface Execution {
 export interface NativeInstance {
   /** Own globals, in order. */
   readonly globals: readonly NativeCell[];
-  /** Copies an active element segment to `offset` of its table, where it fits, and drops it. */
+  /** Copies an active element segment to `offset` of its table, where it fits, and drops it. A restore drops it again. */
   initElements(segment: number, offset: number): void;
+  /** Of a passive segment. */
   dropData(segment: number): void;
   dropElements(segment: number): void;
   /** The instance has this window over its memory, by a restore. */

@@ -78,13 +78,17 @@ export type Linked = FunctionInstance | HostFunction | BytesCall;
 
 /** Ids of function types, the same in the whole process: equal types have equal ids. */
 const TYPE_IDS = new Map<string, number>();
+/** The same by the object: thousands of functions have one type. */
+const KNOWN_IDS = new WeakMap<FunctionType, number>();
 
 export function typeId(type: FunctionType): number {
-  const key = typeText(type);
-  const known = TYPE_IDS.get(key);
+  const known = KNOWN_IDS.get(type);
   if (known !== undefined) return known;
-  TYPE_IDS.set(key, TYPE_IDS.size);
-  return TYPE_IDS.size - 1;
+  const key = typeText(type);
+  const id = TYPE_IDS.get(key) ?? TYPE_IDS.size;
+  TYPE_IDS.set(key, id);
+  KNOWN_IDS.set(type, id);
+  return id;
 }
 
 /** `(i32 i64) -> (f32)`. */

@@ -1,6 +1,6 @@
 import { decode } from "./bytecode/decode.ts";
 import type { ExternType, FunctionType, ModuleStructure } from "./bytecode/structure.ts";
-import { type SectionFacts, type ValidationFacts, validate, validateSections } from "./bytecode/validate.ts";
+import { type SectionFacts, sectionFacts, type ValidationFacts, validate } from "./bytecode/validate.ts";
 import { BYTES_CALLS, bytesRow } from "./bytes.ts";
 import type { RewriteInput, Rewritten } from "./compiler/rewrite.ts";
 import { typeId } from "./function.ts";
@@ -54,7 +54,7 @@ export class Module {
   static known(bytes: Uint8Array, digest?: string): Module {
     const limits = limitsWith();
     const structure = decode(bytes, limits, true);
-    const module = new Module(structure, limits, validateSections(structure, limits));
+    const module = new Module(structure, limits, sectionFacts(structure, limits));
     module.#digest = digest;
     return module;
   }

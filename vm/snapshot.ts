@@ -472,29 +472,32 @@ function restoreInstance(reader: SnapshotReader, instance: Instance, store: Stor
     else restore();
   };
   const { memory, tables, globals } = own(instance);
-  for (const [kind, drop] of [
-    ["data", (k: number) => instance.dropSegment("data", k)],
-    ["elements", (k: number) => instance.dropSegment("elements", k)],
-  ] as const) {
+  const drops: (() => void)[] = [];
+  const dropped = (kind: "data" | "elements"): Uint8Array => {
     const flags = reader.bytes();
     if (flags.length !== instance.dropped[kind].length) reader.refuse("segments that the module does not have");
     flags.forEach((flag, k) => {
       if (flag > 1) reader.refuse("a flag that is neither 0 nor 1");
-      if (flag === 1) drop(k);
+      if (flag === 1) drops.push(() => instance.dropSegment(kind, k));
     });
-  }
+    return flags;
+  };
+  dropped("data");
+  const droppedElements = dropped("elements");
   if (memory) restoreMemory(reader, memory);
   for (const table of tables) {
     const elements = reader.words();
     if (elements.length < table.length || table.grow(elements.length - table.length, 0) < 0)
       reader.refuse("a table of a size that the module or the limits do not allow");
-    references(table.element, elements, () => table.load(elements));
+    references(table.element, elements, () => instance.loadTable(table, elements, droppedElements));
   }
   for (const global of globals) {
     const words = reader.words();
     if (words.length !== 2) reader.refuse("a global that is not two words");
     references(global.type.value, words, () => global.write(words));
   }
+  // Tables may be loaded from segments.
+  later.push(...drops);
   return later;
 }
 

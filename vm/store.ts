@@ -179,12 +179,6 @@ export class Store implements Storage {
     return this.instances.length;
   }
 
-  addFunction(make: (address: number) => FunctionInstance): FunctionInstance {
-    const added = make(this.functions.length);
-    this.functions.push(added);
-    return added;
-  }
-
   // ---- references as values
 
   exportedFunction(address: number): ExportedFunction {

@@ -59,11 +59,11 @@ export class Table {
       : this.elements.slice(0, this.size);
   }
 
-  /** Sets the first elements. */
+  /** Sets the first elements, which are null. */
   load(numbers: Int32Array): void {
     const { native } = this;
-    if (native) for (const [k, element] of numbers.entries()) native.set(k, element);
-    else this.elements.set(numbers);
+    if (native === undefined) this.elements.set(numbers);
+    else for (const [k, number] of numbers.entries()) if (number !== 0) native.set(k, number);
   }
 
   /** From now on an engine holds the elements. */

@@ -4,6 +4,7 @@ import t from "tap";
 import { createAbi } from "../../host/abi.ts";
 import { loadOptimizer } from "../../host/command/optimize.ts";
 import { adopt, codeMadeFor, compileGuest, kept } from "../../host/compile.ts";
+import { crc32, ownCrc32 } from "../../host/crc32.ts";
 import { type GuestResult, runGuest } from "../../host/guest.ts";
 import {
   type CompiledCode,
@@ -246,4 +247,13 @@ t.test("[IMAGE-FILE-3] a module that was found valid is looked at again when som
   t.equal(known.digest, Module.decode(SUM).digest);
   t.strictSame(known.structure.bodies, bodies);
   t.strictSame(known.declared, Module.decode(SUM).declared);
+});
+
+t.test("[IMAGE-FILE-1] the checksum, where Node.js has none and where it has", async (t) => {
+  const check = new TextEncoder().encode("123456789");
+  for (const crc of [crc32, ownCrc32]) {
+    t.equal(crc(check), 0xcbf43926);
+    t.equal(crc(check.subarray(4), crc(check.subarray(0, 4))), 0xcbf43926);
+    t.equal(crc(new Uint8Array(0)), 0);
+  }
 });

@@ -42,7 +42,11 @@ const MAX_PAGES = 65_536;
  * malformed or outside the profile; LimitError for `functionOperands` and `branchTargets`.
  */
 export function validate(structure: ModuleStructure, limits: ModuleLimits): ValidationFacts {
-  const { context, code } = checkedSections(structure, limits);
+  const context = contextOf(structure);
+  const code = new CodeValidator(context, limits);
+  checkTypes(structure);
+  checkSections(structure, context, code);
+  checkData(structure, context, code);
   const maxHeight = new Int32Array(structure.bodies.length);
   const hasCalls = new Uint8Array(structure.bodies.length);
   for (let k = 0; k < structure.bodies.length; k++) {
@@ -53,19 +57,11 @@ export function validate(structure: ModuleStructure, limits: ModuleLimits): Vali
   return { maxHeight, hasCalls, declared: context.declared };
 }
 
-/** The same of everything but the bodies. */
-export function validateSections(structure: ModuleStructure, limits: ModuleLimits): SectionFacts {
-  return { declared: checkedSections(structure, limits).context.declared };
-}
-
-function checkedSections(
-  structure: ModuleStructure,
-  limits: ModuleLimits,
-): { readonly context: Context; readonly code: CodeValidator } {
+/** What a module that is valid says outside its bodies. */
+export function sectionFacts(structure: ModuleStructure, limits: ModuleLimits): SectionFacts {
   const context = contextOf(structure);
-  const code = new CodeValidator(context, limits);
-  checkSections(structure, context, code);
-  return { context, code };
+  checkSections(structure, context, new CodeValidator(context, limits));
+  return { declared: context.declared };
 }
 
 /** The index spaces, imports first, as the validation rules see them. */
@@ -131,12 +127,16 @@ function sectionStart(structure: ModuleStructure, id: number): number {
   return structure.sections.find((section) => section.id === id)?.start ?? 0;
 }
 
-function checkSections(structure: ModuleStructure, context: Context, code: CodeValidator): void {
-  const { types, functions, start, elements, data } = structure;
+function checkTypes(structure: ModuleStructure): void {
+  const { types, functions } = structure;
   for (let k = 0; k < functions.length; k++) {
     if (functions[k]! >= types.length)
       throw new ValidationError(functionEntry(structure, k), `unknown type ${functions[k]}`);
   }
+}
+
+function checkSections(structure: ModuleStructure, context: Context, code: CodeValidator): void {
+  const { types, start, elements } = structure;
   for (const table of structure.tables) checkLimitsType(table, 0xffff_ffff, sectionStart(structure, SectionId.table));
   for (const memory of structure.memories)
     checkLimitsType(memory, MAX_PAGES, sectionStart(structure, SectionId.memory));
@@ -173,6 +173,10 @@ function checkSections(structure: ModuleStructure, context: Context, code: CodeV
       }
     }
   }
+}
+
+function checkData({ data }: ModuleStructure, context: Context, code: CodeValidator): void {
+  const allGlobals = context.globals.length;
   for (const { mode, memory, offset } of data) {
     if (mode !== "active") continue;
     checkIndex(memory, context.memories, "memory", offset!.start);

@@ -6,7 +6,7 @@
  * where fuel runs out. So after any other trap the global holds what VM-FUEL-7 wants.
  */
 import { runBytes } from "../bytes.ts";
-import type { Linkage } from "../compiler/rewrite.ts";
+import { groupOf, type Linkage } from "../compiler/rewrite.ts";
 import { Stopped, UsageError } from "../errors.ts";
 import type { Execution, InvokeOptions, NativeInstance } from "../execution.ts";
 import { FunctionInstance, type HostFunction, type Linked } from "../function.ts";
@@ -514,7 +514,7 @@ export class CompiledInstance implements NativeInstance {
   }
 
   dropData(segment: number): void {
-    this.exports[`dd${segment}`]?.();
+    this.exports[`dd${groupOf(segment)}`]?.(segment);
   }
 
   dropElements(segment: number): void {

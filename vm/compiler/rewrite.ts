@@ -7,7 +7,8 @@
  * `fuel mark depth slots instance caller` of the engine.
  *
  * Exports. `x{k}` calls own function k from JavaScript; `p` a table of all functions that a funcref can name; `g{k}` own
- * globals; `e{k}` copies an active element segment to an offset; `dd{k}` drops a passive data segment, `de{k}` an element segment.
+ * globals; `e{k}` copies an active element segment to an offset; `de{k}` drops an element segment; `dd{k}` the passive data
+ * segment that it is given, one of a group: a module may have so many that a function for each takes time to link.
  *
  * A function inside has the guest's parameters, fuel (i64) and depth (i32), and the guest's results and fuel.
  */
@@ -496,7 +497,7 @@ class Rewriter {
       });
     };
     for (const { kind, index } of this.#segments())
-      plain(kind === "e" ? [i32] : [], () => this.#writeSegmentCode(kind, index));
+      plain(kind === "de" ? [] : [i32], () => this.#writeSegmentCode(kind, index));
     return bodies;
   }
 
@@ -573,12 +574,12 @@ class Rewriter {
   /** The functions for segments, in order. */
   #segments(): readonly { readonly kind: "e" | "de" | "dd"; readonly index: number }[] {
     const { elements, data, dataCount } = this.#structure;
+    const passive =
+      dataCount === undefined ? [] : data.flatMap(({ mode }, k) => (mode === "passive" ? [groupOf(k)] : []));
     return [
       ...elements.flatMap(({ mode }, index) => (mode === "active" ? [{ kind: "e" as const, index }] : [])),
       ...elements.flatMap(({ mode }, index) => (mode !== "declarative" ? [{ kind: "de" as const, index }] : [])),
-      ...data.flatMap(({ mode }, index) =>
-        mode === "passive" && dataCount !== undefined ? [{ kind: "dd" as const, index }] : [],
-      ),
+      ...[...new Set(passive)].map((index) => ({ kind: "dd" as const, index })),
     ];
   }
 
@@ -598,7 +599,22 @@ class Rewriter {
       }
       prefixed(0x0c, index, table);
     }
-    prefixed(kind === "dd" ? 0x09 : 0x0d, index);
+    if (kind !== "dd") {
+      prefixed(0x0d, index);
+      return;
+    }
+    for (let k = index * GROUP; k < (index + 1) * GROUP; k++) {
+      if (this.#structure.data[k]?.mode !== "passive") continue;
+      out.byte(Op.localGet);
+      out.u32(0);
+      out.byte(Op.i32Const);
+      out.s32(k);
+      out.byte(Op.i32Eq);
+      out.byte(Op.if);
+      out.byte(0x40);
+      prefixed(0x09, k);
+      out.byte(Op.end);
+    }
   }
 
   /** Writes all bodies; where the code of each begins in `code`. */
@@ -752,6 +768,14 @@ class Rewriter {
       out.copy(bytes, start, start + length);
     }
   }
+}
+
+/** Passive data segments for which there is one function. */
+const GROUP = 64;
+
+/** The number of the exported function that drops data segment `index`. */
+export function groupOf(index: number): number {
+  return Math.floor(index / GROUP);
 }
 
 interface Body {
