@@ -17,9 +17,10 @@ import { ERRNO_OF_STATUS, Errno, errnoName } from "../../syscalls/wasi/errno.ts"
 import { WASI_FUNCTIONS, WASI_MODULE, type WasiFunction } from "../../syscalls/wasi/table.ts";
 import { Instance, Module, Store } from "../../vm/index.ts";
 import { ENGINES, type Engine } from "../vm/compare.ts";
+import { Random } from "../vm/random.ts";
 import { BUILD, buildPrograms, moduleOf } from "./build.ts";
 import { answerOf, COMBINATIONS, differenceOf, failureOf, runTest } from "./run.ts";
-import { findTests, ScriptError } from "./suite.ts";
+import { findTests, ScriptError, type WasiTest } from "./suite.ts";
 
 async function run(clang: string): Promise<void> {
   await buildPrograms(clang);
@@ -33,6 +34,7 @@ async function run(clang: string): Promise<void> {
     await t.test(`[WASI-ERRNO-2] statuses of file systems (${engine} engine)`, (t) => runFaults(t, engine, observe));
     await t.test(`[WASI-SYSCALL-2] no room in the heap (${engine} engine)`, (t) => runWithoutRoom(t, engine, observe));
   }
+  await t.test("[WASI-FUEL-1] fuel that ends at any place", runOutOfFuel);
   await t.test("[WASI-SNAPSHOT-1] snapshots between calls", runInPieces);
   await t.test("each function has met each errno of its row, and no other", async (t) => {
     const told = WASI_FUNCTIONS.flatMap(({ row, errnos }) => errnos.map((errno) => `${row.name} ${errno}`));
@@ -51,11 +53,19 @@ function errnoOf(end: CallEvent["end"]): string {
 /** Programs that only tests below call. */
 const DRIVEN = new Set(["faults", "no-room", "snapshot"]);
 
+function ownTests(): WasiTest[] {
+  return findTests(BUILD)
+    .filter(({ name }) => !DRIVEN.has(name))
+    .map(({ script, ...test }) => {
+      if (script instanceof ScriptError) throw script;
+      return { ...test, script };
+    });
+}
+
 async function runPrograms(t: Test, observe: Observer): Promise<void> {
-  const tests = findTests(BUILD).filter(({ name }) => !DRIVEN.has(name));
+  const tests = ownTests();
   t.ok(tests.length > 10);
   for (const { name, module, script } of tests) {
-    if (script instanceof ScriptError) throw script;
     const answers = COMBINATIONS.map((combination) => runTest(module, script, combination));
     const [onDirectory, , inMemory] = answers;
     for (const [k, answer] of answers.entries())
@@ -77,6 +87,29 @@ async function runPrograms(t: Test, observe: Observer): Promise<void> {
     const replay = Buffer.concat(pieces);
     const again = answerOf(runGuest({ module: readFileSync(module), replay, engine: "reference" }));
     t.equal(differenceOf(again, inMemory!), undefined, `${name}: replayed`);
+  }
+}
+
+/** Amounts of fuel for each program, of which it needs more. */
+const SHORTAGES = 4;
+
+/** Wherever fuel ends, both engines leave the same state, and a replay ends there, too. */
+async function runOutOfFuel(t: Test): Promise<void> {
+  const random = new Random(18);
+  for (const { name, module, script } of ownTests()) {
+    const { fuel } = runTest(module, script, COMBINATIONS[2]!);
+    for (let k = 0; k < SHORTAGES; k++) {
+      const little = BigInt(random.below(Number(fuel)));
+      const pieces: Uint8Array[] = [];
+      const record = (bytes: Uint8Array): void => void pieces.push(bytes.slice());
+      const compiled = runTest(module, script, COMBINATIONS[2]!, { fuel: little, record });
+      const reference = runTest(module, script, COMBINATIONS[3]!, { fuel: little });
+      const replay = Buffer.concat(pieces);
+      const again = answerOf(runGuest({ module: readFileSync(module), replay }));
+      t.match(compiled.ending, /^out-of-fuel/, `${name}: with ${little}`);
+      t.equal(differenceOf(compiled, reference), undefined, `${name}: with ${little}`);
+      t.equal(differenceOf(again, reference), undefined, `${name}: with ${little}, replayed`);
+    }
   }
 }
 
@@ -193,5 +226,6 @@ async function runInPieces(t: Test): Promise<void> {
 
 const isCi = process.env.CI !== undefined;
 const clang = findWasiClang();
-if (clang === undefined && !isCi) t.plan(0, INSTALL.wasi);
-else await run(clang ?? "clang");
+if (clang !== undefined) await run(clang);
+else if (isCi) t.fail(INSTALL.wasi);
+else t.plan(0, INSTALL.wasi);

@@ -47,6 +47,7 @@ program {
   u32 count, bytes;
   answers(SUCCESS, args_sizes_get, &count, &bytes);
   answers(SUCCESS, args_get, list, buffer);
+  if (count < 3) return;
   memcpy(name, list[1], strlen((char *)list[1]) + 1);
   for (u32 k = 2; k < count; k++) {
     u32 expected = 0;
