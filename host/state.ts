@@ -199,7 +199,7 @@ const KEPT_FLAGS = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.APPEND | OpenFlag.D
 function saveNode(object: unknown): Uint8Array | undefined {
   const { type, mount, path, flags, node } = object as NodeHandle;
   const kept = flags & KEPT_FLAGS;
-  const place = [mount.guest, path.join("/"), kept];
+  const place = [mount.guest, path, kept];
   if (node.saved !== undefined) return encodeSaved([...place, node.saved]);
   if (type === "directory") return encodeSaved(place);
   const digest = digestOf(node as OpenFile);
@@ -211,17 +211,16 @@ function reopen(namespace: Namespace, saved: readonly unknown[], type: NodeHandl
   if (typeof path !== "string" || !isCount(flags)) return undefined;
   // Opening must not make or empty anything: what is saved is not trusted.
   if ((flags & ~KEPT_FLAGS) !== 0 || flags > KEPT_FLAGS || !areOpenFlags(flags)) return undefined;
-  const names = path === "" ? [] : path.split("/");
   if (typeof named === "number") {
     const mount = namespace.mounts.find((candidate) => candidate.guest === guest);
     const node = mount?.fs.reopen?.(named);
     if (mount === undefined || node === undefined) return undefined;
-    const handle = handleOf({ mount, path: names, node }, flags);
+    const handle = handleOf({ mount, path, node }, flags);
     if (handle.type === type && !(mount.readOnly && (flags & OpenFlag.WRITE) !== 0)) return handle;
     node.close();
     return undefined;
   }
-  const opened = namespace.reopen(guest, names, flags);
+  const opened = namespace.reopen(guest, path, flags);
   if (opened === undefined) return undefined;
   const handle = handleOf(opened, flags);
   if (handle.type === type && (handle.type === "directory" || digestOf(handle.node) === named)) return handle;

@@ -55,7 +55,7 @@ const CHANGED = new Set(["ENOENT", "ENOTDIR", "ELOOP", "EEXIST", "EISDIR"]);
 /** A folder, and on hosts that cannot tell where a handle is, what it was when it was looked up. */
 interface SeenFolder extends RealFolder {
   readonly parent: SeenFolder | undefined;
-  readonly stats: VolumeStats | undefined;
+  readonly stats: Pick<VolumeStats, "dev" | "ino"> | undefined;
 }
 
 export interface DirectoryOptions {
@@ -210,8 +210,9 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     };
   }
 
-  function below(parent: SeenFolder, name: string, stats?: VolumeStats): SeenFolder {
-    return { parent, name, path: join(parent.path, name), stats: anchored ? undefined : stats };
+  function below(parent: SeenFolder, name: string, stats?: SeenFolder["stats"]): SeenFolder {
+    const seen = anchored || stats === undefined ? undefined : { dev: stats.dev, ino: stats.ino };
+    return { parent, name, path: join(parent.path, name), stats: seen };
   }
 
   function folderAt(path: string): SeenFolder | Status {
@@ -223,31 +224,51 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
     return folder;
   }
 
+  /** The folder, and the way to it, from as little as can be kept of it: a guest may hold many handles, deep in a tree. */
+  function kept(folder: SeenFolder): () => SeenFolder {
+    const { path } = folder;
+    const inodes: bigint[] = [];
+    for (let at = folder; at.parent !== undefined; at = at.parent) inodes.push(at.stats!.dev, at.stats!.ino);
+    const seen = BigUint64Array.from(inodes);
+    const prefix = join(top.path, "").length;
+    return () => {
+      let at = top;
+      const names = path === top.path ? [] : path.slice(prefix).split("/");
+      for (const [k, name] of names.entries()) {
+        const place = 2 * (names.length - 1 - k);
+        at = below(at, name, { dev: seen[place]!, ino: seen[place + 1]! });
+      }
+      return at;
+    };
+  }
+
   /** A folder known by its inode: good only while the path still leads to it, before what is done and after what is told. */
-  function directoryByInode(folder: SeenFolder): OpenDirectory {
+  function directoryByInode(found: SeenFolder): OpenDirectory {
+    const folderNow = kept(found);
+    const { path } = found;
     const ifThere = <T>(call: string, use: () => T | Status): T | Status => {
       const gone = call === "sync" ? Status.OTHER : Status.NOT_FOUND;
-      return attempt(call, () => (isReached(folder) ? use() : gone));
+      return attempt(call, () => (isReached(folderNow()) ? use() : gone));
     };
     const ifStillThere = <T>(call: string, use: () => T | Status): T | Status =>
       ifThere(call, () => {
         const answer = use();
-        return isReached(folder) ? answer : Status.NOT_FOUND;
+        return isReached(folderNow()) ? answer : Status.NOT_FOUND;
       });
-    const stats = (): VolumeStats => volume.lstatSync(folder.path, { bigint: true, throwIfNoEntry: false })!;
+    const stats = (): VolumeStats => volume.lstatSync(path, { bigint: true, throwIfNoEntry: false })!;
     return {
       kind: "directory",
-      list: () => ifStillThere("list", () => entriesOf(volume, folder.path)),
-      folder: () => ifThere<Folder>("stat", () => folder),
+      list: () => ifStillThere("list", () => entriesOf(volume, path)),
+      folder: () => ifThere<Folder>("stat", folderNow),
       stat: () => ifStillThere("stat", () => statOf(stats(), identities.of(stats()))),
       setTimes: (times) =>
         ifThere("set_times", () => {
-          volume.lutimesSync(folder.path, ...timesOf(times, stats));
+          volume.lutimesSync(path, ...timesOf(times, stats));
           return Status.OK;
         }),
       sync: () =>
         ifThere("sync", () => {
-          const fd = volume.openSync(folder.path, folderFlags);
+          const fd = volume.openSync(path, folderFlags);
           try {
             volume.fsyncSync(fd);
           } finally {

@@ -9,8 +9,8 @@ import { compareNames, isName } from "./paths.ts";
 
 interface Location {
   readonly mount: ResolvedMount;
-  /** Names from the mount's root when it was opened, no link among them. */
-  readonly path: readonly string[];
+  /** Names from the mount's root when it was opened, `/` between them, no link among them. */
+  readonly path: string;
   readonly flags: number;
 }
 export interface FileHandle extends TransferHandle, Location {

@@ -54,8 +54,8 @@ export interface Base {
 
 export interface Opened {
   readonly mount: ResolvedMount;
-  /** Names from the mount's root, no link among them; none for a node that snapshots name by a number. */
-  readonly path: readonly string[];
+  /** Names from the mount's root, `/` between them, no link among them; none for a node that snapshots name by a number. */
+  readonly path: string;
   readonly node: OpenFile | OpenDirectory;
 }
 
@@ -243,10 +243,11 @@ export class Namespace {
   }
 
   /** Opens again what a snapshot names by its mount and the names from its root; no link is followed. */
-  reopen(guest: unknown, path: readonly string[], flags: number): Opened | undefined {
+  reopen(guest: unknown, path: string, flags: number): Opened | undefined {
     const mount = this.mounts.find((candidate) => candidate.guest === guest);
     if (mount === undefined || !areOpenFlags(flags) || (mount.readOnly && (flags & CHANGES) !== 0)) return undefined;
-    const start = { mount, base: undefined, path: { components: path, directory: false, dots: false, absolute: true } };
+    const components = path === "" ? [] : path.split("/");
+    const start = { mount, base: undefined, path: { components, directory: false, dots: false, absolute: true } };
     const place = this.#walk(start, false);
     if (typeof place === "number") return undefined;
     const opened = openPlace(mount, place, flags);
@@ -391,10 +392,10 @@ function openPlace(mount: ResolvedMount, place: Place, flags: number): Opened | 
   }
   if (typeof node === "number") return node;
   // A snapshot does not need them, and many handles deep in a tree would fill the host's memory.
-  if (node.saved !== undefined) return { mount, path: [], node };
-  const path = namesOf(folder);
-  if (name !== undefined) path.push(name);
-  return { mount, path, node };
+  if (node.saved !== undefined) return { mount, path: "", node };
+  const names = namesOf(folder);
+  if (name !== undefined) names.push(name);
+  return { mount, path: names.join("/"), node };
 }
 
 /** Spec FS-NAME-5. */

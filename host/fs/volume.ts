@@ -106,7 +106,7 @@ export interface VolumeEntry extends NodeKind {
   readonly name: Uint8Array;
 }
 
-export function isSame(left: VolumeStats, right: VolumeStats): boolean {
+export function isSame(left: VolumeStats, right: Pick<VolumeStats, "dev" | "ino">): boolean {
   return left.ino === right.ino && left.dev === right.dev;
 }
 

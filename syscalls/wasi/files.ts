@@ -529,8 +529,8 @@ export function fd_readdir(
   if (cookie > MOST_OFFSET) return Errno.INVAL;
   for (; cookie < DOTS && at < end; cookie++) {
     const name = cookie === 0 ? DOT : DOT_DOT;
-    // The directory itself; of the one above nothing is known.
-    if (cookie === 0) statName(wasi, directory, 0, 0);
+    // The directory itself; of the one above nothing is known. Whether the handle is still live shows before anything is put.
+    if (at === start) statName(wasi, directory, 0, 0);
     at = putEntry(wasi, at, end, cookie + 1, cookie === 0, Filetype.DIRECTORY, name);
   }
   let isEnd = false;

@@ -2,9 +2,13 @@
 import nodeFs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import t, { type Test } from "tap";
 import type { AbiOptions } from "../../host/abi.ts";
+import { directoryFileSystem } from "../../host/fs/directory.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
+import { OpenFlag } from "../../syscalls/table.ts";
 import { type Descriptor, Descriptors } from "../../syscalls/wasi/descriptors.ts";
 import { Errno } from "../../syscalls/wasi/errno.ts";
 import { WASI_MODULE } from "../../syscalls/wasi/table.ts";
@@ -86,6 +90,31 @@ test("[SEC-GUEST-3, SEC-GUEST-4, SEC-GUEST-5, WASI-TRAP-1, WASI-ERRNO-1] a hosti
   t.ok(tally.calls > 5000, `${tally.calls} calls`);
   for (const end of ["path_open 0", "fd_read 0", "fd_pwrite 0", "fd_renumber 0", "poll_oneoff 0", "fd_read BadPointer"])
     t.ok(tally.ends.has(end), end);
+});
+
+test("[SEC-GUEST-4] handles deep in a folder are small", (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const names = Array.from({ length: 300 }, (_, k) => `name${k}`);
+  const root = folder();
+  nodeFs.mkdirSync(join(root, ...names), { recursive: true });
+  nodeFs.writeFileSync(join(root, ...names, "f"), "");
+  for (const platform of [process.platform, "darwin"])
+    for (const [path, flags] of [
+      [names.join("/"), OpenFlag.DIRECTORY],
+      [[...names, "f"].join("/"), OpenFlag.READ],
+    ] as const) {
+      const guest = new Driver({ mounts: [{ guest: "/", fs: directoryFileSystem(root, { platform }) }] });
+      guest.handle(path, flags);
+      collect();
+      const before = process.memoryUsage().heapUsed;
+      for (let k = 0; k < 40; k++) guest.handle(path, flags);
+      collect();
+      const each = (process.memoryUsage().heapUsed - before) / 40;
+      t.ok(each < 25_000, `${platform}, flags ${flags}: ${Math.round(each)} bytes`);
+      t.equal(guest.stat("", 0, guest.handle(path, flags)).status, 0);
+      guest.heap.close();
+    }
 });
 
 /** Where a test's program keeps what it hands over. */
