@@ -2,7 +2,7 @@
  * `npm run bench -- [--only GROUP] [--rounds N] [--write] [--compile]`: speeds against named peers, as ratios measured in one
  * run. Peers take turns inside each round, so that what else the machine does falls on all of them.
  *
- * --only     one group: execute, bytes, syscalls, wasi, translate, tiering, startup; may be given again
+ * --only     one group: execute, bytes, syscalls, wasi, wasi-ruby, wasi-startup, translate, tiering, startup; may be given again
  * --rounds   how often each peer has its turn, 3 by default
  * --write    writes bench/RESULTS.md; with --only the other sections stay as they are
  * --compile  first compiles kernels/*.c to kernels/*.wat again (needs clang and lld on the path)
@@ -25,12 +25,16 @@ import { syscallsGroup } from "./syscalls.ts";
 import { tieringGroup } from "./tiering.ts";
 import { translateGroup } from "./translate.ts";
 import { wasiGroup } from "./wasi.ts";
+import { wasiRubyGroup } from "./wasi-ruby.ts";
+import { wasiStartupGroup } from "./wasi-startup.ts";
 
 const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } = {
   execute: executeGroup,
   bytes: bytesGroup,
   syscalls: syscallsGroup,
   wasi: wasiGroup,
+  "wasi-ruby": wasiRubyGroup,
+  "wasi-startup": wasiStartupGroup,
   translate: translateGroup,
   tiering: tieringGroup,
   startup: startupGroup,

@@ -50,6 +50,10 @@ export interface InstantiateOptions {
   check?(module: Module): void;
 }
 
+/** Of the constant expression that is evaluated: a module may have thousands of segments. */
+const INSTRUCTION = new Instruction();
+let operands = new Int32Array(32);
+
 export class Instance {
   readonly module: Module;
   readonly store: Store;
@@ -325,22 +329,31 @@ export class Instance {
       }
       if (segment.mode !== "passive") this.dropElements(k);
     });
+    // While there is enough fuel it is the sum that counts.
+    const left = Number(execution.fuelLeft ?? Number.POSITIVE_INFINITY);
+    let pending = 0;
     structure.data.forEach((segment, k) => {
       if (segment.mode !== "active") return;
       const length = segment.end - segment.start;
-      execution.charge(1 + bulkFuel("bytes", length));
+      pending += 1 + bulkFuel("bytes", length);
+      if (pending > left) execution.charge(pending);
       this.#evaluate(segment.offset!, cell);
-      if (!this.#memoryInit(k, cell[0]! >>> 0, 0, length)) execution.fail(TrapCode.MemoryOutOfBounds);
+      if (!this.#memoryInit(k, cell[0]! >>> 0, 0, length)) {
+        execution.charge(pending);
+        execution.fail(TrapCode.MemoryOutOfBounds);
+      }
       this.dropData(k);
     });
+    if (pending > 0) execution.charge(pending);
     if (structure.start !== undefined) execution.start(this.functions[structure.start]!);
   }
 
   /** Evaluates a constant expression into `cell`. */
   #evaluate({ start, end }: ConstantExpression, cell: Int32Array): void {
     const reader = new Reader(this.module.structure.bytes, start, end);
-    const instruction = new Instruction();
-    const s = new Int32Array(2 * (end - start));
+    const instruction = INSTRUCTION;
+    if (operands.length < 2 * (end - start)) operands = new Int32Array(2 * (end - start));
+    const s = operands;
     let at = 0;
     while (reader.position < end) {
       readInstruction(reader, instruction);

@@ -53,7 +53,9 @@ export class Module {
    */
   static known(bytes: Uint8Array, digest?: string): Module {
     const limits = limitsWith();
-    const structure = decode(bytes, limits, true);
+    // Views of a Buffer, as there is one for each segment, are Buffers, which take longer to make.
+    const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    const structure = decode(plain, limits, true);
     const module = new Module(structure, limits, sectionFacts(structure, limits));
     module.#digest = digest;
     return module;

@@ -63,7 +63,7 @@ export class Table {
   load(numbers: Int32Array): void {
     const { native } = this;
     if (native === undefined) this.elements.set(numbers);
-    else for (const [k, number] of numbers.entries()) if (number !== 0) native.set(k, number);
+    else for (let k = 0; k < numbers.length; k++) if (numbers[k] !== 0) native.set(k, numbers[k]!);
   }
 
   /** From now on an engine holds the elements. */
