@@ -170,6 +170,9 @@ function limitsText({ minimum, maximum }: { readonly minimum: number; readonly m
   return maximum === undefined ? `${minimum} or more` : `${minimum} to ${maximum}`;
 }
 
+/** Of a column; the few names that are longer stand out of it. */
+const MOST_WIDTH = 60;
+
 function describe(summary: Summary & { readonly image: ImageSummary | null }): string {
   const { image } = summary;
   const lines = [
@@ -189,7 +192,8 @@ function describe(summary: Summary & { readonly image: ImageSummary | null }): s
     // By a loop: a module may have more rows than a call takes arguments.
     const widths: number[] = [];
     for (const row of rows)
-      for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+      for (const [column, cell] of row.entries())
+        widths[column] = Math.min(MOST_WIDTH, Math.max(widths[column] ?? 0, cell.length));
     for (const row of rows)
       lines.push(`  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ")}`.trimEnd());
   };
