@@ -81,6 +81,8 @@ export interface CodeContext {
   readonly tableCodes: Uint8Array;
   /** Index of a type in the rewritten module. */
   type(params: readonly number[], results: readonly number[]): number;
+  /** The same of the internal form of a guest's function type. */
+  internal(type: FunctionType): number;
 }
 
 /** How a float stands towards the canonical NaN. */
@@ -1184,8 +1186,7 @@ export class FunctionRewriter {
     this.#get(element);
     this.#site(0);
     out.byte(Op.callIndirect);
-    const [params, results] = internalType(signature);
-    out.u32(this.#context.type(params, results));
+    out.u32(this.#context.internal(signature));
     out.u32(table);
     this.#afterCall(signature);
   }

@@ -167,6 +167,7 @@ class Rewriter {
 
   readonly #types = new Writer();
   readonly #typeIndices = new Map<string, number>();
+  readonly #internalTypes = new Map<FunctionType, number>();
   readonly #imports = new Writer();
   readonly #importCounts = [0, 0, 0, 0];
 
@@ -212,7 +213,8 @@ class Rewriter {
     const structure = this.#structure;
     const code = new Writer(3 * structure.bytes.length + 256);
     const starts = this.#writeCode(code);
-    const out = new Writer(code.length + this.#types.length + 1024);
+    // No section but these is longer than the guest's; what is not written on takes no memory.
+    const out = new Writer(code.length + this.#hints.length + structure.bytes.length + 1024);
     out.copy(HEADER);
     section(out, SectionId.type, () => counted(out, this.#typeIndices.size, this.#types));
     section(out, SectionId.import, () => {
@@ -371,6 +373,7 @@ class Rewriter {
       globalCodes: Uint8Array.from(globals, (type) => ValueCode[type]),
       tableCodes: Uint8Array.from(tables, (type) => ValueCode[type]),
       type: (params, results) => this.#type(params, results),
+      internal: (type) => this.#internal(type),
       clone: (own) => this.#clone(own),
       handedOver: (local) => {
         this.#handedOver = Math.max(this.#handedOver, local + 1);
@@ -396,6 +399,14 @@ class Rewriter {
       this.#types.u32(codes.length);
       for (const code of codes) this.#types.byte(code);
     }
+    return index;
+  }
+
+  #internal(type: FunctionType): number {
+    const known = this.#internalTypes.get(type);
+    if (known !== undefined) return known;
+    const index = this.#type(...internalType(type));
+    this.#internalTypes.set(type, index);
     return index;
   }
 
@@ -465,7 +476,7 @@ class Rewriter {
 
   #plan(): Body[] {
     const { structure, importedFunctions } = this.#input;
-    const internal = (index: number): number => this.#type(...internalType(this.#functionTypes[index]!));
+    const internal = (index: number): number => this.#internal(this.#functionTypes[index]!);
     const bodies: Body[] = structure.functions.map((_, own) => ({
       type: internal(importedFunctions + own),
       origin: { kind: "guest", function: importedFunctions + own },
@@ -621,7 +632,7 @@ class Rewriter {
   #writeCode(code: Writer): Int32Array {
     const starts: number[] = [];
     const cloneStarts: number[] = [];
-    const clones = new Writer();
+    const clones = new Writer(this.#structure.bytes.length);
     const cloneHints = new Writer();
     const count = this.#bodies.length;
     for (let k = 0; k < count; k++) {
