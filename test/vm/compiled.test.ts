@@ -1,4 +1,5 @@
 /** What the compiled engine does that the reference engine does not, or does in its own way. */
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import t from "tap";
 import { loadWat } from "../../host/wat.ts";
@@ -87,6 +88,18 @@ t.test("[VM-ENGINE-2] what V8 does not take", async (t) => {
     WebAssembly.Module = Native;
   }
   t.same(fib.instantiate({ engine: "compiled" }).invoke("fib", [10]), [55]);
+
+  const text = `(module (func (export "many") (local ${"i32 ".repeat(50_000)})) (func (export "none") (result i32) (i32.const 3)))`;
+  const guest = Module.decode(await loadWat(text), { limits: { functionLocals: 50_000 } });
+  t.throws(() => guest.instantiate({ engine: "compiled" }), { code: "VM-ENGINE", message: /local count/ });
+  setFlagsFromString("--wasm-lazy-validation");
+  try {
+    const instance = guest.instantiate({ engine: "compiled" });
+    t.throws(() => instance.invoke("many"), { code: "VM-ENGINE", message: /local count/ }, "at the call");
+    t.same(instance.invoke("none"), [3]);
+  } finally {
+    setFlagsFromString("--no-wasm-lazy-validation");
+  }
 });
 
 t.test("[VM-ENGINE-3] out of fuel is the end of the store", async (t) => {
