@@ -407,6 +407,8 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
         return isMade ? Status.OK : RETRY;
       }),
 
+    isGone: (id) => identities.isGone(id),
+
     symlink: (target, folder, name) =>
       within("symlink", folder, name, (at) => {
         volume.symlinkSync(target, at);

@@ -19,6 +19,13 @@ export class Identities {
     return this.#generations.get(inodeOf(stats)) ?? 0n;
   }
 
+  /** True when a file with this number, as text, is gone: its inode went to one that was made later. */
+  isGone(id: string): boolean {
+    const number = BigInt(id);
+    const current = this.#generations.get(BigInt.asUintN(128, number));
+    return current !== undefined && number >> 128n < current;
+  }
+
   /** A file was just made. `look` tells its stats, and is asked only when anything was told; it may fail. */
   made(look: () => VolumeStats | undefined): bigint {
     if (this.#generations.size === 0) return 0n;

@@ -44,6 +44,8 @@ const FILETYPES: readonly number[] = [
 
 /** Bytes that are moved for a unit of fuel, as by `fs.read`. */
 const FUEL_BYTES = 32;
+/** Price of `fs.sync`, which a write may be followed by. */
+const SYNC_FUEL = 5000;
 const MOST_TOTAL = 2 ** 32 - 1;
 /** Largest offset, and cookie. */
 const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
@@ -113,6 +115,8 @@ function readVectors(wasi: Wasi, { type, low, high }: Descriptor, place: number)
 function writeVectors(wasi: Wasi, { type, low, high, flags }: Descriptor, place: number): Errno {
   const { sys, gate, transfer } = wasi;
   const { vectors, count, total } = transfer;
+  const isSynchronous = type === "file" && count > 0 && (flags & (Fdflag.DSYNC | Fdflag.SYNC)) !== 0;
+  if (isSynchronous) gate.charge(SYNC_FUEL);
   let moved = 0;
   if (count > 1 && total <= SCRATCH_BYTES) {
     if (!wasi.reachScratch()) return Errno.NOMEM;
@@ -138,8 +142,7 @@ function writeVectors(wasi: Wasi, { type, low, high, flags }: Descriptor, place:
       else break;
     }
   transfer.moved = moved;
-  const isSynchronous = (flags & (Fdflag.DSYNC | Fdflag.SYNC)) !== 0;
-  return isSynchronous && moved > 0 && type === "file" ? errnoOf(sys.sync(low, high)) : Errno.SUCCESS;
+  return isSynchronous && moved > 0 ? errnoOf(sys.sync(low, high)) : Errno.SUCCESS;
 }
 
 export function fd_read(wasi: Wasi, fd: number, iovs: number, count: number, out: number): Errno {

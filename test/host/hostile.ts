@@ -5,10 +5,12 @@
 import { createAbi } from "../../host/abi.ts";
 import { loadWat } from "../../host/wat.ts";
 import { Exit } from "../../syscalls/exit.ts";
+import { createRecorder, outcomeOf, type Recorder } from "../../syscalls/recording.ts";
+import { openRecording, replayAbi } from "../../syscalls/replay.ts";
 import { errnoName } from "../../syscalls/wasi/errno.ts";
 import { WASI_FUNCTIONS, WASI_MODULE, type WasiFunction } from "../../syscalls/wasi/table.ts";
 import { functionTypeOf } from "../../vm/declaration.ts";
-import { type Engine, type Instance, Module, Store, Trap, type Value } from "../../vm/index.ts";
+import { type Engine, Instance, Module, Trap, type Value } from "../../vm/index.ts";
 import { trapName } from "../../vm/trap.ts";
 import { ENGINES } from "../vm/compare.ts";
 import { Random } from "../vm/random.ts";
@@ -155,16 +157,28 @@ function setUp(memory: Uint8Array, random: Random): void {
   }
 }
 
+const LIMITS = { heapObjects: 40 };
+
 interface Run {
   readonly engine: Engine;
-  readonly store: Store;
   readonly instance: Instance;
   readonly world: World;
   readonly untouched: string;
 }
 
-function start(engine: Engine, system: SystemName, folder: string, fuel: bigint): Run {
+interface StartOptions {
+  readonly engine: Engine;
+  readonly system: SystemName;
+  readonly folder: string;
+  readonly fuel: bigint;
+  readonly record?: Recorder;
+  /** Goes on where another one was. */
+  readonly snapshot?: Uint8Array;
+}
+
+function start({ engine, system, folder, fuel, record, snapshot }: StartOptions): Run {
   const world = createWorld(system, { folder, secrets: true, planted: PLANTED });
+  const untouched = world.untouched();
   const abi = createAbi({
     mounts: world.mounts,
     args: ["one", "two"],
@@ -175,21 +189,17 @@ function start(engine: Engine, system: SystemName, folder: string, fuel: bigint)
       throw Object.assign(new Error("nobody reads"), { code: "EPIPE" });
     },
     quota: { handles: 20, depth: 20 },
+    ...(record && { record }),
   });
-  const store = new Store({ engine, fuel, kinds: abi.kinds, state: abi.state, limits: { heapObjects: 40 } });
-  return {
-    engine,
-    store,
-    instance: PROGRAM.instantiate({ store, imports: abi.imports }),
-    world,
-    untouched: world.untouched(),
-  };
+  const options = { ...abi, engine, fuel, limits: LIMITS };
+  const instance = snapshot === undefined ? PROGRAM.instantiate(options) : Instance.restore(PROGRAM, snapshot, options);
+  return { engine, instance, world, untouched };
 }
 
 /** How a call ended: a result, an errno, a trap, or an exit; anything else goes through. */
-function ended(instance: Instance, name: string, values: readonly Value[]): string {
+function ended(instance: Instance, { name, values }: Made): string {
   try {
-    const [result] = instance.invoke(name, values as Value[]);
+    const [result] = instance.invoke(name, values);
     return `${result}`;
   } catch (error) {
     if (error instanceof Trap) return trapName(error.code);
@@ -198,9 +208,48 @@ function ended(instance: Instance, name: string, values: readonly Value[]): stri
   }
 }
 
+/** A call, and the memory before it. */
+interface Made {
+  readonly name: string;
+  readonly values: readonly Value[];
+  readonly memory: number;
+}
+
+const MEDDLING = ["grow", "grow", "destroy", "new", "close"] as const;
+
+/** The next call; `row` of one of WASI. */
+function nextCall(random: Random, size: number): Made & { readonly row?: WasiFunction } {
+  const memory = random.next();
+  if (random.chance(0.01)) {
+    const name = random.pick(MEDDLING);
+    const ref = (BigInt(1 + random.below(2)) << 32n) | BigInt(random.below(30));
+    return { name, values: name === "grow" ? [] : name === "new" ? [random.below(9000)] : [ref], memory };
+  }
+  // Opened more often than closed, and moved about.
+  const row = random.pick(random.chance(0.15) ? OPENING : random.chance(0.3) ? MOVING : WASI_FUNCTIONS);
+  return { name: row.row.name, values: argumentsOf(row, random, size), memory, row };
+}
+
+/** Makes the call; its answer, with what is wrong with it behind a comma. */
+function make({ instance, engine }: Run, made: Made, row: WasiFunction | undefined): string {
+  const { bytes } = instance.memory("memory");
+  setUp(bytes, new Random(made.memory));
+  const before = bytes.slice();
+  const answer = ended(instance, made);
+  if (row === undefined) return answer;
+  const after = instance.memory("memory").bytes;
+  if (answer !== "0" && Buffer.compare(before, after) !== 0) return `${answer}, and the memory has changed (${engine})`;
+  const errno = /^\d+$/.test(answer) ? errnoName(Number(answer)) : "SUCCESS";
+  const isListed = errno === "SUCCESS" || (errno !== undefined && row.errnos.includes(errno));
+  return isListed ? answer : `${answer}, which is not in its row (${engine})`;
+}
+
+/** A number, nothing, or a trap that a program can bring about. */
+const ANSWER = /^(-?\d+|undefined|exit|BadPointer|OutOfFuel|HeapRef(Null|Stale|Kind|Fixed)|HeapWindow)$/;
+
 export interface HostileTally {
   calls: number;
-  /** By `FUNCTION END`. */
+  /** By `FUNCTION ANSWER`. */
   readonly ends: Map<string, number>;
 }
 
@@ -208,59 +257,71 @@ export interface HostileOptions {
   readonly seed: number;
   readonly calls: number;
   readonly system: SystemName;
-  /** Another for each engine. */
+  /** Another for each program. */
   readonly folder: () => string;
   readonly tally: HostileTally;
 }
 
-/** What is wrong with what the program was answered: undefined, nothing. */
+/**
+ * What is wrong with what the program was answered; undefined: nothing. Each second seed goes on from a snapshot half-way, on
+ * the other engine, where the file system's tree is in it; the others are recorded and replayed.
+ */
 export function hostile({ seed, calls, system, folder, tally }: HostileOptions): string | undefined {
   const random = new Random(seed);
   const fuel = BigInt(random.pick([3_000_000, 1_000_000_000_000]));
-  const runs = ENGINES.map((engine) => start(engine, system, folder(), fuel));
-  for (let k = 0; k < calls; k++) {
-    const size = runs[0]!.instance.memory("memory").bytes.length;
-    const meddling = random.chance(0.01) ? random.pick(["grow", "grow", "destroy", "new", "close"]) : undefined;
-    // Opened more often than closed, and moved about.
-    const wasi = random.pick(random.chance(0.15) ? OPENING : random.chance(0.3) ? MOVING : WASI_FUNCTIONS);
-    const name = meddling ?? wasi.row.name;
-    const ref = BigInt.asIntN(64, (BigInt(1 + random.below(2)) << 32n) | BigInt(random.below(30)));
-    const values =
-      meddling === undefined
-        ? argumentsOf(wasi, random, size)
-        : ({ grow: [], new: [random.below(9000)] }[meddling as "grow"] ?? [ref]);
-    const setUpSeed = random.next();
-    const label = `seed ${seed}, call ${k}: ${name}(${values.join(", ")}) on ${system}`;
-    const answers = runs.map(({ instance, engine }) => {
-      const memory = instance.memory("memory");
-      setUp(memory.bytes, new Random(setUpSeed));
-      const before = memory.bytes.slice();
-      const answer = ended(instance, name, values);
-      const after = instance.memory("memory").bytes;
-      const errno = meddling === undefined && /^\d+$/.test(answer) ? Number(answer) : undefined;
-      if (meddling === undefined && answer !== "0" && Buffer.compare(before, after) !== 0)
-        return `${answer}, and the memory has changed (${engine})`;
-      if (errno !== undefined && errno !== 0 && !wasi.errnos.includes(errnoName(errno)!))
-        return `errno ${errno} (${engine})`;
-      return answer;
-    });
+  const restores = system === "memory" && seed % 2 === 0;
+  const pieces: Uint8Array[] = [];
+  const record = createRecorder({ module: PROGRAM.digest, write: (piece) => void pieces.push(piece.slice()) });
+  let runs = ENGINES.map((engine, k) =>
+    start({ engine, system, folder: folder(), fuel, ...(k === 0 && !restores && { record }) }),
+  );
+  const all = [...runs];
+  const log: (Made & { readonly answer: string })[] = [];
+  const wrong = (what: string): string => `seed ${seed} on ${system}: ${what}`;
+  let answer = "";
+  for (let k = 0; k < calls && answer !== "OutOfFuel"; k++) {
+    if (restores && k === calls >> 1) {
+      const snapshots = runs.map(({ instance }) => instance.snapshot());
+      runs = runs.map(({ engine }, index) =>
+        start({ engine, system, folder: folder(), fuel, snapshot: snapshots[1 - index]! }),
+      );
+      all.push(...runs);
+    }
+    const { row, ...made } = nextCall(random, runs[0]!.instance.memory("memory").bytes.length);
+    const answers = runs.map((run) => make(run, made, row));
+    answer = answers[0]!;
+    log.push({ ...made, answer });
     tally.calls++;
-    const [answer] = answers;
-    tally.ends.set(`${name} ${answer}`, (tally.ends.get(`${name} ${answer}`) ?? 0) + 1);
-    if (answers[1] !== answer) return `${label}: ${answers.join(", but ")}`;
-    if (/changed|errno|Panic/.test(answer!)) return `${label}: ${answer}`;
-    const allowed = /^(-?\d+|undefined|exit|BadPointer|OutOfFuel|HeapRef(Null|Stale|Kind|Fixed)|HeapWindow)$/;
-    if (!allowed.test(answer!)) return `${label}: ${answer}`;
-    const used = runs.map(({ store }) => store.fuelUsed);
-    if (used[0] !== used[1]) return `${label}: fuel ${used.join(", but ")}`;
-    if (answer === "OutOfFuel") break;
+    tally.ends.set(`${made.name} ${answer}`, (tally.ends.get(`${made.name} ${answer}`) ?? 0) + 1);
+    const label = `call ${k}, ${made.name}(${made.values.join(", ")})`;
+    if (answers[1] !== answer) return wrong(`${label}: ${answers.join(", but ")}`);
+    if (!ANSWER.test(answer)) return wrong(`${label}: ${answer}`);
+    const [used, otherUsed] = runs.map(({ instance }) => instance.store.fuelUsed);
+    if (used !== otherUsed) return wrong(`${label}: fuel ${used}, but ${otherUsed}`);
   }
-  const [one, other] = runs.map(({ instance }) => instance.memory("memory").bytes);
-  if (Buffer.compare(one!, other!) !== 0) return `seed ${seed} on ${system}: the memories differ`;
-  if (Buffer.from(one!).includes(SECRET)) return `seed ${seed} on ${system}: it has the secret`;
-  for (const { world, untouched, store } of runs) {
-    store.close();
-    if (world.untouched() !== untouched) return `seed ${seed} on ${system}: what is outside was touched`;
+  const [memory, other] = runs.map(({ instance }) => Buffer.from(instance.memory("memory").bytes));
+  if (!memory!.equals(other!)) return wrong("the memories differ");
+  if (memory!.includes(SECRET)) return wrong("it has the secret");
+  for (const { world, untouched, instance } of all) {
+    instance.store.close();
+    if (world.untouched() !== untouched) return wrong("what is outside was touched");
   }
-  return undefined;
+  if (restores) return undefined;
+  record.end(outcomeOf(0n));
+  const difference = replayed(Buffer.concat(pieces), log, fuel, memory!);
+  return difference === undefined ? undefined : wrong(difference);
+}
+
+/** What is different when the calls are answered from a recording, on the other engine. */
+function replayed(recording: Uint8Array, log: readonly (Made & { answer: string })[], fuel: bigint, memory: Buffer) {
+  const player = openRecording(recording);
+  const abi = replayAbi(player);
+  const instance = PROGRAM.instantiate({ ...abi, engine: ENGINES[1]!, fuel, limits: LIMITS });
+  for (const [k, made] of log.entries()) {
+    setUp(instance.memory("memory").bytes, new Random(made.memory));
+    const answer = ended(instance, made);
+    if (answer !== made.answer) return `call ${k}, ${made.name}: ${made.answer}, but ${answer} when it is replayed`;
+  }
+  player.end(outcomeOf(0n));
+  return memory.equals(instance.memory("memory").bytes) ? undefined : "the memory differs when it is replayed";
 }

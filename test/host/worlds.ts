@@ -45,6 +45,8 @@ export interface World {
   readonly outside: string;
   /** All that a guest must leave as it is, with times, as text: what is outside, and what is read-only. */
   untouched(): string;
+  /** Of it, what is outside. */
+  outsideIs(): string;
 }
 
 export interface WorldOptions {
@@ -104,15 +106,19 @@ export function createWorld(system: SystemName, options: WorldOptions): World {
       { guest: "/view", fs: rw, readOnly: true },
     ],
     outside,
-    untouched: () => {
-      // Folders outside are not listed here, which would be a look at them: what is made in one changes its times.
-      const stamps = [".", "granted", ...(secrets ? ["secret", "secret/dir"] : [])].map((path) =>
-        changeOf(volume, join(folder, path)),
-      );
-      if (secrets) stamps.push(...Object.keys(SECRETS).map((path) => lookOf(volume, join(folder, path))));
-      return [...stamps, ...lower.flatMap((name) => changesOf(volume, granted(name))), contentsOf(ro)].join("\n");
-    },
+    outsideIs,
+    untouched: () =>
+      [outsideIs(), ...lower.flatMap((name) => changesOf(volume, granted(name))), contentsOf(ro)].join("\n"),
   };
+
+  /** Folders are not listed here, which would be a look at them: what is made in one changes its times. */
+  function outsideIs(): string {
+    const stamps = [".", "granted", ...(secrets ? ["secret", "secret/dir"] : [])].map((path) =>
+      changeOf(volume, join(folder, path)),
+    );
+    if (secrets) stamps.push(...Object.keys(SECRETS).map((path) => lookOf(volume, join(folder, path))));
+    return stamps.join("\n");
+  }
 }
 
 function memfs(): typeof nodeFs {
