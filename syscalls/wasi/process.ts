@@ -139,7 +139,9 @@ export function poll_oneoff(wasi: Wasi, subscriptions: number, events: number, c
   }
   let passed = 0n;
   if (ready.length === 0) {
-    passed = waits.reduce((least, { left }) => (left < least ? left : least), waits[0]!.left);
+    const least = waits.reduce((soonest, { left }) => (left < soonest ? left : soonest), waits[0]!.left);
+    // All times that have passed already are due, not the earliest alone.
+    if (least > 0n) passed = least;
     if (passed > 0n) wasi.sys.sleep(Number(BigInt.asIntN(32, passed)), Number(BigInt.asIntN(32, passed >> 32n)));
   }
   for (const { at, left } of waits) if (left <= passed) ready.push({ at, errno: Errno.SUCCESS, bytes: 0 });

@@ -807,6 +807,11 @@ onEngines("[WASI-POLL-1, WASI-POLL-2] polling", (t, engine) => {
   const passed = now() - before;
   t.ok(passed >= 2 * 10 ** 9 && passed < 2 * 10 ** 9 + 10 ** 6);
   t.same(poll(program, [0, 1, now() + 10 ** 9, 1], [0, 1, 5, 1]), [[101, "SUCCESS", 0, 0]], "a time that has passed");
+  t.same(
+    poll(program, [0, 1, 7, 1], [0, 1, 5, 1], [0, 1, 0]),
+    [100, 101, 102].map((userdata) => [userdata, "SUCCESS", 0, 0]),
+    "all times that have passed",
+  );
   t.equal(poll(program), "INVAL");
   // Events over their subscriptions.
   subscribe(program, [
