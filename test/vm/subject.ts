@@ -230,7 +230,10 @@ function shown(value: unknown): string {
 }
 
 function traced<F extends HostFunction | BigintFunction>(name: string, given: F): F {
+  // Before anything is seen of the call: where this is more than there is, the call has not been (spec VM-HOST-5).
+  const more = name.length % 3;
   const call = (caller: Caller, ...values: never[]): unknown => {
+    if (more > 0) caller.charge(more * (values.length + 1));
     trace(name, caller, values);
     return (given.call as (caller: Caller, ...values: never[]) => unknown)(caller, ...values);
   };
