@@ -15,6 +15,8 @@ export interface InputStream {
   read(into: Uint8Array, transfer: Transfer): void;
 }
 
+/** Bytes that the source of a stream is asked for at once, or more. */
+const READ_AHEAD_BYTES = 65_536;
 /** Most bytes of one read of an interactive stream. */
 const INTERACTIVE_BYTES = 65_536;
 
@@ -42,14 +44,15 @@ export function openInput(source: Input | Uint8Array): InputStream {
       const wanted = into.length + 1;
       if (typeof source === "function" && end - start < wanted) {
         if (ahead.length - start < wanted) {
-          const larger = new Uint8Array(wanted);
-          larger.set(ahead.subarray(start, end));
-          ahead = larger;
+          // More than is wanted: programs ask for little at a time, and each question costs the host's kernel a call.
+          const room = ahead.length < wanted ? new Uint8Array(Math.max(wanted, READ_AHEAD_BYTES)) : ahead;
+          room.set(ahead.subarray(start, end));
           end -= start;
           start = 0;
+          ahead = room;
         }
         while (end - start < wanted) {
-          const got = source(ahead.subarray(end, start + wanted));
+          const got = source(ahead.subarray(end));
           if (got === 0) break;
           end += got;
         }
