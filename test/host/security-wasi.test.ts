@@ -85,18 +85,18 @@ if (linux)
 
 test("[SEC-GUEST-3, SEC-GUEST-4, SEC-GUEST-5, WASI-TRAP-1, WASI-ERRNO-1] a hostile program, on both engines", (t) => {
   const tally: HostileTally = { calls: 0, ends: new Map() };
-  for (let seed = 1; seed <= 12; seed++)
+  for (let seed = 1; seed <= 8; seed++)
     for (const system of ["memory", "quota over memory", "quota over a directory"] as const)
       t.equal(hostile({ seed, calls: 300, system, folder, tally }), undefined);
-  t.ok(tally.calls > 5000, `${tally.calls} calls`);
-  for (const end of ["path_open 0", "fd_read 0", "fd_pwrite 0", "fd_renumber 0", "poll_oneoff 0", "fd_read BadPointer"])
+  t.ok(tally.calls > 3000, `${tally.calls} calls`);
+  for (const end of ["path_open 0", "fd_read 0", "fd_pwrite 0", "poll_oneoff 0", "fd_read BadPointer"])
     t.ok(tally.ends.has(end), end);
 });
 
 test("[SEC-GUEST-4] handles deep in a folder are small", (t) => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
-  const names = Array.from({ length: 300 }, (_, k) => `name${k}`);
+  const names = Array.from({ length: 200 }, (_, k) => `name${k}`);
   const root = folder();
   nodeFs.mkdirSync(join(root, ...names), { recursive: true });
   nodeFs.writeFileSync(join(root, ...names, "f"), "");
@@ -109,10 +109,10 @@ test("[SEC-GUEST-4] handles deep in a folder are small", (t) => {
       guest.handle(path, flags);
       collect();
       const before = process.memoryUsage().heapUsed;
-      for (let k = 0; k < 40; k++) guest.handle(path, flags);
+      for (let k = 0; k < 20; k++) guest.handle(path, flags);
       collect();
-      const each = (process.memoryUsage().heapUsed - before) / 40;
-      t.ok(each < 25_000, `${platform}, flags ${flags}: ${Math.round(each)} bytes`);
+      const each = (process.memoryUsage().heapUsed - before) / 20;
+      t.ok(each < 15_000, `${platform}, flags ${flags}: ${Math.round(each)} bytes`);
       t.equal(guest.stat("", 0, guest.handle(path, flags)).status, 0);
       guest.heap.close();
     }
@@ -211,22 +211,22 @@ for (const engine of ENGINES) {
     }
   });
 
-  test(`[SEC-GUEST-4, WASI-FD-1] tens of thousands of descriptors (${engine} engine)`, (t) => {
+  test(`[SEC-GUEST-4, WASI-FD-1] ten thousand descriptors (${engine} engine)`, (t) => {
     const mounts = [{ guest: "/", fs: new MemoryFileSystem({ f: "" }) }];
-    const guest = program({ mounts, quota: { handles: 30_000 } }, engine, { heapObjects: 40_000 });
+    const guest = program({ mounts, quota: { handles: 10_000 } }, engine, { heapObjects: 20_000 });
     let last = 0;
-    for (let k = 1; k < 30_000; k++) {
+    for (let k = 1; k < 10_000; k++) {
       if (open(guest, "f") !== Errno.SUCCESS) t.fail(`open number ${k}`);
       last = guest.memory.view.getUint32(OUT, true);
     }
     t.equal(open(guest, "f"), Errno.DQUOT);
     // Each of them is the least number again.
-    for (let k = 0; k < 20_000; k++) {
-      const fd = 4 + ((k * 7919) % 29_000);
+    for (let k = 0; k < 5000; k++) {
+      const fd = 4 + ((k * 7919) % 9_000);
       if (wasi(guest, "fd_close", fd) !== Errno.SUCCESS || open(guest, "f") !== Errno.SUCCESS) t.fail(`${fd}`);
       if (guest.memory.view.getUint32(OUT, true) !== fd) t.fail(`${fd} is free`);
     }
-    t.ok(last >= 29_999);
+    t.ok(last >= 9999);
   });
 
   test(`[SEC-GUEST-4, WASI-POLL-2, WASI-ERRNO-3] counts of vectors and subscriptions (${engine} engine)`, (t) => {
