@@ -5,8 +5,10 @@
 import { createAbi } from "../../host/abi.ts";
 import { loadWat } from "../../host/wat.ts";
 import { Exit } from "../../syscalls/exit.ts";
+import type { CallEvent } from "../../syscalls/observe.ts";
 import { createRecorder, outcomeOf, type Recorder } from "../../syscalls/recording.ts";
 import { openRecording, replayAbi } from "../../syscalls/replay.ts";
+import { traceJsonLine, traceLine } from "../../syscalls/trace.ts";
 import { errnoName } from "../../syscalls/wasi/errno.ts";
 import { WASI_FUNCTIONS, WASI_MODULE, type WasiFunction } from "../../syscalls/wasi/table.ts";
 import { functionTypeOf } from "../../vm/declaration.ts";
@@ -157,6 +159,8 @@ function setUp(memory: Uint8Array, random: Random): void {
   }
 }
 
+/** Those whose trees are in snapshots. */
+const RESTORABLE: readonly SystemName[] = ["memory", "overlay over memory", "overlay over a directory"];
 const LIMITS = { heapObjects: 40 };
 
 interface Run {
@@ -190,6 +194,8 @@ function start({ engine, system, folder, fuel, record, snapshot }: StartOptions)
     },
     quota: { handles: 20, depth: 20 },
     ...(record && { record }),
+    // To be observed changes nothing.
+    ...(engine === ENGINES[1] && { observe: (event: CallEvent) => void (traceLine(event) + traceJsonLine(event)) }),
   });
   const options = { ...abi, engine, fuel, limits: LIMITS };
   const instance = snapshot === undefined ? PROGRAM.instantiate(options) : Instance.restore(PROGRAM, snapshot, options);
@@ -269,7 +275,7 @@ export interface HostileOptions {
 export function hostile({ seed, calls, system, folder, tally }: HostileOptions): string | undefined {
   const random = new Random(seed);
   const fuel = BigInt(random.pick([3_000_000, 1_000_000_000_000]));
-  const restores = system === "memory" && seed % 2 === 0;
+  const restores = RESTORABLE.includes(system) && seed % 2 === 0;
   const pieces: Uint8Array[] = [];
   const record = createRecorder({ module: PROGRAM.digest, write: (piece) => void pieces.push(piece.slice()) });
   let runs = ENGINES.map((engine, k) =>
