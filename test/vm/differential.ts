@@ -25,6 +25,7 @@ import { Random } from "./random.ts";
 import {
   answerOf,
   type Call,
+  chargesOf,
   Difference,
   describe,
   exportedState,
@@ -267,7 +268,7 @@ class Meter {
     if (bytes?.bulk) this.charge(this.#global(position.instance, "g1") >>> 6, position.offset, position);
     if (bytes) return;
     const target = this.#store.instances[position.instance]!.functions[callee]!;
-    if (target.host) this.#host(position, target.host.fuel);
+    if (target.host) this.#host(position, target.host);
   }
 
   #indirect(position: Position, module: Module, { immediate, second }: Place): void {
@@ -277,7 +278,7 @@ class Meter {
     const reference = index < table.length ? table.elements[index]! : 0;
     const target = reference > 0 ? this.#store.functions[reference - 1]! : undefined;
     if (target && typeText(target.type) !== typeText(module.structure.types[immediate]!)) return;
-    if (target?.host) this.#host(position, target.host.fuel);
+    if (target?.host) this.#host(position, target.host);
     if (target?.bytes) {
       const { fuel } = target.bytes;
       const amount = this.#global(position.instance, "g1");
@@ -285,10 +286,12 @@ class Meter {
     }
   }
 
-  #host(position: Position, fuel: HostFunction["fuel"]): void {
+  #host(position: Position, host: HostFunction): void {
+    const { fuel } = host;
     const cost =
       typeof fuel === "number" ? fuel : fuel.base + Math.floor(this.#global(position.instance, "g1") * fuel.perByte);
     this.charge(cost, position.offset, position);
+    if (chargesOf(host) > 0) this.charge(chargesOf(host), position.offset, position);
     this.published = this.charged;
   }
 
