@@ -10,8 +10,9 @@ import { directoryFileSystem } from "../../host/fs/directory.ts";
 import type { FileSystem } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import type { Engine } from "../../vm/execution.ts";
-import type { Instance } from "../../vm/instance.ts";
+import { Instance } from "../../vm/instance.ts";
 import { Module } from "../../vm/module.ts";
+import { Trap } from "../../vm/trap.ts";
 import {
   ashlarMachine,
   Handles,
@@ -101,5 +102,45 @@ t.test("Ruby's library", { skip, timeout: 600_000 }, (t) => {
     t.equal(reference.instance.fuelUsed, compiled.instance.fuelUsed, `fuel of ${code}`);
   }
   t.equal(reference.instance.stateDigest(), compiled.instance.stateDigest());
+  t.end();
+});
+
+const WORK = `x = (1..400).inject(:*)
+  File.open("/work/f", "w") { |f| 40.times { |k| f.puts(k); f.flush } }
+  [File.read("/work/f").lines.size, x.digits.sum, Time.now.nsec]`;
+/** Fuel from pause to pause. */
+const STEP = 500_000n;
+
+t.test("[VM-FUEL-6, VM-SNAPSHOT-3] Ruby moves from store to store in the middle of its work", { skip }, (t) => {
+  const module = Module.decode(readRuby());
+  const abiOf = () => createAbi({ mounts: [{ guest: "/work", fs: new MemoryFileSystem() }] });
+  const first = abiOf();
+  const handles = new Handles();
+  const imports = rubyImports(module, first.imports, handles);
+  const compiled = module.instantiate({ ...first, imports, engine: "compiled" });
+  const ruby = booted(ashlarMachine(compiled), handles);
+  const restored = (snapshot: Uint8Array, fuel?: bigint): Instance => {
+    const abi = abiOf();
+    const given = { ...abi, imports: rubyImports(module, abi.imports, handles), engine: "reference" } as const;
+    return Instance.restore(module, snapshot, fuel === undefined ? given : { ...given, fuel });
+  };
+  let instance = restored(compiled.snapshot(), compiled.fuelUsed + STEP);
+  const expected = [ruby.inspect(WORK), compiled.fuelUsed, compiled.stateDigest()];
+  t.match(expected[0], /^\[40, 3402, \d+\]$/);
+  let pauses = 0;
+  const call = (name: string, ...words: number[]): number => {
+    let go = () => instance.invoke(name, words);
+    for (;;)
+      try {
+        return (go()[0] ?? 0) as number;
+      } catch (error) {
+        if (!(error instanceof Trap && error.resumable)) throw error;
+        if (pauses++ % 3 === 1) instance = restored(instance.snapshot());
+        go = () => instance.resume(STEP);
+      }
+  };
+  const moving = new Ruby({ call, memory: () => instance.memory("memory").bytes }, handles);
+  t.strictSame([moving.inspect(WORK), instance.fuelUsed, instance.stateDigest()], expected);
+  t.ok(pauses > 6, `${pauses} pauses`);
   t.end();
 });
