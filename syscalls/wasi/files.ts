@@ -55,8 +55,8 @@ function takeVectors(wasi: Wasi, pointer: number, count: number): Errno {
   const { transfer } = wasi;
   transfer.count = 0;
   transfer.total = 0;
+  const start = wasi.check(pointer, (count >>> 0) * IOVEC_BYTES);
   if (count >>> 0 > MOST_VECTORS) return Errno.INVAL;
-  const start = wasi.check(pointer, count * IOVEC_BYTES);
   const { bytes } = wasi;
   let vectors = 0;
   let total = 0;
@@ -146,7 +146,7 @@ function writeVectors(wasi: Wasi, { type, low, high, flags }: Descriptor, place:
 }
 
 export function fd_read(wasi: Wasi, fd: number, iovs: number, count: number, out: number): Errno {
-  wasi.check(out, 4);
+  const at = wasi.check(out, 4);
   const refused = takeVectors(wasi, iovs, count);
   if (refused !== Errno.SUCCESS) return refused;
   const file = wasi.descriptors.get(fd);
@@ -157,12 +157,12 @@ export function fd_read(wasi: Wasi, fd: number, iovs: number, count: number, out
   const errno = readVectors(wasi, file!, isStream ? -1 : file!.offset);
   if (errno !== Errno.SUCCESS) return errno;
   if (!isStream) file!.offset += wasi.transfer.moved;
-  store32(wasi.bytes, out, wasi.transfer.moved);
+  store32(wasi.bytes, at, wasi.transfer.moved);
   return Errno.SUCCESS;
 }
 
 export function fd_write(wasi: Wasi, fd: number, iovs: number, count: number, out: number): Errno {
-  wasi.check(out, 4);
+  const at = wasi.check(out, 4);
   const refused = takeVectors(wasi, iovs, count);
   if (refused !== Errno.SUCCESS) return refused;
   const file = wasi.descriptors.get(fd);
@@ -175,7 +175,7 @@ export function fd_write(wasi: Wasi, fd: number, iovs: number, count: number, ou
   if (errno !== Errno.SUCCESS) return errno;
   if (!appends) file!.offset += wasi.transfer.moved;
   else if (!isStream && wasi.transfer.moved > 0 && wasi.sizeOf(file!) === Status.OK) file!.offset = wasi.gate.wide(1);
-  store32(wasi.bytes, out, wasi.transfer.moved);
+  store32(wasi.bytes, at, wasi.transfer.moved);
   return Errno.SUCCESS;
 }
 
@@ -212,7 +212,7 @@ function moveAt(
   out: number,
   right: number,
 ): Errno {
-  wasi.check(out, 4);
+  const at = wasi.check(out, 4);
   const refused = takeVectors(wasi, iovs, count);
   if (refused !== Errno.SUCCESS) return refused;
   const file = wasi.descriptors.get(fd);
@@ -227,7 +227,7 @@ function moveAt(
   const appends = right === Right.FD_WRITE && (file!.flags & Fdflag.APPEND) !== 0;
   const errno =
     right === Right.FD_READ ? readVectors(wasi, file!, place) : writeVectors(wasi, file!, appends ? -1 : place);
-  if (errno === Errno.SUCCESS) store32(wasi.bytes, out, wasi.transfer.moved);
+  if (errno === Errno.SUCCESS) store32(wasi.bytes, at, wasi.transfer.moved);
   return errno;
 }
 
@@ -241,7 +241,7 @@ function unfitToMove(file: Descriptor | undefined, right: number): Errno {
 // ---- offset and length
 
 export function fd_seek(wasi: Wasi, fd: number, low: number, high: number, whence: number, out: number): Errno {
-  wasi.check(out, 8);
+  const at = wasi.check(out, 8);
   const file = wasi.descriptors.get(fd);
   if (file === undefined || file.type === "directory") return Errno.BADF;
   if (file.type === "stream") return Errno.SPIPE;
@@ -256,16 +256,16 @@ export function fd_seek(wasi: Wasi, fd: number, low: number, high: number, whenc
   if (offset < 0) return Errno.INVAL;
   if (offset > MOST_OFFSET) return Errno.OVERFLOW;
   file.offset = offset;
-  storeNumber(wasi.bytes, out, offset);
+  storeNumber(wasi.bytes, at, offset);
   return Errno.SUCCESS;
 }
 
 export function fd_tell(wasi: Wasi, fd: number, out: number): Errno {
-  wasi.check(out, 8);
+  const at = wasi.check(out, 8);
   const file = wasi.descriptors.get(fd);
   if (file === undefined || file.type === "directory") return Errno.BADF;
   if (file.type === "stream") return Errno.SPIPE;
-  storeNumber(wasi.bytes, out, file.offset);
+  storeNumber(wasi.bytes, at, file.offset);
   return Errno.SUCCESS;
 }
 
@@ -522,58 +522,63 @@ export function fd_readdir(
 ): Errno {
   const start = wasi.check(buffer, length >>> 0);
   const end = start + (length >>> 0);
-  wasi.check(out, 4);
+  const usedAt = wasi.check(out, 4);
   const directory = wasi.descriptors.get(fd);
   if (directory === undefined) return Errno.BADF;
   if (directory.type !== "directory") return Errno.NOTDIR;
   // The object is there: without it no directory was opened.
-  let at = start;
   let cookie = unsigned(cookieLow, cookieHigh);
   if (cookie > MOST_OFFSET) return Errno.INVAL;
-  for (; cookie < DOTS && at < end; cookie++) {
-    const name = cookie === 0 ? DOT : DOT_DOT;
+  // All is listed before anything is put: a program takes few bytes for the end, and would never hear of an error behind them.
+  const dots = [DOT, DOT_DOT].slice(cookie);
+  const room = end - start - dots.reduce((sum, { length: bytes }) => sum + DIRENT_BYTES + bytes, 0);
+  const listed = recordsFrom(wasi, directory, Math.max(cookie - DOTS, 0), room);
+  if (typeof listed === "number") return listed;
+  let at = start;
+  for (const name of dots) {
+    if (at === end) break;
     // The directory itself; of the one above nothing is known. Whether the handle is still live shows before anything is put.
-    if (at === start) statName(wasi, directory, 0, 0);
-    at = putEntry(wasi, at, end, cookie + 1, cookie === 0, Filetype.DIRECTORY, name);
+    if (at === start) statName(wasi, directory, 0);
+    at = putEntry(wasi, at, end, ++cookie, name === DOT, Filetype.DIRECTORY, name);
   }
-  let isEnd = false;
-  while (!isEnd && at < end) {
-    const { gate } = wasi;
-    const first = cookie - DOTS;
-    wasi.sys.list(
-      directory.low,
-      directory.high,
-      first | 0,
-      highOf(first),
-      wasi.scratchLow,
-      wasi.scratchHigh,
-      0,
-      SCRATCH_BYTES,
-    );
-    if (gate.low[0] !== Status.OK) return at === start ? errnoOf(gate.low[0]!) : used(wasi, out, at - start);
-    isEnd = gate.low[2] === 1;
-    const records = wasi.scratch(gate.low[1]!).slice();
-    for (let record = 0; record < records.length && at < end; cookie++) {
+  for (const records of listed)
+    for (let record = 0; record < records.length && at < end; ) {
       const name = records.subarray(record + 2, record + 2 + records[record + 1]!);
-      statName(wasi, directory, record + 2, name.length);
-      at = putEntry(wasi, at, end, cookie + 1, true, FILETYPES[records[record]!]!, name);
+      wasi.scratch(name.length).set(name);
+      statName(wasi, directory, name.length);
+      at = putEntry(wasi, at, end, ++cookie, true, FILETYPES[records[record]!]!, name);
       record += 2 + name.length;
     }
+  store32(wasi.bytes, usedAt, at - start);
+  return Errno.SUCCESS;
+}
+
+/** Records of `fs.list` (spec FS-LIST-2) from `cookie` on whose entries fill `room` bytes, or all that there are; or why not. */
+function recordsFrom(wasi: Wasi, { low, high }: Descriptor, cookie: number, room: number): Uint8Array[] | Errno {
+  const { sys, gate, scratchLow, scratchHigh } = wasi;
+  const listed: Uint8Array[] = [];
+  let next = cookie;
+  let left = room;
+  for (let isEnd = false; !isEnd && left > 0; ) {
+    sys.list(low, high, next | 0, highOf(next), scratchLow, scratchHigh, 0, SCRATCH_BYTES);
+    if (gate.low[0] !== Status.OK) return errnoOf(gate.low[0]!);
+    isEnd = gate.low[2] === 1;
+    const records = wasi.scratch(gate.low[1]!).slice();
+    listed.push(records);
+    for (let record = 0; record < records.length; record += 2 + records[record + 1]!) {
+      next++;
+      left -= DIRENT_BYTES + records[record + 1]!;
+    }
   }
-  return used(wasi, out, at - start);
+  return listed;
 }
 
 const DOT = Uint8Array.of(0x2e);
 const DOT_DOT = Uint8Array.of(0x2e, 0x2e);
 
-/** Asks for what a name in the scratch object stands for, or the directory itself without one. */
-function statName({ sys, scratchLow, scratchHigh }: Wasi, { low, high }: Descriptor, at: number, length: number): void {
-  sys.stat(low, high, scratchLow, scratchHigh, at, length, OpenFlag.NOFOLLOW);
-}
-
-function used(wasi: Wasi, out: number, bytes: number): Errno {
-  store32(wasi.bytes, out >>> 0, bytes);
-  return Errno.SUCCESS;
+/** Asks for what the name of so many bytes in the scratch object stands for, or the directory itself without one. */
+function statName({ sys, scratchLow, scratchHigh }: Wasi, { low, high }: Descriptor, length: number): void {
+  sys.stat(low, high, scratchLow, scratchHigh, 0, length, OpenFlag.NOFOLLOW);
 }
 
 /**

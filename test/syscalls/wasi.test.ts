@@ -2,7 +2,7 @@
 import t, { type Test } from "tap";
 import type { AbiOptions } from "../../host/abi.ts";
 import { createAbi } from "../../host/abi.ts";
-import { faultyFileSystem } from "../../host/fs/faulty.ts";
+import { type FileSystemFaults, faultyFileSystem } from "../../host/fs/faulty.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
 import { Exit } from "../../syscalls/exit.ts";
@@ -179,6 +179,7 @@ onEngines("[WASI-LINK-2, WASI-TRAP-1, WASI-ERRNO-1] pointers", (t, engine) => {
   const lists: [string, (number | Ref)[]][] = [
     ["fd_read", [fd, END - 8, 2, OUT]],
     ["fd_read", [fd, -1, 1, OUT]],
+    ["fd_read", [fd, END - 8, 1025, OUT]],
     ["fd_write", [fd, VECTORS, 1, END - 3]],
     ["fd_readdir", [3, END - 10, 11, wide(0), OUT]],
     ["path_open", [3, 0, END - 1, 2, 0, wide(0), wide(0), 0, OUT]],
@@ -203,6 +204,28 @@ onEngines("[WASI-LINK-2, WASI-TRAP-1, WASI-ERRNO-1] pointers", (t, engine) => {
   t.equal(Buffer.from(fs.get("f")!).toString(), "0123456789", "nor the file");
   program.driver.callerMemory = undefined;
   t.equal(program.trap("fd_tell", fd, 0), "BadPointer", "without a memory");
+});
+
+/** Writes five bytes and lists; all pointers are above 2 GiB. */
+const HIGH = Module.decode(
+  await loadWat(`(module
+    (import "${WASI_MODULE}" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "${WASI_MODULE}" "fd_readdir" (func $list (param i32 i32 i32 i64 i32) (result i32)))
+    (memory (export "memory") 32769)
+    (data (i32.const 0x80000000) "\\08\\00\\00\\80\\05\\00\\00\\00high\\n")
+    (func (export "run") (result i32 i32)
+      (drop (call $write (i32.const 1) (i32.const 0x80000000) (i32.const 1) (i32.const 0x80000100)))
+      (i32.load (i32.const 0x80000100))
+      (drop (call $list (i32.const 3) (i32.const 0x80000200) (i32.const 100) (i64.const 0) (i32.const 0x80000104)))
+      (i32.load (i32.const 0x80000104))))`),
+);
+
+onEngines("[WASI-LINK-2] pointers above 2 GiB", (t, engine) => {
+  const { options, output } = usual();
+  const instance = HIGH.instantiate({ ...createAbi(options), engine, limits: { memoryPages: 32_769 } });
+  t.same(instance.invoke("run"), [5, 3 * 24 + 4]);
+  t.same(output, ["high\n"]);
+  instance.store.close();
 });
 
 onEngines("[WASI-SYSCALL-1] functions are made of syscalls, of which observers hear", (t, engine) => {
@@ -567,6 +590,22 @@ onEngines("[WASI-FD-8] listings", (t, engine) => {
     t.equal(all.length, 602, `through ${size} bytes`);
     t.same(all, [...all].sort());
   }
+});
+
+onEngines("[WASI-FD-8, WASI-ERRNO-1] a listing that fails is no folder without names", (t, engine) => {
+  const { fs, options } = usual({ a: "", b: "" });
+  const plan: FileSystemFaults = { operation: "list", at: 1, persistent: true };
+  const program = new Program({ ...options, mounts: [{ guest: "/", fs: faultyFileSystem(fs, plan) }] }, engine);
+  program.bytes.fill(7, DATA, DATA + 1000);
+  for (const cookie of [0, 1, 2]) {
+    t.equal(program.call("fd_readdir", 3, DATA, 1000, wide(cookie), OUT), "IO", `from ${cookie}`);
+    t.ok(
+      program.bytes.subarray(DATA, DATA + 1000).every((byte) => byte === 7),
+      "and nothing is put",
+    );
+  }
+  plan.at = undefined;
+  t.equal(program.list(3, 0).entries.length, 4);
 });
 
 onEngines("[WASI-FD-9] filestats", (t, engine) => {
