@@ -442,9 +442,9 @@ export function fd_filestat_set_times(
   const file = wasi.descriptors.get(fd);
   if (file === undefined) return Errno.BADF;
   if (file.type === "stream") return Errno.INVAL;
+  if (!wasi.reach()) return Errno.NOMEM;
   const refused = takeTimes(wasi, atimLow, atimHigh, mtimLow, mtimHigh, flags);
-  if (refused !== Errno.SUCCESS) return refused;
-  return wasi.reach() ? setTimes(wasi, file, 0, 0, 0) : Errno.NOMEM;
+  return refused === Errno.SUCCESS ? setTimes(wasi, file, 0, 0, 0) : refused;
 }
 
 /** Sets `wasi.times` of a path at `at`, or of the descriptor when its length is 0. */

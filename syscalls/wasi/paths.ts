@@ -7,11 +7,17 @@ import { Errno, errnoOf } from "./errno.ts";
 import { answerStat, setTimes, takeTimes } from "./files.ts";
 import { store32, type Wasi } from "./wasi.ts";
 
-/** The directory that a path of `length` bytes begins at, or why it cannot be one; reaches the program's memory. */
-function base(wasi: Wasi, fd: number, length: number): Descriptor | Errno {
+/** The directory of a descriptor, or why there is none. */
+function directoryOf(wasi: Wasi, fd: number): Descriptor | Errno {
   const directory = wasi.descriptors.get(fd);
   if (directory === undefined) return Errno.BADF;
-  if (directory.type !== "directory") return Errno.NOTDIR;
+  return directory.type === "directory" ? directory : Errno.NOTDIR;
+}
+
+/** The directory that a path of `length` bytes begins at, or why it cannot be one; reaches the program's memory. */
+function base(wasi: Wasi, fd: number, length: number): Descriptor | Errno {
+  const directory = directoryOf(wasi, fd);
+  if (typeof directory === "number") return directory;
   // `fs` would take it for the directory itself.
   if (length === 0) return Errno.NOENT;
   return wasi.reach() ? directory : Errno.NOMEM;
@@ -51,9 +57,9 @@ function changeTwo(
 ): Errno {
   wasi.check(path, length >>> 0);
   wasi.check(newPath, newLength >>> 0);
-  const from = base(wasi, fd, length);
+  const from = directoryOf(wasi, fd);
   if (typeof from === "number") return from;
-  const to = base(wasi, newFd, newLength);
+  const to = base(wasi, newFd, Math.min(length >>> 0, newLength >>> 0));
   if (typeof to === "number") return to;
   // A link to what a symbolic link leads to cannot be made (spec FS-NAME-6).
   if (flags !== 0) return Errno.INVAL;
@@ -97,9 +103,8 @@ export function path_symlink(
 ): Errno {
   wasi.check(target, targetLength >>> 0);
   wasi.check(path, length >>> 0);
-  const directory = base(wasi, fd, length);
+  const directory = base(wasi, fd, Math.min(targetLength >>> 0, length >>> 0));
   if (typeof directory === "number") return directory;
-  if (targetLength === 0) return Errno.NOENT;
   const { sys, low, high } = wasi;
   const link = [directory.low, directory.high, low, high, path, length];
   return errnoOf(sys.symlink(low, high, target, targetLength, ...link));

@@ -292,6 +292,9 @@ onEngines("[WASI-ERRNO-2, WASI-ERRNO-3] statuses become errnos, after everything
   t.equal(program.call("path_filestat_get", 3, 2, PATH, 0, OUT), "NOENT", "paths before flags");
   t.equal(program.call("path_filestat_get", 3, 2, ...program.path("none"), OUT), "INVAL", "flags before syscalls");
   t.equal(program.call("path_link", 3, 1, ...program.path("none"), 99, PATH, 1), "BADF");
+  t.equal(program.call("path_rename", 3, PATH, 0, 99, PATH, 1), "BADF", "both descriptors before the paths");
+  t.equal(program.call("path_symlink", PATH, 0, fd, PATH, 1), "NOTDIR");
+  t.equal(program.call("path_symlink", PATH, 0, 3, PATH, 1), "NOENT");
   t.equal(Errno.SUCCESS, 0);
 });
 
