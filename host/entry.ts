@@ -2,6 +2,7 @@
 import { type Json, type JsonObject, RecordingError } from "../syscalls/recording-file.ts";
 import type { FunctionType } from "../vm/bytecode/structure.ts";
 import { AshlarError, UsageError } from "../vm/errors.ts";
+import { typeText } from "../vm/function.ts";
 import type { Module } from "../vm/module.ts";
 import type { Value } from "../vm/value.ts";
 
@@ -17,12 +18,12 @@ export class EntryError extends AshlarError {
 /** The exported function that is called when none is named (spec CLI-ENTRY-1). */
 function entryPoint(module: Module, initializer: string | undefined): string {
   for (const name of ["_start", "main"]) {
-    const found = module.exports.find((entry) => entry.name === name && entry.type.kind === "function");
-    if (found?.type.kind !== "function") continue;
-    const { params, results } = found.type.type;
+    const type = exportedType(module, name);
+    if (type === undefined) continue;
+    const { params, results } = type;
     const fits = params.length === 0 && (results.length === 0 || (name === "main" && results.join() === "i32"));
     if (fits) return name;
-    throw new EntryError(`The exported function ${name} has the type (${params.join(" ")}) -> (${results.join(" ")}).`);
+    throw unfit(name, type);
   }
   if (initializer !== undefined)
     throw new EntryError(
@@ -35,16 +36,20 @@ const INITIALIZER = "_initialize";
 
 /** The exported function that a library, a module without `_start`, wants to be called before any other (spec CLI-LIBRARY-1). */
 export function initializerOf(module: Module): string | undefined {
-  const typeOf = (name: string): FunctionType | undefined => {
-    const type = module.exports.find((entry) => entry.name === name)?.type;
-    return type?.kind === "function" ? type.type : undefined;
-  };
-  const type = typeOf(INITIALIZER);
-  if (type === undefined || typeOf("_start") !== undefined) return undefined;
+  const type = exportedType(module, INITIALIZER);
+  if (type === undefined || exportedType(module, "_start") !== undefined) return undefined;
   if (type.params.length + type.results.length === 0) return INITIALIZER;
-  throw new EntryError(
-    `The exported function ${INITIALIZER} has the type (${type.params.join(" ")}) -> (${type.results.join(" ")}).`,
-  );
+  throw unfit(INITIALIZER, type);
+}
+
+/** The type of an exported function; undefined when there is none of that name. */
+function exportedType(module: Module, name: string): FunctionType | undefined {
+  const type = module.exports.find((entry) => entry.name === name)?.type;
+  return type?.kind === "function" ? type.type : undefined;
+}
+
+function unfit(name: string, type: FunctionType): EntryError {
+  return new EntryError(`The exported function ${name} has the type ${typeText(type)}.`);
 }
 
 /** A call of an exported function. */
@@ -76,8 +81,8 @@ export function calledOf(module: Module, invoke: Invocation | undefined): Called
 export function preinitOf(module: Module, names: readonly string[]): Called {
   const initializer = initializerOf(module);
   for (const name of names) {
-    const { params } = functionType(module, name);
-    if (params.length > 0) throw new EntryError(`The exported function ${name} takes ${params.length} arguments.`);
+    const type = functionType(module, name);
+    if (type.params.length > 0) throw unfit(name, type);
   }
   const others = names.filter((name) => name !== initializer);
   return {
@@ -100,8 +105,8 @@ function calling(initializer: string | undefined, name: string, values: readonly
 }
 
 function functionType(module: Module, name: string): FunctionType {
-  const type = module.exports.find((entry) => entry.name === name)?.type;
-  if (type?.kind === "function") return type.type;
+  const type = exportedType(module, name);
+  if (type !== undefined) return type;
   throw new UsageError("VM-NO-EXPORT", `the module exports no function ${JSON.stringify(name)}`);
 }
 
