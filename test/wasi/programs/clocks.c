@@ -35,6 +35,7 @@ program {
                                  clock(2, __WASI_CLOCKID_REALTIME, SECOND / 100, 0)};
   __wasi_event_t out[4];
   u32 count = 99;
+  memset(out, 0xff, sizeof out);
   answers(SUCCESS, clock_time_get, __WASI_CLOCKID_MONOTONIC, 0, &first);
   answers(SUCCESS, poll_oneoff, in, out, 2, &count);
   answers(SUCCESS, clock_time_get, __WASI_CLOCKID_MONOTONIC, 0, &second);
@@ -42,6 +43,9 @@ program {
   equals(out[0].userdata, 2);
   equals(out[0].error, __WASI_ERRNO_SUCCESS);
   equals(out[0].type, __WASI_EVENTTYPE_CLOCK);
+  equals(out[0].fd_readwrite.nbytes, 0);
+  equals(out[0].fd_readwrite.flags, 0);
+  equals(out[1].userdata, -1);
   equals(second - first >= SECOND / 100, 1);
   equals(second - first < SECOND / 10, 1);
 
