@@ -145,36 +145,40 @@ function writeVectors(wasi: Wasi, { type, low, high, flags }: Descriptor, place:
   return isSynchronous && moved > 0 ? errnoOf(sys.sync(low, high)) : Errno.SUCCESS;
 }
 
-export function fd_read(wasi: Wasi, fd: number, iovs: number, count: number, out: number): Errno {
-  const at = wasi.check(out, 4);
+/** The file or stream whose bytes the vectors are for, or why there are none to move. Faults: BadPointer. */
+function toMove(wasi: Wasi, fd: number, iovs: number, count: number, right: number): Descriptor | Errno {
   const refused = takeVectors(wasi, iovs, count);
   if (refused !== Errno.SUCCESS) return refused;
   const file = wasi.descriptors.get(fd);
-  const unfit = unfitToMove(file, Right.FD_READ);
-  if (unfit !== Errno.SUCCESS) return unfit;
+  if (file === undefined) return Errno.BADF;
+  if (file.type === "directory") return Errno.ISDIR;
+  return (file.rights & right) === 0 ? Errno.BADF : file;
+}
+
+export function fd_read(wasi: Wasi, fd: number, iovs: number, count: number, out: number): Errno {
+  const at = wasi.check(out, 4);
+  const file = toMove(wasi, fd, iovs, count, Right.FD_READ);
+  if (typeof file === "number") return file;
   if (!wasi.reach()) return Errno.NOMEM;
-  const isStream = file!.type === "stream";
-  const errno = readVectors(wasi, file!, isStream ? -1 : file!.offset);
+  const isStream = file.type === "stream";
+  const errno = readVectors(wasi, file, isStream ? -1 : file.offset);
   if (errno !== Errno.SUCCESS) return errno;
-  if (!isStream) file!.offset += wasi.transfer.moved;
+  if (!isStream) file.offset += wasi.transfer.moved;
   store32(wasi.bytes, at, wasi.transfer.moved);
   return Errno.SUCCESS;
 }
 
 export function fd_write(wasi: Wasi, fd: number, iovs: number, count: number, out: number): Errno {
   const at = wasi.check(out, 4);
-  const refused = takeVectors(wasi, iovs, count);
-  if (refused !== Errno.SUCCESS) return refused;
-  const file = wasi.descriptors.get(fd);
-  const unfit = unfitToMove(file, Right.FD_WRITE);
-  if (unfit !== Errno.SUCCESS) return unfit;
+  const file = toMove(wasi, fd, iovs, count, Right.FD_WRITE);
+  if (typeof file === "number") return file;
   if (!wasi.reach()) return Errno.NOMEM;
-  const isStream = file!.type === "stream";
-  const appends = isStream || (file!.flags & Fdflag.APPEND) !== 0;
-  const errno = writeVectors(wasi, file!, appends ? -1 : file!.offset);
+  const isStream = file.type === "stream";
+  const appends = isStream || (file.flags & Fdflag.APPEND) !== 0;
+  const errno = writeVectors(wasi, file, appends ? -1 : file.offset);
   if (errno !== Errno.SUCCESS) return errno;
-  if (!appends) file!.offset += wasi.transfer.moved;
-  else if (!isStream && wasi.transfer.moved > 0 && wasi.sizeOf(file!) === Status.OK) file!.offset = wasi.gate.wide(1);
+  if (!appends) file.offset += wasi.transfer.moved;
+  else if (!isStream && wasi.transfer.moved > 0 && wasi.sizeOf(file) === Status.OK) file.offset = wasi.gate.wide(1);
   store32(wasi.bytes, at, wasi.transfer.moved);
   return Errno.SUCCESS;
 }
@@ -213,29 +217,19 @@ function moveAt(
   right: number,
 ): Errno {
   const at = wasi.check(out, 4);
-  const refused = takeVectors(wasi, iovs, count);
-  if (refused !== Errno.SUCCESS) return refused;
-  const file = wasi.descriptors.get(fd);
-  const unfit = unfitToMove(file, right);
-  if (unfit !== Errno.SUCCESS) return unfit;
-  if (file!.type === "stream") return Errno.SPIPE;
+  const file = toMove(wasi, fd, iovs, count, right);
+  if (typeof file === "number") return file;
+  if (file.type === "stream") return Errno.SPIPE;
   if (offset >= 2 ** 63) return Errno.INVAL;
   const place = Math.min(offset, MOST_OFFSET - MOST_TOTAL);
   // Behind it no host has a byte, nor takes one.
   if (place < offset && right === Right.FD_WRITE && wasi.transfer.total > 0) return Errno.FBIG;
   if (!wasi.reach()) return Errno.NOMEM;
-  const appends = right === Right.FD_WRITE && (file!.flags & Fdflag.APPEND) !== 0;
+  const appends = right === Right.FD_WRITE && (file.flags & Fdflag.APPEND) !== 0;
   const errno =
-    right === Right.FD_READ ? readVectors(wasi, file!, place) : writeVectors(wasi, file!, appends ? -1 : place);
+    right === Right.FD_READ ? readVectors(wasi, file, place) : writeVectors(wasi, file, appends ? -1 : place);
   if (errno === Errno.SUCCESS) store32(wasi.bytes, at, wasi.transfer.moved);
   return errno;
-}
-
-/** Why no bytes can be moved, if so. */
-function unfitToMove(file: Descriptor | undefined, right: number): Errno {
-  if (file === undefined) return Errno.BADF;
-  if (file.type === "directory") return Errno.ISDIR;
-  return (file.rights & right) === 0 ? Errno.BADF : Errno.SUCCESS;
 }
 
 // ---- offset and length
