@@ -14,19 +14,8 @@ import {
   rubyPath,
 } from "../test/programs/ruby/ruby.ts";
 import { Module } from "../vm/index.ts";
-import {
-  atMost,
-  type Group,
-  geometricMean,
-  isMain,
-  measured,
-  median,
-  milliseconds,
-  type Options,
-  progress,
-  ratio,
-  table,
-} from "./report.ts";
+import { againstNode, meanOf, type Side, type Times, tableOf, threadMs } from "./node-wasi.ts";
+import { atMost, type Group, isMain, measured, type Options, ratio } from "./report.ts";
 
 interface Task {
   readonly name: string;
@@ -49,9 +38,6 @@ const TASKS: readonly Task[] = [
   },
 ];
 
-type Side = "compiled" | "node";
-/** Milliseconds of the thread, of each turn of a process; the first one is not yet hot. */
-type Times = readonly number[];
 const WANTED = 1.15;
 /** Turns of a process. */
 const TURNS = 6;
@@ -59,38 +45,16 @@ const TURNS = 6;
 export async function wasiRubyGroup({ rounds }: Options): Promise<Group> {
   const title = "Ruby on WASI";
   if (rubyPath() === undefined) return { title, text: "Not measured: npm ci in test/programs/ruby.", targets: [] };
-  const runs = new Map(TASKS.map((task) => [task, { compiled: [] as Times[], node: [] as Times[] }] as const));
-  for (let round = 0; round < rounds; round++)
-    for (const [{ name }, times] of runs)
-      for (const side of round % 2 === 0 ? (["compiled", "node"] as const) : (["node", "compiled"] as const)) {
-        progress(`wasi-ruby: round ${round + 1} of ${rounds}, ${name}, ${side}`);
-        times[side].push(await measured<Times>("wasi-ruby.ts", [name, side], { flags: ["--no-warnings"] }));
-      }
-  const rows = [...runs].map(([{ name }, times]) => {
-    const first = (side: Side) => median(times[side].map(([turn]) => turn!));
-    const later = (side: Side) => median(times[side].flatMap((turns) => turns.slice(1)));
-    const [ours, theirs] = [later("compiled"), later("node")];
-    return { name, ours, theirs, ratio: ours / theirs, first: first("compiled") / first("node") };
-  });
-  const mean = geometricMean(rows.map((row) => row.ratio));
+  const names = TASKS.map(({ name }) => name);
+  const rows = await againstNode("wasi-ruby", names, rounds, (name, side) =>
+    measured<Times>("wasi-ruby.ts", [name, side], { flags: ["--no-warnings"] }),
+  );
   return {
     title,
     text: `Pieces of Ruby in the interpreter of 17 MB, once it is ready: the compiled engine, with fuel and depth, ÷ \`node:wasi\`, in processes that take turns. *First*: the first turns, in which V8 still optimises. Times of the thread; medians of ${rounds} processes with ${TURNS - 1} more turns each.
 
-${table(
-  ["task", "compiled:", "node:wasi:", "÷:", "first ÷:"],
-  [
-    ...rows.map((row) => [
-      row.name,
-      milliseconds(row.ours),
-      milliseconds(row.theirs),
-      ratio(row.ratio),
-      ratio(row.first),
-    ]),
-    ["geometric mean", "", "", ratio(mean), ratio(geometricMean(rows.map((row) => row.first)))],
-  ],
-)}`,
-    targets: [atMost("Ruby ÷ node:wasi", WANTED, mean, ratio)],
+${tableOf(rows)}`,
+    targets: [atMost("Ruby ÷ node:wasi", WANTED, meanOf(rows), ratio)],
   };
 }
 
@@ -108,20 +72,14 @@ function machineOf(side: Side, handles: Handles) {
   return ashlarMachine(module.instantiate({ ...abi, imports, engine: "compiled" }));
 }
 
-/** Milliseconds of the processor that this thread has had: other work of the machine does not count. */
-function now(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-}
-
 function measure({ code, shown }: Task, side: Side): Times {
   const handles = new Handles();
   const ruby = new Ruby(machineOf(side, handles), handles);
   ruby.boot();
   return Array.from({ length: TURNS }, () => {
-    const start = now();
+    const start = threadMs();
     const text = ruby.inspect(code);
-    const ms = now() - start;
+    const ms = threadMs() - start;
     if (text !== shown) throw new Error(`${code} is ${text}, not ${shown}`);
     return ms;
   });

@@ -9,20 +9,8 @@ import { WASI } from "node:wasi";
 import { runGuest } from "../host/index.ts";
 import { input, missing, moduleOf, type Program } from "../test/programs/programs.ts";
 import { Module } from "../vm/index.ts";
-import {
-  atMost,
-  file,
-  type Group,
-  geometricMean,
-  isMain,
-  measured,
-  median,
-  milliseconds,
-  type Options,
-  progress,
-  ratio,
-  table,
-} from "./report.ts";
+import { againstNode, type Side, type Times, tableOf, threadMs } from "./node-wasi.ts";
+import { atMost, file, type Group, isMain, measured, type Options, ratio } from "./report.ts";
 
 interface Task {
   readonly name: string;
@@ -41,9 +29,6 @@ const TASKS: readonly Task[] = [
   { name: "sqlite3, queries", program: "sqlite3", args: ["items.db"], files: ["items.db"], stdin: "queries.sql" },
 ];
 
-type Side = "compiled" | "node";
-/** Milliseconds of the thread, of each turn of a process; the first one is not yet hot. */
-type Times = readonly number[];
 const WANTED = 1.15;
 /** Turns of a process. */
 const TURNS = 4;
@@ -54,37 +39,15 @@ export async function wasiGroup({ rounds, folder }: Options): Promise<Group> {
   const title = "WASI";
   if (missing !== undefined) return { title, text: `Not measured: ${missing}.`, targets: [] };
   makeFiles(folder);
-  const runs = new Map(TASKS.map((task) => [task, { compiled: [] as Times[], node: [] as Times[] }] as const));
-  for (let round = 0; round < rounds; round++)
-    for (const [{ name }, times] of runs)
-      for (const side of round % 2 === 0 ? (["compiled", "node"] as const) : (["node", "compiled"] as const)) {
-        progress(`wasi: round ${round + 1} of ${rounds}, ${name}, ${side}`);
-        times[side].push(await measured<Times>("wasi.ts", [name, folder, side], { flags: ["--stack-size=3900"] }));
-      }
-  const rows = [...runs].map(([{ name }, times]) => {
-    const first = (side: Side) => median(times[side].map(([turn]) => turn!));
-    const later = (side: Side) => median(times[side].flatMap((turns) => turns.slice(1)));
-    const [ours, theirs] = [later("compiled"), later("node")];
-    return { name, ours, theirs, ratio: ours / theirs, first: first("compiled") / first("node") };
-  });
-  const mean = geometricMean(rows.map((row) => row.ratio));
+  const names = TASKS.map(({ name }) => name);
+  const rows = await againstNode("wasi", names, rounds, (name, side) =>
+    measured<Times>("wasi.ts", [name, folder, side], { flags: ["--stack-size=3900"] }),
+  );
   return {
     title,
     text: `Programs in C, compiled with wasi-libc, with all that they do to the files of a folder: the compiled engine, with fuel and depth, ÷ \`node:wasi\`, in processes that take turns. In each the module is decoded and compiled once; then a turn instantiates it and runs it to its end. *First*: the first turns, in which V8 still optimises. Times of the thread; medians of ${rounds} processes with ${TURNS - 1} more turns each.
 
-${table(
-  ["task", "compiled:", "node:wasi:", "÷:", "first ÷:"],
-  [
-    ...rows.map((row) => [
-      row.name,
-      milliseconds(row.ours),
-      milliseconds(row.theirs),
-      ratio(row.ratio),
-      ratio(row.first),
-    ]),
-    ["geometric mean", "", "", ratio(mean), ratio(geometricMean(rows.map((row) => row.first)))],
-  ],
-)}`,
+${tableOf(rows)}`,
     targets: rows.map((row) => atMost(`${row.name} ÷ node:wasi`, WANTED, row.ratio, ratio)),
   };
 }
@@ -148,12 +111,6 @@ function decoded(program: Program): Module {
 
 // -------------------------------------------------------------------------------------------- one process
 
-/** Milliseconds of the processor that this thread has had: other work of the machine does not count. */
-function now(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-}
-
 function measure(task: Task, source: string, side: Side): Times {
   const ours = side === "compiled" ? decoded(task.program) : undefined;
   const theirs = side === "node" ? new WebAssembly.Module(readFileSync(moduleOf(task.program))) : undefined;
@@ -161,10 +118,10 @@ function measure(task: Task, source: string, side: Side): Times {
   return Array.from({ length: TURNS }, () => {
     mkdirSync(folder);
     for (const name of task.files) copyFileSync(join(source, name), join(folder, name));
-    const start = now();
+    const start = threadMs();
     if (theirs === undefined) run(task, folder, source, ours);
     else runOnNode(task, folder, source, theirs);
-    const ms = now() - start;
+    const ms = threadMs() - start;
     rmSync(folder, { recursive: true });
     return ms;
   });
