@@ -80,7 +80,7 @@ if (linux)
   test("[SEC-GUEST-1, SEC-GUEST-7] WASI: folders and files swapped for links all the while", async (t) => {
     const attacker = ({ mounts }: Pick<AbiOptions, "mounts">) =>
       attackerOf(program({ ...(mounts && { mounts }) }, "compiled"));
-    t.same(await race("directory", folder(), { rounds: 60, swaps: 100, attacker }), []);
+    await race(t, "directory", folder(), { rounds: 60, swaps: 100, attacker });
   });
 
 test("[SEC-GUEST-3, SEC-GUEST-4, SEC-GUEST-5, WASI-TRAP-1, WASI-ERRNO-1] a hostile program, on both engines", (t) => {

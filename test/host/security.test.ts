@@ -110,7 +110,7 @@ test("[SEC-GUEST-1, FS-DIRECTORY-6] names of devices, on Windows (GHSA-hxf5-99xg
 if (linux)
   for (const system of ["directory", "overlay over a directory", "quota over a directory"] as const)
     test(`[SEC-GUEST-1, SEC-GUEST-7] folders and files swapped for links all the while: ${system}`, async (t) => {
-      t.same(await race(system, folder(), { rounds: 60, swaps: 100 }), []);
+      await race(t, system, folder(), { rounds: 60, swaps: 100 });
     });
 
 test("[SEC-GUEST-3] refs that a guest makes up", (t) => {
