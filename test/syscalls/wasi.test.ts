@@ -27,6 +27,7 @@ const PATH = 0x4000;
 const DATA = 0x10000;
 const READS = 0x2;
 const WRITES = 0x40;
+const Fdflag = { APPEND: 1, SYNC: 16 };
 const Oflag = { CREAT: 1, DIRECTORY: 2, EXCL: 4, TRUNC: 8 };
 
 /** A program that calls the functions. */
@@ -254,6 +255,48 @@ onEngines("[WASI-SYSCALL-1] functions are made of syscalls, of which observers h
   ]);
   const shown = (pattern: string): number => events.filter(traceFilter([pattern])).length;
   t.same([shown("wasi*"), shown("status:BADF"), shown("status:error")], [3, 1, 3]);
+});
+
+onEngines("[WASI-SYSCALL-3] syscalls come in an order that recordings can rely on", (t, engine) => {
+  const made: string[] = [];
+  const { options } = usual({ f: "0123456789", "d/e": "" });
+  const observe = ({ row }: CallEvent): void => void (row.module !== WASI_MODULE && made.push(row.name));
+  const program = new Program({ ...options, observe }, engine);
+  const of = (name: string, ...words: readonly (number | Ref)[]): string => {
+    made.length = 0;
+    program.call(name, ...words);
+    return made.join(" ");
+  };
+  const open = (path: string, oflags: number, rights: number): string =>
+    of("path_open", 3, 0, ...program.path(path), oflags, wide(rights), wide(0), 0, OUT);
+  t.equal(of("args_sizes_get", OUT, OUT + 4), "args_count name_size arg_size arg_size");
+  t.equal(of("args_get", OUT, DATA), "args_count name_size arg_size arg_size name_read arg_read arg_read");
+  t.equal(of("environ_get", OUT, DATA), "env_count env_size env_read");
+  t.equal(of("fd_close", 99), "stdin stdout stderr mount_count mount_size mount_read open");
+  t.equal(open("d", Oflag.DIRECTORY, READS), "open");
+  t.equal(open("d", Oflag.DIRECTORY, WRITES), "open close");
+  t.equal(open("d", 0, READS), "open open");
+  t.equal(open("d", 0, WRITES), "open");
+  t.equal(open("f", Oflag.CREAT, READS), "open");
+  t.equal(open("g", Oflag.CREAT, READS), "open open");
+  t.equal(open("h", Oflag.CREAT, WRITES), "open");
+  t.equal(open("h", Oflag.TRUNC, READS), "open");
+  const fd = program.open("f", 0, READS | WRITES, Fdflag.APPEND | Fdflag.SYNC) as number;
+  t.equal(of("fd_write", fd, ...program.vectors(1, 2), OUT), "write sync size");
+  t.equal(of("fd_write", fd, ...program.vectors(1, 9000), OUT), "write write sync size");
+  t.equal(of("fd_pwrite", fd, ...program.vectors(1), wide(0), OUT), "write sync");
+  t.equal(of("fd_seek", fd, wide(0), 2, OUT), "size");
+  t.equal(of("fd_allocate", fd, wide(0), wide(1)), "size");
+  t.equal(of("fd_allocate", fd, wide(0), wide(100_000)), "size truncate");
+  t.equal(of("fd_readdir", 3, DATA, 1000, wide(0), OUT), "list stat stat stat stat stat");
+  t.equal(of("fd_readdir", 3, DATA, 30, wide(1), OUT), "list stat stat");
+  t.equal(of("fd_filestat_set_times", fd, wide(0), wide(0), 2), "clock set_times");
+  const waits = [
+    [0, 1, 10 ** 12, 1],
+    [0, 1, 10 ** 12],
+  ];
+  t.equal(of("poll_oneoff", ...subscribe(program, waits)), "clock sleep");
+  t.equal(of("poll_oneoff", ...subscribe(program, [[1, fd], ...waits, [2, fd], [1, fd]])), "size clock size");
 });
 
 onEngines("[WASI-SYSCALL-2, WASI-ERRNO-3] where the heap has no room", (t, engine) => {
