@@ -9,6 +9,9 @@ import type { Ending } from "../programs/digests.ts";
 import { input, missing, moduleOf, natively, type Program, shortTasks } from "../programs/programs.ts";
 import { ashlar, reportOf, scratch } from "./ashlar.ts";
 
+// A busy machine is no failure.
+t.setTimeout(600_000);
+
 const built = missing === undefined ? {} : { skip: missing };
 
 function folder(name: string, files: { readonly [name: string]: Uint8Array } = {}): string {
