@@ -95,7 +95,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "output", value: "OUT", doc: "Where the image goes. Short: -o." },
     ],
     details: [
-      `${MODULE_DOC} OUT becomes an image: the module and its compiled code in one file, for \`ashlar run OUT\`. Results, traps and fuel are those of the module; what is saved is the time to compile it, and optimized code is smaller, and faster until V8 has optimized it too.`,
+      `${MODULE_DOC} Of an image its module is built. OUT becomes an image: the module and its compiled code in one file, for \`ashlar run OUT\`. Results, traps and fuel are those of the module; what is saved is the time to compile it, and optimized code is smaller, and faster until V8 has optimized it too.`,
       "With --preinit a guest that takes long to begin is ready at once. Grants and limits are those under which it is made ready: what it has opened is opened again through the grants of each run, folders by the place that they have for the guest. Fuel counts on from there. Nothing of it can be recorded.",
       "An image is trusted as a program is: its code is run as it stands. Run only images that you have built. Another version of Ashlar compiles the module in it anew.",
     ],

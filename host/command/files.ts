@@ -1,5 +1,5 @@
 /** Files that the line names: opened before a guest runs, so that what cannot be is told first. */
-import { openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { openSync, readFileSync, readSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CommandError, ExitCode } from "./failure.ts";
 
@@ -12,15 +12,26 @@ export function openOutput(path: string, code: string, what: string): number {
   }
 }
 
-/** Puts a file in its place, whole or not at all. */
+/** Puts a file in its place, whole or not at all; a link stays, and what is no file, such as a device, is written to. */
 export function replaceFile(path: string, bytes: Uint8Array, code: string, what: string): void {
+  try {
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there === undefined || there.isFile() || there.isDirectory())
+      putInPlace(there === undefined ? path : realpathSync(path), bytes);
+    else writeFileSync(path, bytes);
+  } catch (error) {
+    throw cannotWrite(code, what, error);
+  }
+}
+
+function putInPlace(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     writeFileSync(temporary, bytes, { flag: "wx" });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw cannotWrite(code, what, error);
+    throw error;
   }
 }
 

@@ -18,7 +18,7 @@ import {
 import { dirname, join } from "node:path";
 import t from "tap";
 import { CACHE_BYTES, openCache } from "../../host/command/cache.ts";
-import { readImage } from "../../host/image.ts";
+import { isImage, readImage } from "../../host/image.ts";
 import { ashlar, type Ended, type Given, reportOf, root, scratch, wat } from "./ashlar.ts";
 import { TOOL } from "./tool.ts";
 
@@ -316,6 +316,18 @@ t.test("[IMAGE-PREINIT-1, IMAGE-PREINIT-2, IMAGE-PREINIT-4] build --preinit", as
   t.match(await build("--preinit=nothing"), { code: 1, stderr: /^error\[VM-NO-EXPORT\]/ });
   t.match(await build("--fuel=5"), { code: 2, stderr: /^error\[CLI-USAGE\]: --fuel is for --preinit/ });
   t.notOk(existsSync(at("ready.image")));
+});
+
+t.test("[IMAGE-BUILD-1] links stay, and devices are written to", { skip: !POSIX }, async (t) => {
+  symlinkSync("linked.image", at("built"));
+  writeFileSync(at("linked.image"), "");
+  t.match(await ashlar(["build", "tool.wasm", "-o", "built"]), { code: 0 });
+  t.ok(lstatSync(at("built")).isSymbolicLink());
+  t.ok(isImage(readFileSync(at("linked.image"))));
+  symlinkSync("/dev/null", at("device"));
+  t.match(await ashlar(["build", "tool.wasm", "-o", "device"]), { code: 0 });
+  t.ok(lstatSync(at("device")).isSymbolicLink());
+  t.ok(statSync("/dev/null").isCharacterDevice());
 });
 
 t.test("[IMAGE-BUILD-1] without binaryen one line says how to get it", async (t) => {
