@@ -129,7 +129,10 @@ t.test("translation takes linear time, however a body is made [VM-FUEL-2]", asyn
     fuel: (n: number) => number,
     write: (writer: Writer, n: number) => void,
   ): void => {
-    const ratio = timeOf(n, fuel(n), write) / timeOf(n / 8, fuel(n / 8), write);
+    // What else the machine does makes it more: the least of some attempts counts.
+    let ratio = Number.POSITIVE_INFINITY;
+    for (let attempt = 0; attempt < 5 && ratio >= 32; attempt++)
+      ratio = Math.min(ratio, timeOf(n, fuel(n), write) / timeOf(n / 8, fuel(n / 8), write));
     t.ok(ratio < 32, `${name}: ${ratio.toFixed(1)} times as long`);
   };
   const branches = (writer: Writer, n: number): void => {
