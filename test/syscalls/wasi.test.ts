@@ -10,6 +10,7 @@ import type { CallEvent } from "../../syscalls/observe.ts";
 import { Status } from "../../syscalls/status.ts";
 import { syscall } from "../../syscalls/table.ts";
 import { traceFilter, traceLine } from "../../syscalls/trace.ts";
+import { Descriptors } from "../../syscalls/wasi/descriptors.ts";
 import { ERRNO_OF_STATUS, Errno, type ErrnoName, errnoName } from "../../syscalls/wasi/errno.ts";
 import { WASI_FUNCTIONS, WASI_MODULE } from "../../syscalls/wasi/table.ts";
 import { typeText } from "../../vm/function.ts";
@@ -519,6 +520,12 @@ onEngines("[WASI-FD-5] vectors", (t, engine) => {
   const short = new Program({ ...options, mounts: [{ guest: "/", fs: failing }] }, engine);
   const file = short.open("f") as number;
   t.same([short.write(file, long, long), short.offset(file), short.write(file, "x")], [5000, 5000, "NOSPC"]);
+  const broken = faultyFileSystem(new MemoryFileSystem({ f: long + long }), {
+    ...{ at: 2, operation: "read", persistent: true },
+  });
+  const cut = new Program({ ...options, mounts: [{ guest: "/", fs: broken }] }, engine);
+  const source = cut.open("f", 0, READS) as number;
+  t.same([cut.read(source, 5000, 5000), cut.offset(source), cut.read(source, 1)], [long, 5000, "IO"]);
 
   // Vectors that read over themselves.
   const self = new Program(options, engine);
@@ -897,6 +904,14 @@ onEngines("[WASI-POLL-1, WASI-POLL-2] polling", (t, engine) => {
     [100, 101, 102].map((userdata) => [userdata, "SUCCESS", 0, 0]),
     "all times that have passed",
   );
+  t.same(
+    poll(program, [0, 1, 7, 1], [1, fd]),
+    [
+      [100, "SUCCESS", 0, 0],
+      [101, "SUCCESS", 1, 7],
+    ],
+    "in the order of the subscriptions",
+  );
   t.equal(poll(program), "INVAL");
   // Events over their subscriptions.
   subscribe(program, [
@@ -942,6 +957,19 @@ for (const [from, to] of ENGINES.flatMap((from) => ENGINES.map((to) => [from, to
     unused.invoke("read");
     t.equal(restored.stateDigest(), unused.stateDigest());
   });
+
+t.test("[WASI-SNAPSHOT-1] there are items up to the highest number that is open", async (t) => {
+  const descriptors = new Descriptors();
+  const nothing = { offset: 0, flags: 0, rights: 0, inheriting: 0, preopen: undefined };
+  const add = (): number => descriptors.add({ type: "file", low: 1, high: 2, ...nothing });
+  t.same([add(), add(), add()], [0, 1, 2]);
+  const item = [0, 1, 2, 0, 0, 0, 0, null];
+  descriptors.delete(1);
+  t.same(descriptors.save(), [item, null, item]);
+  descriptors.delete(2);
+  t.same(descriptors.save(), [item]);
+  t.same([add(), add()], [1, 2]);
+});
 
 t.test("[WASI-SNAPSHOT-1] what is no state of descriptors is refused", async (t) => {
   const { options } = usual();
