@@ -65,7 +65,8 @@ export interface GuestOptions {
   readonly code?: CompiledCode;
   /**
    * What a run with `preinit` answered: the guest begins with that state, and nothing is called to initialise it (spec
-   * IMAGE-PREINIT-2). Like `code` it is trusted. Not together with `record` or `preinit`.
+   * IMAGE-PREINIT-2). Not together with `record` or `preinit`. With `code` it is that of an image, which `readImage` found
+   * whole; without, damage is an error as at any restore.
    */
   readonly snapshot?: Uint8Array;
   /**
@@ -377,7 +378,7 @@ interface Execution {
 }
 
 /** How a guest is run, which its results do not show; and what it begins with. */
-type EngineOptions = Pick<GuestOptions, "engine" | "interrupt" | "profile" | "snapshot">;
+type EngineOptions = Pick<GuestOptions, "engine" | "interrupt" | "profile" | "code" | "snapshot">;
 
 function engineFor({ profile = false, engine = profile ? "reference" : "compiled" }: EngineOptions): Engine {
   return engineOf({ engine, profile });
@@ -400,7 +401,7 @@ function beginning(
   limits: Partial<Limits> = {},
   options: EngineOptions,
 ): () => Beginning {
-  const { profile = false, interrupt, snapshot } = options;
+  const { profile = false, interrupt, code, snapshot } = options;
   const engine = engineFor(options);
   const host = {
     limits,
@@ -414,7 +415,8 @@ function beginning(
     return () => {
       check?.(module);
       const parts = [{ module, imports: imports ?? {} }];
-      const store = restore(snapshot, parts, { ...host, whole: true, fuel: fuel ?? "unlimited" });
+      if (code === undefined) useHostSha256(snapshot.length);
+      const store = restore(snapshot, parts, { ...host, whole: code !== undefined, fuel: fuel ?? "unlimited" });
       return { store, instance: () => store.instances[0]! };
     };
   const store = new Store({ ...host, ...(fuel !== undefined && { fuel }) });

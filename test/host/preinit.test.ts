@@ -185,6 +185,11 @@ t.test("[IMAGE-PREINIT-4] what cannot be made ready, and what cannot begin so", 
   );
   const damaged = Uint8Array.from(SNAPSHOT).subarray(0, 200);
   t.match(use({ snapshot: damaged }), { outcome: "error", error: { code: "VM-SNAPSHOT" } });
+  for (const at of [100, SNAPSHOT.length >> 1, SNAPSHOT.length - 1]) {
+    const changed = SNAPSHOT.slice();
+    changed[at]! ^= 1;
+    t.match(use({ snapshot: changed }), { outcome: "error", error: { code: "VM-SNAPSHOT", message: /checksum/ } });
+  }
   const other = await loadWat('(module (func (export "use")))');
   t.match(use({ module: other }), { outcome: "error", error: { code: "VM-SNAPSHOT" } });
   for (const wrong of [
