@@ -84,16 +84,12 @@ interface ThreadOptions extends Context {
   readonly mayCache: boolean;
 }
 
-/** Code of guests was validated when it was made; V8 is to do that again for functions that run only. */
-const LAZY_VALIDATION = "--wasm-lazy-validation";
-
 /** `read` is called while the thread starts. */
 export async function runOnThread(
   request: RunRequest,
   options: ThreadOptions,
   read: () => Promise<Guest> = () => readGuest(request.module),
 ): Promise<Ended> {
-  process.getBuiltinModule("node:v8").setFlagsFromString(LAZY_VALIDATION);
   const interrupt = createInterrupt();
   const ready = new Int32Array(new SharedArrayBuffer(4));
   const keepCode = options.mayCache && options.workerDigest !== undefined;

@@ -224,11 +224,29 @@ function receiveGuest(port: MessagePort): Promise<GuestMessage> | GuestMessage {
   return early !== undefined ? early.message : new Promise((resolve) => port.once("message", resolve));
 }
 
+/** Bytes of code from which on it is worth while. */
+const LARGE_CODE = 1_000_000;
+
+/**
+ * Runs `run` while V8 validates functions of guests when they are first called: kept code was valid when it was made. V8 does
+ * not use what was kept of JavaScript under other flags, so they change neither before a thread has started nor for good.
+ */
+function lazily<T>(code: CompiledCode | undefined, run: () => T): T {
+  if (code === undefined || code.bytes.length < LARGE_CODE) return run();
+  const { setFlagsFromString } = process.getBuiltinModule("node:v8");
+  setFlagsFromString("--wasm-lazy-validation");
+  try {
+    return run();
+  } finally {
+    setFlagsFromString("--no-wasm-lazy-validation");
+  }
+}
+
 async function answer(port: MessagePort, start: WorkerStart): Promise<void> {
   const { request } = start;
   const guest = await receiveGuest(port);
   if (request.moduleDigest) useHostSha256(guest.bytes.length);
-  const result = run(start, guest);
+  const result = lazily(guest.code, () => run(start, guest));
   port.postMessage(start.code === undefined ? result : { ...result, code: start.code() });
 }
 
