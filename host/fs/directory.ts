@@ -190,10 +190,10 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
 
   /** A folder known by its handle, wherever it is moved. */
   function directoryByHandle(fd: number): OpenDirectory {
-    const own = volume.fstatSync(fd, { bigint: true });
-    /** Where it was last. */
+    const { dev, ino } = volume.fstatSync(fd, { bigint: true });
+    const own = { dev, ino };
+    /** Where it was last. The way there is not kept: a guest may hold many handles, deep in a tree. */
     let path = "";
-    let folder: SeenFolder | Status = Status.NOT_FOUND;
     return {
       ...openNode(volume, fd, (stats) => identities.of(stats)),
       kind: "directory",
@@ -201,9 +201,8 @@ export function directoryFileSystem(root: string, options: DirectoryOptions = {}
       folder: () =>
         attempt("stat", () => {
           for (let k = 0; k < ATTEMPTS; k++) {
-            if (path !== "" && leadsTo(volume, path, own)) return folder;
+            if (path !== "" && leadsTo(volume, path, own)) return folderAt(path);
             path = volume.readlinkSync(pathOfHandle(fd));
-            folder = folderAt(path);
           }
           return Status.NOT_FOUND;
         }),

@@ -141,7 +141,7 @@ export function lookOnce(volume: Volume, path: string): VolumeStats | undefined 
 }
 
 /** True when the path, its last name not followed, leads to the file of these stats. */
-export function leadsTo(volume: Volume, path: string, stats: VolumeStats): boolean {
+export function leadsTo(volume: Volume, path: string, stats: Pick<VolumeStats, "dev" | "ino">): boolean {
   const there = lookOnce(volume, path);
   return there !== undefined && isSame(there, stats);
 }

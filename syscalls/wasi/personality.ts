@@ -22,13 +22,19 @@ export function createPersonality(
   kinds: readonly Kind[],
   observe: Observer | undefined,
 ): Personality {
-  const wasi = new Wasi(syscalls);
+  // Most guests are none of WASI's.
+  let made: Wasi | undefined;
+  const wasi = (): Wasi => {
+    made ??= new Wasi(syscalls);
+    return made;
+  };
   const functions: { [name: string]: HostFunction } = {};
-  for (const one of WASI_FUNCTIONS) makeLazily(functions, one.row.name, () => hostFunction(one, wasi, kinds, observe));
+  for (const one of WASI_FUNCTIONS)
+    makeLazily(functions, one.row.name, () => hostFunction(one, wasi(), kinds, observe));
   return {
     imports: { [WASI_MODULE]: functions },
-    save: () => wasi.save(),
-    restore: (saved) => wasi.restore(saved),
+    save: () => made?.save() ?? null,
+    restore: (saved) => wasi().restore(saved),
   };
 }
 
