@@ -3,6 +3,7 @@ import { Status, statusName } from "../../syscalls/status.ts";
 import { OpenFlag, TimesFlag } from "../../syscalls/table.ts";
 import { type Driver, NULL_REF, type Ref } from "../conformance/driver.ts";
 import type { Step, StepName } from "./escapes.ts";
+import { SECRET, type World } from "./worlds.ts";
 
 const { READ, WRITE, CREATE, EXCLUSIVE, TRUNCATE, APPEND, DIRECTORY, NOFOLLOW } = OpenFlag;
 const { ACCESSED, MODIFIED } = TimesFlag;
@@ -17,6 +18,26 @@ export function readStep([call, ...rest]: Step, outside: string): { call: StepNa
   const place = (path: Path): Path => (typeof path === "string" ? path.replace("@", outside) : path);
   const answers = String(rest.at(-1)).split("|");
   return { call, args: rest.slice(0, -1).map(place), answers };
+}
+
+/** What an attacker is answered in a world, a line a step, and what is wrong with it. */
+export function attackIn(
+  world: World,
+  steps: readonly Step[],
+  call: Attacker,
+): { readonly told: readonly string[]; readonly wrong: readonly string[] } {
+  const before = world.untouched();
+  const told: string[] = [];
+  const wrong: string[] = [];
+  for (const step of steps) {
+    const { call: name, args, answers } = readStep(step, world.outside);
+    const answer = call(name, args);
+    const line = `${name} ${args.join(" ").replaceAll(world.outside, "@")}: ${answer}`;
+    told.push(line);
+    if (!answers.includes(answer) || answer.includes(SECRET)) wrong.push(`${line}, not ${answers.join("|")}`);
+  }
+  if (world.untouched() !== before) wrong.push("what is outside, or read-only, was touched");
+  return { told, wrong };
 }
 
 /** A directory's path and the path behind `>`. */
