@@ -48,8 +48,8 @@ export const PURE_ZSTD: Codec = {
 };
 
 const FRAME_MAGIC = 0xfd2f_b528;
-/** What every decoder must take (RFC 8878, §3.1.1.1.2), and more, since encoders of high levels use it. */
-const MOST_WINDOW_LOG = 27;
+/** What an encoder's highest level uses, and what decoders take unless they are told otherwise. */
+const MOST_WINDOW_BYTES = 2 ** 27;
 
 /** Throws unless `stored` is one frame that says `decodedSize`: what decoders agree on (spec PACK-CODEC-3). */
 function checkFrame(stored: Uint8Array, decodedSize: number): void {
@@ -64,7 +64,10 @@ function checkFrame(stored: Uint8Array, decodedSize: number): void {
   demand((descriptor & 0b0000_0100) === 0, "the frame has a checksum of its own");
   const isSingle = (descriptor & 0b0010_0000) !== 0;
   let at = 5;
-  if (!isSingle) demand(10 + (stored[at++]! >>> 3) <= MOST_WINDOW_LOG, "the window is too large");
+  const base = 2 ** (10 + (stored[at]! >>> 3));
+  const window = isSingle ? decodedSize : base + (base / 8) * (stored[at]! & 7);
+  demand(window <= MOST_WINDOW_BYTES, "the window is too large");
+  if (!isSingle) at++;
   const sizeBytes = [isSingle ? 1 : 0, 2, 4, 8][descriptor >>> 6]!;
   demand(sizeBytes > 0 && at + sizeBytes <= stored.length, "the frame does not tell its size");
   const told = sizeAt(view, at, sizeBytes);

@@ -130,6 +130,8 @@ export class OpenAsset {
 
   /** Fills `into` from `offset` on; fewer bytes only at the end. Throws a PackError. */
   read(offset: number, into: Uint8Array): number {
+    // Beyond being none: a negative position would be read as "where the last read ended".
+    if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`there is no offset ${offset}`);
     if (!this.#isLoaded) this.load();
     if (this.#decoded === undefined) return this.#pack.readStored(this.#index, offset, into);
     if (offset >= this.#size) return 0;
@@ -255,8 +257,7 @@ export class Pack implements AssetSet {
   readStored(index: number, offset: number, into: Uint8Array): number {
     const { offsets, sizes } = this.table;
     const most = sizes[index]! - offset;
-    // A negative position would be read as "where the last read ended".
-    if (!(offset >= 0)) throw new RangeError(`offset ${offset}`);
+    if (!(offset >= 0)) throw new RangeError(`there is no offset ${offset}`);
     if (most <= 0 || into.length === 0) return 0;
     const window = into.length > most ? into.subarray(0, most) : into;
     const position = this.#payloadOffset + offsets[index]! + offset;
@@ -343,6 +344,7 @@ export class Pack implements AssetSet {
    */
   verify(onProgress: (done: number, total: number) => void = () => {}): void {
     const { table, prelude } = this;
+    this.#reader.check?.();
     const problems = new Problems(this.label);
     const tree = new TreeHash(this.header.leafSize);
     const piece = new Uint8Array(Math.min(prelude.payloadLength, PIECE_BYTES));

@@ -19,36 +19,40 @@ export interface Prelude {
   readonly signatureLength: number;
 }
 
-const AT = {
-  version: 8,
-  requiredFlags: 12,
-  optionalFlags: 16,
-  headerLength: 20,
-  payloadOffset: 24,
-  payloadLength: 32,
-  fileLength: 40,
-  headerDigest: 48,
-  payloadRoot: 80,
-  signatureLength: 112,
-  reserved: 116,
-  checksum: 124,
+/** Where each field lies, in bytes (spec PACK-PRELUDE-1). */
+export const PRELUDE_FIELDS = {
+  magic: { at: 0, size: 8 },
+  version: { at: 8, size: 4 },
+  requiredFlags: { at: 12, size: 4 },
+  optionalFlags: { at: 16, size: 4 },
+  headerLength: { at: 20, size: 4 },
+  payloadOffset: { at: 24, size: 8 },
+  payloadLength: { at: 32, size: 8 },
+  fileLength: { at: 40, size: 8 },
+  headerDigest: { at: 48, size: 32 },
+  payloadRoot: { at: 80, size: 32 },
+  signatureLength: { at: 112, size: 4 },
+  reserved: { at: 116, size: 8 },
+  checksum: { at: 124, size: 4 },
 } as const;
+
+const F = PRELUDE_FIELDS;
 
 export function encodePrelude(prelude: Prelude): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(PRELUDE_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
-  view.setUint32(AT.version, VERSION, true);
-  view.setUint32(AT.requiredFlags, prelude.requiredFlags, true);
-  view.setUint32(AT.optionalFlags, prelude.optionalFlags, true);
-  view.setUint32(AT.headerLength, prelude.headerLength, true);
-  view.setBigUint64(AT.payloadOffset, BigInt(prelude.payloadOffset), true);
-  view.setBigUint64(AT.payloadLength, BigInt(prelude.payloadLength), true);
-  view.setBigUint64(AT.fileLength, BigInt(prelude.fileLength), true);
-  bytes.set(prelude.headerDigest, AT.headerDigest);
-  bytes.set(prelude.payloadRoot, AT.payloadRoot);
-  view.setUint32(AT.signatureLength, prelude.signatureLength, true);
-  view.setUint32(AT.checksum, checksumOf(bytes), true);
+  view.setUint32(F.version.at, VERSION, true);
+  view.setUint32(F.requiredFlags.at, prelude.requiredFlags, true);
+  view.setUint32(F.optionalFlags.at, prelude.optionalFlags, true);
+  view.setUint32(F.headerLength.at, prelude.headerLength, true);
+  view.setBigUint64(F.payloadOffset.at, BigInt(prelude.payloadOffset), true);
+  view.setBigUint64(F.payloadLength.at, BigInt(prelude.payloadLength), true);
+  view.setBigUint64(F.fileLength.at, BigInt(prelude.fileLength), true);
+  bytes.set(prelude.headerDigest, F.headerDigest.at);
+  bytes.set(prelude.payloadRoot, F.payloadRoot.at);
+  view.setUint32(F.signatureLength.at, prelude.signatureLength, true);
+  view.setUint32(F.checksum.at, checksumOf(bytes), true);
   return bytes;
 }
 
@@ -63,53 +67,57 @@ export function decodePrelude(bytes: Uint8Array, size: number, mostHeaderBytes: 
   for (let k = 0; k < MAGIC.length; k++)
     if (bytes[k] !== MAGIC[k]) fail("PACK-MAGIC", `this is no pack${damageOf(bytes)}`, k);
   const view = new DataView(bytes.buffer, bytes.byteOffset, PRELUDE_BYTES);
-  const version = view.getUint32(AT.version, true);
+  const version = view.getUint32(F.version.at, true);
   if (version !== VERSION)
-    fail("PACK-VERSION", `the pack has version ${version}, and this reader knows ${VERSION}`, AT.version);
-  if (view.getUint32(AT.checksum, true) !== checksumOf(bytes))
-    fail("PACK-PRELUDE", "the prelude's checksum does not fit", AT.checksum);
-  const requiredFlags = view.getUint32(AT.requiredFlags, true);
+    fail("PACK-VERSION", `the pack has version ${version}, and this reader knows ${VERSION}`, F.version.at);
+  if (view.getUint32(F.checksum.at, true) !== checksumOf(bytes))
+    fail("PACK-PRELUDE", "the prelude's checksum does not fit", F.checksum.at);
+  const requiredFlags = view.getUint32(F.requiredFlags.at, true);
   const unknown = (requiredFlags & ~Flag.PATCH) >>> 0;
   if (unknown !== 0)
-    fail("PACK-FLAGS", `the pack requires flags 0x${unknown.toString(16)}, which are unknown`, AT.requiredFlags);
-  if (view.getUint32(AT.reserved, true) !== 0 || view.getUint32(AT.reserved + 4, true) !== 0)
-    fail("PACK-PRELUDE", "reserved bytes are not zero", AT.reserved);
+    fail("PACK-FLAGS", `the pack requires flags 0x${unknown.toString(16)}, which are unknown`, F.requiredFlags.at);
+  if (view.getUint32(F.reserved.at, true) !== 0 || view.getUint32(F.reserved.at + 4, true) !== 0)
+    fail("PACK-PRELUDE", "reserved bytes are not zero", F.reserved.at);
   const length = (at: number): number => {
     const value = view.getBigUint64(at, true);
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) fail("PACK-PRELUDE", `${value} is over 2^53 - 1`, at);
     return Number(value);
   };
-  const headerLength = view.getUint32(AT.headerLength, true);
-  const payloadOffset = length(AT.payloadOffset);
-  const payloadLength = length(AT.payloadLength);
-  const fileLength = length(AT.fileLength);
-  const signatureLength = view.getUint32(AT.signatureLength, true);
+  const headerLength = view.getUint32(F.headerLength.at, true);
+  const payloadOffset = length(F.payloadOffset.at);
+  const payloadLength = length(F.payloadLength.at);
+  const fileLength = length(F.fileLength.at);
+  const signatureLength = view.getUint32(F.signatureLength.at, true);
   if (headerLength > mostHeaderBytes)
-    fail("PACK-HEADER-SIZE", `the header has ${headerLength} bytes, and ${mostHeaderBytes} are allowed`, 20);
+    fail(
+      "PACK-HEADER-SIZE",
+      `the header has ${headerLength} bytes, and ${mostHeaderBytes} are allowed`,
+      F.headerLength.at,
+    );
   if (payloadOffset !== PRELUDE_BYTES + headerLength)
-    fail("PACK-PRELUDE", `the payload begins at ${payloadOffset}, not behind the header`, AT.payloadOffset);
+    fail("PACK-PRELUDE", `the payload begins at ${payloadOffset}, not behind the header`, F.payloadOffset.at);
   if (signatureLength !== 0 && signatureLength !== SIGNATURE_BYTES)
-    fail("PACK-PRELUDE", `a signature has ${SIGNATURE_BYTES} bytes, not ${signatureLength}`, AT.signatureLength);
+    fail("PACK-PRELUDE", `a signature has ${SIGNATURE_BYTES} bytes, not ${signatureLength}`, F.signatureLength.at);
   // The sum is exact when it is equal: the others are below 2^33.
   if (fileLength - payloadLength !== payloadOffset + signatureLength)
-    fail("PACK-PRELUDE", "the parts do not add up to the file's length", AT.fileLength);
+    fail("PACK-PRELUDE", "the parts do not add up to the file's length", F.fileLength.at);
   if (fileLength !== size)
     fail("PACK-LENGTH", `the file has ${size} bytes${size < fileLength ? " only" : ""} and says ${fileLength}`, size);
   return {
     requiredFlags,
-    optionalFlags: view.getUint32(AT.optionalFlags, true),
+    optionalFlags: view.getUint32(F.optionalFlags.at, true),
     headerLength,
     payloadOffset,
     payloadLength,
     fileLength,
-    headerDigest: bytes.slice(AT.headerDigest, AT.headerDigest + 32),
-    payloadRoot: bytes.slice(AT.payloadRoot, AT.payloadRoot + 32),
+    headerDigest: bytes.slice(F.headerDigest.at, F.headerDigest.at + 32),
+    payloadRoot: bytes.slice(F.payloadRoot.at, F.payloadRoot.at + 32),
     signatureLength,
   };
 }
 
 function checksumOf(bytes: Uint8Array): number {
-  return crc32(0, bytes.subarray(0, AT.checksum)) >>> 0;
+  return crc32(0, bytes.subarray(0, F.checksum.at)) >>> 0;
 }
 
 /** What most likely happened to a pack that does not begin as one. */

@@ -105,7 +105,9 @@ function readRest(fd: number, position: number, into: Uint8Array): number {
 function readError(error: unknown, file: string | undefined, offset?: number): PackError {
   if (error instanceof PackError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new PackError("PACK-READ", `it cannot be read: ${message}`, { file, offset });
+  const told = new PackError("PACK-READ", `it cannot be read: ${message}`, { file, offset });
+  told.cause = error;
+  return told;
 }
 
 /** Fills `into` from `position` on. Throws a PackError when there is less. */

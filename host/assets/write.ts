@@ -25,11 +25,13 @@ import type { Slots } from "./preload.ts";
 import { encodePrelude } from "./prelude.ts";
 import { rootOf } from "./tree-hash.ts";
 
-/** A file whose bytes are stored as they are. */
+/** A file whose bytes are stored as they are, or a part of one. */
 export interface StoredFile {
   readonly file: string;
-  /** In bytes. A file that has another when it is read is refused. */
+  /** In bytes. Without `offset` that of the file: one that has another when it is read is refused. */
   readonly size: number;
+  /** Where in the file the bytes begin. */
+  readonly offset?: number;
   /** As `fs.Stats` tells it; a file that has another when it was read is refused. */
   readonly mtimeMs?: number;
 }
@@ -446,7 +448,7 @@ function readInput(stored: StoredFile, use: (read: (into: Uint8Array) => void) =
 }
 
 /** Opens an input, which must be at its end what it was when it was looked at. */
-function openInput({ file, size, mtimeMs }: StoredFile) {
+function openInput({ file, size, offset, mtimeMs }: StoredFile) {
   const tell = <T>(act: () => T): T => {
     try {
       return act();
@@ -457,20 +459,23 @@ function openInput({ file, size, mtimeMs }: StoredFile) {
   };
   const changed = (): PackError => new PackError("PACK-CHANGED", "the file changed while it was packed", { file });
   const fd = tell(() => openSync(file, "r"));
+  let position = offset ?? 0;
   return {
     /** Fills `into` with what comes next. */
     read: (into: Uint8Array): void =>
       tell(() => {
         for (let at = 0; at < into.length; ) {
-          const got = readSync(fd, into, at, into.length - at, null);
+          const got = readSync(fd, into, at, into.length - at, position);
           if (got === 0) throw changed();
           at += got;
+          position += got;
         }
       }),
     check: (): void =>
       tell(() => {
         const now = fstatSync(fd);
-        if (now.size !== size || (mtimeMs !== undefined && now.mtimeMs !== mtimeMs)) throw changed();
+        if ((offset === undefined && now.size !== size) || (mtimeMs !== undefined && now.mtimeMs !== mtimeMs))
+          throw changed();
       }),
     close: (): void => closeSync(fd),
   };
