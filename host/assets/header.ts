@@ -74,6 +74,7 @@ export interface AssetTable {
 
 export interface HeaderOptions {
   readonly file: string | undefined;
+  readonly payloadOffset: number;
   readonly payloadLength: number;
   /** The prelude's flag. */
   readonly isPatch: boolean;
@@ -163,6 +164,9 @@ class HeaderParser {
     const [alignmentKey, tableKey, dataKey, encodersKey, metadataKey, patchKey, preloadKey, schemaKey] = HEADER_KEYS;
     this.#key(alignmentKey, "");
     this.#alignment = this.#powerOfTwo("/alignment", 1, MOST_ALIGNMENT);
+    const { payloadOffset } = this.#options;
+    if (payloadOffset % this.#alignment !== 0)
+      this.#add("PACK-ALIGNMENT", `the payload's offset, ${payloadOffset}, is no multiple of it`, "/alignment");
     this.#key(tableKey, "");
     const table = this.#table();
     this.#key(dataKey, "");

@@ -185,6 +185,7 @@ export class Pack implements AssetSet {
     this.headerJson = this.#readHeader();
     const { header, table } = parseHeader(this.headerJson, {
       file: label,
+      payloadOffset: this.prelude.payloadOffset,
       payloadLength: this.prelude.payloadLength,
       isPatch: (this.prelude.requiredFlags & Flag.PATCH) !== 0,
       isCodec: (name) => name === "raw" || this.#codecs.has(name),

@@ -16,7 +16,7 @@ import {
   TREE_ALGORITHM,
 } from "./format.ts";
 import { cryptoOf, digestOf, sha256 } from "./hash.ts";
-import { alignUp, type Patch, type Preload, parseHeader } from "./header.ts";
+import { alignUp, type HeaderOptions, type Patch, type Preload, parseHeader } from "./header.ts";
 import { identityOf } from "./identity.ts";
 import { canonicalJson, JsonError, type JsonObject, pointerStep } from "./json.ts";
 import { fileOutput, type Output, replaceFile } from "./output.ts";
@@ -143,15 +143,16 @@ async function build(input: PackInput, output: Output, { onProgress }: WriteOpti
   const payloadRoot = await payload.close();
   const json = Buffer.from(headerJson(input, assets, texts, slices));
   const isPatch = patch !== undefined;
-  check(json, input, payload.length, isPatch);
+  const payloadOffset = PRELUDE_BYTES + headerLength;
+  check(json, input, { payloadOffset, payloadLength: payload.length, isPatch });
   const header = new Uint8Array(headerLength).fill(0x20);
   header.set(json);
-  const fileLength = PRELUDE_BYTES + headerLength + payload.length;
+  const fileLength = payloadOffset + payload.length;
   const prelude = encodePrelude({
     requiredFlags: isPatch ? Flag.PATCH : 0,
     optionalFlags: 0,
     headerLength,
-    payloadOffset: PRELUDE_BYTES + headerLength,
+    payloadOffset,
     payloadLength: payload.length,
     fileLength,
     headerDigest: digestOf(json),
@@ -177,10 +178,10 @@ function sizeOf(stored: AssetInput["stored"]): number {
 }
 
 /** What a reader would say to the header: a writer may not make what is refused (spec PACK-WRITE-2). */
-function check(json: Uint8Array, input: PackInput, payloadLength: number, isPatch: boolean): void {
+function check(json: Uint8Array, input: PackInput, where: Omit<HeaderOptions, "file" | "isCodec">): void {
   const known = new Set(["raw", "deflate", "zstd", ...(input.codecs ?? [])]);
   try {
-    parseHeader(json, { file: undefined, payloadLength, isPatch, isCodec: (name) => known.has(name) });
+    parseHeader(json, { ...where, file: undefined, isCodec: (name) => known.has(name) });
   } catch (error) {
     throw named(error, input);
   }
