@@ -55,7 +55,7 @@ const command = {
   plugins: [builtins],
   // Less to read is less start-up time; the source maps beside the bundles tell what stack traces name.
   minify: true,
-  external: ["wabt", "binaryen"],
+  external: ["wabt", "binaryen", "fflate", "fzstd", "@hpcc-js/wasm-zstd", "fast-png"],
   banner: {
     js: `#!/usr/bin/env node
 import { createRequire as requireOf } from "node:module";
@@ -67,7 +67,8 @@ await build({
   ...command,
   entryPoints: ["build", "dis", "help", "inspect", "new", "profile", "trap-text", "version"]
     .map((name) => `host/command/${name}.ts`)
-    .concat("host/command/optimize.ts", "host/wat.ts", "host/grants.ts", "syscalls/replay.ts"),
+    .concat("host/command/optimize.ts", "host/wat.ts", "host/grants.ts", "syscalls/replay.ts")
+    .concat("host/command/assets/verbs.ts"),
   entryNames: "[name]",
   outdir: "dist/chunks",
   splitting: true,
@@ -93,7 +94,13 @@ await build({
     WORKER_DIGEST: JSON.stringify(createHash("sha256").update(readFileSync("dist/worker-main.cjs")).digest("hex")),
   },
 });
-chmodSync("dist/ashlar.js", 0o755);
+await build({
+  ...command,
+  entryPoints: { "assets-tool": "host/command/assets-tool.ts" },
+  outdir: "dist",
+  plugins: [chunks, builtins],
+});
+for (const name of ["ashlar", "assets-tool"]) chmodSync(`dist/${name}.js`, 0o755);
 
 await build({
   ...shared,

@@ -16,6 +16,7 @@ export { bankNumber, isBankType, nameProblem } from "./names.ts";
 export { type Asset, type AssetSet, type OpenAsset, openPack, type Pack, type PackOptions } from "./pack.ts";
 export type { Slots } from "./preload.ts";
 export type { Prelude } from "./prelude.ts";
+export { fileOutput, type Output, replaceFile } from "./output.ts";
 export { publicKeyBytes, type Signature, signatureOf, signPack } from "./signature.ts";
 export type { PackReader, PackSource } from "./source.ts";
 export { openStack, stackOf } from "./stack.ts";
