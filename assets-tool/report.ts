@@ -62,4 +62,3 @@ export interface PatchReport {
   readonly removed: number;
   readonly unchanged: number;
 }
-
