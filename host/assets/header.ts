@@ -141,6 +141,10 @@ const EMPTY_OBJECT = literal("{}");
 /** SHA-256 of no bytes. */
 const EMPTY_DIGEST = literal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 
+/** By byte: 1 for a digit. */
+const HEX_CLASS: Uint8Array = new Uint8Array(256);
+for (const character of "0123456789abcdef") HEX_CLASS[character.charCodeAt(0)] = 1;
+
 /** By byte: 1 for what a plain name is made of, 2 for the slash; other bytes are looked at closely. */
 const NAME_CLASS: Uint8Array = new Uint8Array(256);
 for (const character of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+ ()@,#=~")
@@ -166,7 +170,7 @@ class HeaderParser {
     this.#alignment = this.#powerOfTwo("/alignment", 1, MOST_ALIGNMENT);
     const { payloadOffset } = this.#options;
     if (payloadOffset % this.#alignment !== 0)
-      this.#add("PACK-ALIGNMENT", `the payload's offset, ${payloadOffset}, is no multiple of it`, "/alignment");
+      this.#text.add("PACK-ALIGNMENT", `the payload's offset, ${payloadOffset}, is no multiple of it`, "/alignment");
     this.#key(tableKey, "");
     const table = this.#table();
     this.#key(dataKey, "");
@@ -218,7 +222,7 @@ class HeaderParser {
   #typed(wanted: string, pointer: string): never {
     const text = this.#text;
     const start = text.at;
-    text.value(pointer, 0);
+    text.value(pointer);
     return text.fail("PACK-VALUE", `expected ${wanted}`, pointer, start);
   }
 
@@ -260,6 +264,7 @@ class HeaderParser {
     this.#array("/asset_table", MOST_ENTRIES, (index) => {
       before = this.#entry(table, index, banks, codecs, before);
     });
+    this.#text.row = -1;
     table.close(banks.names, codecs.names);
     this.#checkBanks(table, banks.names);
     return table;
@@ -269,100 +274,90 @@ class HeaderParser {
   #entry(table: Columns, index: number, banks: Interned, codecs: Interned, before: number): number {
     const text = this.#text;
     const { bytes } = text;
-    // Made where it is needed: of 100,000 entries none is.
-    const at = (key: string): string => `/asset_table/${index}/${key}`;
-    const here = `/asset_table/${index}`;
+    text.row = index;
     const row = table.row(index);
 
-    this.#key(ID, here);
+    this.#key(ID, "");
     const idAt = text.at;
-    const id = text.integer(here);
-    if (id !== (id | 0)) this.#add("PACK-ASSET-ID", `${id} is no signed 32-bit integer`, at("asset_id"), idAt);
+    const id = text.integer("/asset_id");
+    const isId = id === (id | 0);
+    if (!isId) text.add("PACK-ASSET-ID", `${id} is no signed 32-bit integer`, "/asset_id", idAt);
     else if (id <= before) {
       const what = id === before ? "comes twice" : `stands behind ${before}: ids ascend`;
-      this.#add("PACK-ASSET-ID", `the asset id ${id} ${what}`, at("asset_id"), idAt);
+      text.add("PACK-ASSET-ID", `the asset id ${id} ${what}`, "/asset_id", idAt);
     }
     table.ids[row] = id;
 
-    this.#key(NAME, here);
-    text.string(here);
-    this.#name(table, row, at);
+    this.#key(NAME, "");
+    text.string("/asset_name");
+    this.#name(table, row);
 
-    this.#key(BANK_TYPE, here);
-    text.string(here);
-    const bank = banks.indexOf(bytes, text);
-    if (bank.isNew && !isBankType(bank.name))
-      this.#add(
-        "PACK-BANK-TYPE",
-        `${quoted(bank.name)} is no bank type: ${BANK_TYPE_FORM}`,
-        at("bank_type"),
-        text.start,
-      );
-    table.banks[row] = bank.index;
+    this.#key(BANK_TYPE, "");
+    text.string("/bank_type");
+    const bank = banks.indexOf(text);
+    if (banks.isNew && !isBankType(banks.names[bank]!))
+      text.add("PACK-BANK-TYPE", `${quoted(text.text())} is no bank type: ${BANK_TYPE_FORM}`, "/bank_type", text.start);
+    table.banks[row] = bank;
 
-    this.#key(CODEC, here);
-    text.string(here);
-    const codec = codecs.indexOf(bytes, text);
-    if (codec.isNew && !this.#options.isCodec(codec.name))
-      this.#add("PACK-CODEC", `the codec ${quoted(codec.name)} is unknown`, at("codec"), text.start);
-    table.codecs[row] = codec.index;
+    this.#key(CODEC, "");
+    text.string("/codec");
+    const codec = codecs.indexOf(text);
+    if (codecs.isNew && !this.#options.isCodec(codecs.names[codec]!))
+      text.add("PACK-CODEC", `the codec ${quoted(text.text())} is unknown`, "/codec", text.start);
+    const isRaw = codecs.names[codec] === "raw";
+    table.codecs[row] = codec;
 
-    this.#key(DECODED_SIZE, here);
-    const decodedSize = this.#size(here);
-    this.#key(DIGEST, here);
-    text.string(here);
-    if (!isHex(bytes, text.start, text.end))
-      this.#add("PACK-VALUE", "expected 64 digits in lower-case hexadecimal", at("digest"), text.start);
-    table.digests[row] = text.start;
+    this.#key(DECODED_SIZE, "");
+    const decodedSize = this.#size("/decoded_size");
+    this.#key(DIGEST, "");
+    text.string("/digest");
+    const digest = text.start;
+    if (!isHex(bytes, digest, text.end))
+      text.add("PACK-VALUE", "expected 64 digits in lower-case hexadecimal", "/digest", digest);
+    table.digests[row] = digest;
 
-    this.#key(METADATA, here);
+    this.#key(METADATA, "");
     const metadataAt = text.at;
     if (!text.takes(EMPTY_OBJECT)) {
-      if (text.peek() !== OPEN_OBJECT) this.#typed("an object", at("metadata"));
-      text.value(at("metadata"), 0);
+      if (text.peek() !== OPEN_OBJECT) this.#typed("an object", "/metadata");
+      text.value("/metadata");
       if (text.at - metadataAt > MOST_METADATA_BYTES)
-        this.#add("PACK-LIMIT", `metadata has at most ${MOST_METADATA_BYTES} bytes`, at("metadata"), metadataAt);
+        text.add("PACK-LIMIT", `metadata has at most ${MOST_METADATA_BYTES} bytes`, "/metadata", metadataAt);
     }
     table.metadataStarts[row] = metadataAt;
     table.metadataEnds[row] = text.at;
 
-    this.#key(OFFSET, here);
+    this.#key(OFFSET, "");
     const offsetAt = text.at;
-    const offset = this.#size(here);
-    this.#key(SIZE, here);
-    const size = this.#size(here);
-    this.#close(here);
+    const offset = this.#size("/offset");
+    this.#key(SIZE, "");
+    const size = this.#size("/size");
+    this.#close("");
     table.offsets[row] = offset;
     table.sizes[row] = size;
     table.decodedSizes[row] = decodedSize;
 
     if (size > this.#options.payloadLength || offset > this.#options.payloadLength - size) {
-      this.#add("PACK-RANGE", `the slice [${offset}, ${offset} + ${size}) leaves the payload`, at("offset"), offsetAt);
+      text.add("PACK-RANGE", `the slice [${offset}, ${offset} + ${size}) leaves the payload`, "/offset", offsetAt);
       table.broken.add(row);
     } else if (size === 0) {
-      if (offset !== 0) this.#add("PACK-RANGE", "what has no bytes is at offset 0", at("offset"), offsetAt);
-      if (decodedSize === 0 && !equalAt(bytes, table.digests[row]!, EMPTY_DIGEST))
-        this.#add("PACK-DIGEST", "this is not the digest of no bytes", at("digest"), table.digests[row]!);
+      if (offset !== 0) text.add("PACK-RANGE", "what has no bytes is at offset 0", "/offset", offsetAt);
+      if (!equalAt(bytes, digest, EMPTY_DIGEST))
+        text.add("PACK-DIGEST", "this is not the digest of no bytes", "/digest", digest);
     } else if (offset % this.#alignment !== 0)
-      this.#add("PACK-ALIGNMENT", `the offset ${offset} is no multiple of ${this.#alignment}`, at("offset"), offsetAt);
-    if (codec.name === "raw" || size === 0) {
-      if (decodedSize !== size || codec.name !== "raw")
-        this.#add(
+      text.add("PACK-ALIGNMENT", `the offset ${offset} is no multiple of ${this.#alignment}`, "/offset", offsetAt);
+    if (isRaw || size === 0) {
+      if (decodedSize !== size || !isRaw)
+        text.add(
           "PACK-DECODED-SIZE",
-          `what is stored raw, or has no bytes, is raw and ${size} bytes`,
-          at("decoded_size"),
+          `what is raw, or has no bytes, is raw and decodes to ${size} bytes`,
+          "/decoded_size",
         );
-    } else if (decodedSize > MOST_DECODED_BYTES || decodedSize > size * MOST_DECODED_RATIO)
-      this.#add(
-        "PACK-DECODED-SIZE",
-        `${size} bytes decode to at most ${Math.min(MOST_DECODED_BYTES, size * MOST_DECODED_RATIO)}, not ${decodedSize}`,
-        at("decoded_size"),
-      );
-    return id === (id | 0) ? id : before;
-  }
-
-  #add(code: PackError["code"], message: string, pointer: string, at?: number): void {
-    this.#problems.add(code, message, { pointer, ...(at !== undefined && { offset: PRELUDE_BYTES + at }) });
+    } else if (decodedSize > MOST_DECODED_BYTES || decodedSize > size * MOST_DECODED_RATIO) {
+      const most = Math.min(MOST_DECODED_BYTES, size * MOST_DECODED_RATIO);
+      text.add("PACK-DECODED-SIZE", `${size} bytes decode to at most ${most}, not ${decodedSize}`, "/decoded_size");
+    }
+    return isId ? id : before;
   }
 
   #size(pointer: string): number {
@@ -373,17 +368,17 @@ class HeaderParser {
   }
 
   /** Checks the name that was just read, and that it is the only one. */
-  #name(table: Columns, row: number, at: (key: string) => string): void {
+  #name(table: Columns, row: number): void {
     const text = this.#text;
-    const { bytes, start, end } = text;
-    if (!isPlainName(bytes, start, end)) {
+    const { start, end } = text;
+    if (!isPlainName(text.bytes, start, end)) {
       const problem = nameProblem(text.text());
-      if (problem !== undefined) this.#add("PACK-ASSET-NAME", problem, at("asset_name"), start);
+      if (problem !== undefined) text.add("PACK-ASSET-NAME", problem, "/asset_name", start);
     }
     table.nameStarts[row] = start;
     table.nameEnds[row] = end;
     if (!table.addName(row))
-      this.#add("PACK-ASSET-NAME", `the name ${quoted(text.text())} comes twice`, at("asset_name"), start);
+      text.add("PACK-ASSET-NAME", `the name ${quoted(text.text())} comes twice`, "/asset_name", start);
   }
 
   #checkBanks({ bankTypes }: AssetTable, names: readonly string[]): void {
@@ -392,7 +387,7 @@ class HeaderParser {
       const number = bankNumber(name);
       const other = numbers.get(number);
       if (other !== undefined)
-        this.#add("PACK-BANK-TYPE", `the bank types ${other} and ${name} have one number`, "/asset_table");
+        this.#text.add("PACK-BANK-TYPE", `the bank types ${other} and ${name} have one number`, "/asset_table");
       numbers.set(number, name);
     }
   }
@@ -414,7 +409,12 @@ class HeaderParser {
     const encoders = this.#metadata("/encoders");
     for (const [codec, encoder] of Object.entries(encoders))
       if (typeof encoder !== "string" || encoder.length > MOST_NAME_BYTES || codec.length > MOST_NAME_BYTES)
-        this.#add("PACK-VALUE", "expected the name and version of an encoder", `/encoders/${codec.slice(0, 80)}`, at);
+        this.#text.add(
+          "PACK-VALUE",
+          "expected the name and version of an encoder",
+          `/encoders/${codec.slice(0, 80)}`,
+          at,
+        );
     return encoders as { readonly [codec: string]: string };
   }
 
@@ -422,7 +422,7 @@ class HeaderParser {
     const text = this.#text;
     const start = text.at;
     if (text.peek() !== OPEN_OBJECT) this.#typed("an object", pointer);
-    text.value(pointer, 0);
+    text.value(pointer);
     if (text.at - start > MOST_METADATA_BYTES)
       text.fail("PACK-LIMIT", `at most ${MOST_METADATA_BYTES} bytes of metadata`, pointer, start);
     return withoutPrototypes(text.bytes.subarray(start, text.at));
@@ -436,17 +436,17 @@ class HeaderParser {
     const baseAt = text.at;
     text.string("/patch/base");
     const base = text.text();
-    if (!IDENTITY.test(base)) this.#add("PACK-VALUE", "expected the identity of a pack", "/patch/base", baseAt);
+    if (!IDENTITY.test(base)) this.#text.add("PACK-VALUE", "expected the identity of a pack", "/patch/base", baseAt);
     this.#key(removedKey, "/patch");
     const removed: number[] = [];
     this.#array("/patch/removed", MOST_ENTRIES, (index) => {
       const at = text.at;
       const pointer = `/patch/removed/${index}`;
       const id = text.integer(pointer);
-      if (id !== (id | 0)) this.#add("PACK-ASSET-ID", `${id} is no signed 32-bit integer`, pointer, at);
+      if (id !== (id | 0)) this.#text.add("PACK-ASSET-ID", `${id} is no signed 32-bit integer`, pointer, at);
       else if (id <= (removed.at(-1) ?? Number.NEGATIVE_INFINITY))
-        this.#add("PACK-REMOVED", `the id ${id} comes twice, or ids do not ascend`, pointer, at);
-      else if (table.indexOf(id) >= 0) this.#add("PACK-REMOVED", `the asset ${id} is in the table`, pointer, at);
+        this.#text.add("PACK-REMOVED", `the id ${id} comes twice, or ids do not ascend`, pointer, at);
+      else if (table.indexOf(id) >= 0) this.#text.add("PACK-REMOVED", `the asset ${id} is in the table`, pointer, at);
       removed.push(id);
     });
     this.#close("/patch");
@@ -499,11 +499,9 @@ function isPlainName(bytes: Uint8Array, start: number, end: number): boolean {
 
 function isHex(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start !== 64) return false;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at]!;
-    if (!((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66))) return false;
-  }
-  return true;
+  let all = 1;
+  for (let at = start; at < end; at++) all &= HEX_CLASS[bytes[at]!]!;
+  return all === 1;
 }
 
 function equalAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
@@ -523,27 +521,27 @@ function withoutPrototypes(json: Uint8Array): JsonObject {
 /** Few texts, of which each comes often. */
 class Interned {
   readonly names: string[] = [];
-  #last = -1;
-  #start = 0;
-  #end = 0;
+  /** Of what was asked for last: it was not there. */
+  isNew = false;
+  readonly #places: { readonly start: number; readonly end: number }[] = [];
   readonly #indices = new Map<string, number>();
 
-  indexOf(
-    bytes: Uint8Array,
-    text: CanonicalText,
-  ): { readonly index: number; readonly name: string; readonly isNew: boolean } {
-    const { start, end } = text;
-    // As a rule it is the one before.
-    if (this.#last >= 0 && sameBytes(bytes, this.#start, this.#end, start, end))
-      return { index: this.#last, name: this.names[this.#last]!, isNew: false };
+  /** Index of the string that was read last. */
+  indexOf(text: CanonicalText): number {
+    const { bytes, start, end } = text;
+    this.isNew = false;
+    for (let k = 0; k < this.#places.length; k++) {
+      const place = this.#places[k]!;
+      if (sameBytes(bytes, place.start, place.end, start, end)) return k;
+    }
     const name = text.text();
     const known = this.#indices.get(name);
-    const index = known ?? this.names.push(name) - 1;
-    if (known === undefined) this.#indices.set(name, index);
-    this.#last = index;
-    this.#start = start;
-    this.#end = end;
-    return { index, name, isNew: known === undefined };
+    if (known !== undefined) return known;
+    this.isNew = true;
+    this.#indices.set(name, this.names.length);
+    // Beyond these the map is faster.
+    if (this.names.length < 16) this.#places.push({ start, end });
+    return this.names.push(name) - 1;
   }
 }
 
@@ -556,56 +554,53 @@ function sameBytes(bytes: Uint8Array, start: number, end: number, otherStart: nu
 /** Nobody can make names that fall together. */
 const SEED = Math.floor(Math.random() * 2 ** 32) | 0;
 
-/** The columns, growing while the table is read. */
+/** Length of the shortest text that is read as an entry, if only to be refused, and of the comma behind it. */
+const LEAST_ENTRY_BYTES = 120;
+
+/** The columns, as long as a table in so many bytes can be. */
 class Columns implements AssetTable {
   length = 0;
-  ids = new Int32Array(64);
-  offsets = new Float64Array(64);
-  sizes = new Float64Array(64);
-  decodedSizes = new Float64Array(64);
-  banks = new Uint32Array(64);
-  codecs = new Uint32Array(64);
+  readonly ids: Int32Array;
+  readonly offsets: Float64Array;
+  readonly sizes: Float64Array;
+  readonly decodedSizes: Float64Array;
+  readonly banks: Uint32Array;
+  readonly codecs: Uint32Array;
   /** Places in the header. */
-  nameStarts = new Uint32Array(64);
-  nameEnds = new Uint32Array(64);
-  digests = new Uint32Array(64);
-  metadataStarts = new Uint32Array(64);
-  metadataEnds = new Uint32Array(64);
+  readonly nameStarts: Uint32Array;
+  readonly nameEnds: Uint32Array;
+  readonly digests: Uint32Array;
+  readonly metadataStarts: Uint32Array;
+  readonly metadataEnds: Uint32Array;
   /** Rows whose slice is not in the payload. */
   readonly broken = new Set<number>();
   bankTypes: readonly string[] = [];
   #codecNames: readonly string[] = [];
   readonly #bytes: Uint8Array;
   /** Rows plus one, by the hash of the name; at least half of it is empty. */
-  #names = new Uint32Array(256);
+  readonly #names: Uint32Array;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    const most = Math.ceil(bytes.length / LEAST_ENTRY_BYTES);
+    this.ids = new Int32Array(most);
+    this.offsets = new Float64Array(most);
+    this.sizes = new Float64Array(most);
+    this.decodedSizes = new Float64Array(most);
+    this.banks = new Uint32Array(most);
+    this.codecs = new Uint32Array(most);
+    this.nameStarts = new Uint32Array(most);
+    this.nameEnds = new Uint32Array(most);
+    this.digests = new Uint32Array(most);
+    this.metadataStarts = new Uint32Array(most);
+    this.metadataEnds = new Uint32Array(most);
+    this.#names = new Uint32Array(2 ** Math.ceil(Math.log2(2 * most)));
   }
 
   /** Makes room for a row. */
   row(index: number): number {
-    if (index === this.ids.length) this.#grow();
     this.length = index + 1;
     return index;
-  }
-
-  #grow(): void {
-    const size = 2 * this.ids.length;
-    this.ids = grown(this.ids, new Int32Array(size));
-    this.offsets = grown(this.offsets, new Float64Array(size));
-    this.sizes = grown(this.sizes, new Float64Array(size));
-    this.decodedSizes = grown(this.decodedSizes, new Float64Array(size));
-    this.banks = grown(this.banks, new Uint32Array(size));
-    this.codecs = grown(this.codecs, new Uint32Array(size));
-    this.nameStarts = grown(this.nameStarts, new Uint32Array(size));
-    this.nameEnds = grown(this.nameEnds, new Uint32Array(size));
-    this.digests = grown(this.digests, new Uint32Array(size));
-    this.metadataStarts = grown(this.metadataStarts, new Uint32Array(size));
-    this.metadataEnds = grown(this.metadataEnds, new Uint32Array(size));
-    const rows = this.length;
-    this.#names = new Uint32Array(4 * size);
-    for (let row = 0; row < rows; row++) this.addName(row);
   }
 
   close(bankTypes: readonly string[], codecNames: readonly string[]): void {
@@ -735,11 +730,6 @@ class Columns implements AssetTable {
 export function alignUp(value: number, alignment: number): number {
   const over = value % alignment;
   return over === 0 ? value : value + alignment - over;
-}
-
-function grown<T extends Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }
 
 function latin1OrUtf8(bytes: Uint8Array, start: number, end: number): string {

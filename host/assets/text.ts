@@ -27,6 +27,11 @@ export class CanonicalText {
   end = 0;
   isEscaped = false;
   isAscii = true;
+  /** Row of the table that is read, or -1: what pointers begin with is put together only where something is wrong. */
+  row = -1;
+  /** Of the value that is read: its keys, as places in the text, or indices, whose end is -1. */
+  readonly #starts = new Int32Array(MOST_JSON_DEPTH);
+  readonly #ends = new Int32Array(MOST_JSON_DEPTH);
   readonly #problems: Problems;
   readonly #base: number;
 
@@ -38,9 +43,15 @@ export class CanonicalText {
   }
 
   fail(code: PackCode, message: string, pointer: string, at: number = this.at): never {
-    this.#problems.add(code, message, { pointer, offset: this.#base + at });
+    this.add(code, message, pointer, at);
     this.#problems.check();
     throw new PackError(code, message);
+  }
+
+  /** A problem that does not end the reading. */
+  add(code: PackCode, message: string, pointer: string, at?: number): void {
+    const place = { pointer: (this.row < 0 ? "" : `/asset_table/${this.row}`) + pointer };
+    this.#problems.add(code, message, at === undefined ? place : { ...place, offset: this.#base + at });
   }
 
   /** The next byte; 0, which no JSON has outside of strings, at the end. */
@@ -98,12 +109,12 @@ export class CanonicalText {
   }
 
   /** A string; its bytes are [start, end). */
-  string(pointer: string): void {
+  string(pointer: string, depth = 0): void {
     const { bytes } = this;
     if (this.peek() !== QUOTE) {
       const isNumber = this.peek() === MINUS || (this.peek() >= ZERO && this.peek() <= NINE);
-      if (isNumber || this.#isValue()) this.fail("PACK-VALUE", "expected a string", pointer);
-      this.unexpected("a string", pointer);
+      if (isNumber || this.#isValue()) this.fail("PACK-VALUE", "expected a string", this.#pointer(pointer, depth));
+      this.unexpected("a string", this.#pointer(pointer, depth));
     }
     const start = this.at + 1;
     let at = start;
@@ -112,7 +123,7 @@ export class CanonicalText {
     for (let byte = bytes[at]; byte !== QUOTE; byte = bytes[++at]) {
       if (byte === undefined || byte < 0x20) {
         this.at = at;
-        this.unexpected("the rest of a string", pointer);
+        this.unexpected("the rest of a string", this.#pointer(pointer, depth));
       }
       seen |= byte;
       if (byte === BACKSLASH) {
@@ -125,7 +136,7 @@ export class CanonicalText {
     this.isEscaped = isEscaped;
     this.isAscii = seen < 0x80;
     this.at = at + 1;
-    if (isEscaped) this.#checkEscapes(pointer);
+    if (isEscaped) this.#checkEscapes(this.#pointer(pointer, depth));
   }
 
   /** Only what must be escaped is, in the one form of RFC 8785 §3.2.2.2. */
@@ -148,15 +159,14 @@ export class CanonicalText {
 
   /** The text of the string that was read last. */
   text(): string {
-    const text = this.#decode(this.start, this.end);
-    return this.isEscaped ? (JSON.parse(`"${text}"`) as string) : text;
+    return this.#unescaped(this.start, this.end);
   }
 
   /** Any value; only its form is looked at. */
-  value(pointer: string, depth: number): void {
+  value(pointer: string, depth = 0): void {
     switch (this.peek()) {
       case QUOTE:
-        this.string(pointer);
+        this.string(pointer, depth);
         break;
       case OPEN_OBJECT:
         this.#object(pointer, depth);
@@ -165,62 +175,109 @@ export class CanonicalText {
         this.#array(pointer, depth);
         break;
       default:
-        if (!LITERALS.some((literal) => this.takes(literal))) this.#number(pointer);
+        if (!LITERALS.some((literal) => this.takes(literal))) this.#number(pointer, depth);
     }
   }
 
   #enter(pointer: string, depth: number): void {
-    if (depth >= MOST_JSON_DEPTH) this.fail("PACK-JSON", `nested deeper than ${MOST_JSON_DEPTH}`, pointer);
+    if (depth >= MOST_JSON_DEPTH)
+      this.fail("PACK-JSON", `nested deeper than ${MOST_JSON_DEPTH}`, this.#pointer(pointer, depth));
     this.at++;
+  }
+
+  /** Of the value that is read at `depth` below `pointer`. */
+  #pointer(pointer: string, depth: number): string {
+    let all = pointer;
+    for (let k = 0; k < depth; k++) {
+      const start = this.#starts[k]!;
+      const end = this.#ends[k]!;
+      all += pointerStep(end < 0 ? start : this.#unescaped(start, end));
+    }
+    return all;
+  }
+
+  #unescaped(start: number, end: number): string {
+    const text = this.#decode(start, end);
+    return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
   }
 
   #object(pointer: string, depth: number): void {
     this.#enter(pointer, depth);
-    let before: string | undefined;
+    let start = -1;
+    let end = -1;
+    let isPlain = true;
     while (this.peek() !== CLOSE_OBJECT) {
-      if (before !== undefined) this.byte(COMMA, pointer);
+      if (start >= 0) this.byte(COMMA, this.#pointer(pointer, depth));
       const at = this.at;
-      this.string(pointer);
-      const key = this.text();
-      if (before !== undefined && !(before < key)) this.failOrder(before, key, pointer, at);
-      before = key;
-      this.byte(COLON, pointer);
-      this.value(pointer + pointerStep(key), depth + 1);
-      if (this.peek() !== COMMA && this.peek() !== CLOSE_OBJECT) this.unexpected('"," or "}"', pointer);
+      this.string(pointer, depth);
+      const wasPlain = isPlain;
+      isPlain = this.isAscii && !this.isEscaped;
+      // Between bytes of ASCII the order is that of code units.
+      const isInOrder =
+        start < 0 ||
+        (wasPlain && isPlain
+          ? isBefore(this.bytes, start, end, this.start, this.end)
+          : this.#unescaped(start, end) < this.#unescaped(this.start, this.end));
+      const before = start < 0 ? -1 : start;
+      const beforeEnd = end;
+      start = this.start;
+      end = this.end;
+      this.#starts[depth] = start;
+      this.#ends[depth] = end;
+      if (!isInOrder) this.#failOrder(before, beforeEnd, this.#pointer(pointer, depth + 1), at);
+      if (this.peek() !== COLON) this.byte(COLON, this.#pointer(pointer, depth + 1));
+      this.at++;
+      this.value(pointer, depth + 1);
+      if (this.peek() !== COMMA && this.peek() !== CLOSE_OBJECT)
+        this.unexpected('"," or "}"', this.#pointer(pointer, depth));
     }
     this.at++;
   }
 
-  failOrder(before: string, key: string, pointer: string, at: number): never {
-    const what = before === key ? "comes twice" : `stands behind ${JSON.stringify(before)}`;
-    return this.fail(
-      before === key ? "PACK-KEY" : "PACK-JSON",
-      `the key ${JSON.stringify(key)} ${what}`,
-      pointer + pointerStep(key),
-      at,
-    );
+  #failOrder(start: number, end: number, pointer: string, at: number): never {
+    const before = this.#unescaped(start, end);
+    const key = this.#unescaped(this.start, this.end);
+    if (before === key) this.fail("PACK-KEY", `the key ${JSON.stringify(key)} comes twice`, pointer, at);
+    const message = `the key ${JSON.stringify(key)} stands behind ${JSON.stringify(before)}`;
+    return this.fail("PACK-JSON", message, pointer, at);
   }
 
   #array(pointer: string, depth: number): void {
     this.#enter(pointer, depth);
     for (let index = 0; this.peek() !== CLOSE_ARRAY; index++) {
-      if (index > 0) this.byte(COMMA, pointer);
-      this.value(pointer + pointerStep(index), depth + 1);
-      if (this.peek() !== COMMA && this.peek() !== CLOSE_ARRAY) this.unexpected('"," or "]"', pointer);
+      if (index > 0) this.byte(COMMA, this.#pointer(pointer, depth));
+      this.#starts[depth] = index;
+      this.#ends[depth] = -1;
+      this.value(pointer, depth + 1);
+      if (this.peek() !== COMMA && this.peek() !== CLOSE_ARRAY)
+        this.unexpected('"," or "]"', this.#pointer(pointer, depth));
     }
     this.at++;
   }
 
   /** As ECMAScript writes it (RFC 8785 §3.2.2.3). */
-  #number(pointer: string): void {
+  #number(pointer: string, depth: number): void {
     const start = this.at;
     while (isOfNumber(this.peek())) this.at++;
-    if (this.at === start) this.unexpected("a value", pointer);
+    if (this.at === start) this.unexpected("a value", this.#pointer(pointer, depth));
     const token = this.#decode(start, this.at);
     const value = Number(token);
     if (!Number.isFinite(value) || String(value) !== token)
-      this.fail("PACK-JSON", `the number ${token.slice(0, 40)} is not in canonical form`, pointer, start);
+      this.fail(
+        "PACK-JSON",
+        `the number ${token.slice(0, 40)} is not in canonical form`,
+        this.#pointer(pointer, depth),
+        start,
+      );
   }
+}
+
+function isBefore(bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean {
+  for (let a = start, b = otherStart; a < end; a++, b++) {
+    // What is the beginning of the other is before it.
+    if (b === otherEnd || bytes[a] !== bytes[b]) return b < otherEnd && bytes[a]! < bytes[b]!;
+  }
+  return end - start < otherEnd - otherStart;
 }
 
 const LITERALS: readonly Uint8Array[] = ["true", "false", "null"].map((word) => Buffer.from(word));
