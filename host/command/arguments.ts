@@ -28,8 +28,14 @@ export interface Context {
   readonly workerDigest: string | undefined;
 }
 
+/** What stands before the words: a program, such as `ashlar assets`, and a command of it. */
+export interface Line {
+  readonly program: string;
+  readonly command: string;
+}
+
 /** Sorts the words of a command's line. Throws usage errors for options that are unknown, repeated or lack a value. */
-export function parseArguments(words: readonly string[], options: readonly Option[], command: string): Arguments {
+export function parseArguments(words: readonly string[], options: readonly Option[], line: Line): Arguments {
   const positionals: string[] = [];
   const values = new Map<string, string[]>();
   for (let at = 0; at < words.length; at++) {
@@ -41,7 +47,7 @@ export function parseArguments(words: readonly string[], options: readonly Optio
     }
     const [name, inline] = splitOption(word);
     const option = options.find((candidate) => candidate.name === name);
-    if (option === undefined) throw unknownOption(word, name, options, command);
+    if (option === undefined) throw unknownOption(word, name, options, line);
     let value = inline;
     if (option.value === undefined) {
       if (inline !== undefined) throw usageError(`--${name} takes no value.`);
@@ -66,13 +72,14 @@ function splitOption(word: string): [string, string | undefined] {
   return equals < 0 ? [word.replace(/^--/, ""), undefined] : [word.slice(2, equals), word.slice(equals + 1)];
 }
 
-function unknownOption(word: string, name: string, options: readonly Option[], command: string) {
+function unknownOption(word: string, name: string, options: readonly Option[], { program, command }: Line) {
   const nearest = nearestOf(
     name,
     options.map((option) => option.name),
   );
-  const hint = nearest === undefined ? `\`ashlar help ${command}\` lists its options.` : `Did you mean --${nearest}?`;
-  return usageError(`\`ashlar ${command}\` has no option ${word}.`, hint);
+  const hint =
+    nearest === undefined ? `\`${program} help ${command}\` lists its options.` : `Did you mean --${nearest}?`;
+  return usageError(`\`${program} ${command}\` has no option ${word}.`, hint);
 }
 
 /** The candidate that was probably meant, or undefined when none is close. */

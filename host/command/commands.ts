@@ -1,6 +1,6 @@
-/** The commands, and how a line is taken apart; the help is printed from the same table. */
-import { type Arguments, type Context, nearestOf, type Option, parseArguments } from "./arguments.ts";
-import { describeFailure, ExitCode, failureOf, usageError } from "./failure.ts";
+/** The table of the `ashlar` command; lines are taken apart and the help is printed by it. */
+import type { Context } from "./arguments.ts";
+import { type Command, type Group, type Program, VERSION } from "./command.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
 import {
   ENGINE_OPTIONS,
@@ -12,28 +12,10 @@ import {
   RECORD_OPTIONS,
 } from "./request.ts";
 import { run } from "./run.ts";
-import { isReaderGone, note, plain, print } from "./terminal.ts";
-
-export interface Command {
-  readonly name: string;
-  readonly summary: string;
-  /** What stands behind the name. */
-  readonly usage: string;
-  /** Fewest and most words that are no options. */
-  readonly positionals: readonly [number, number];
-  /** True when words behind `--` mean something. */
-  readonly rest?: boolean;
-  readonly options: readonly Option[];
-  /** Paragraphs of the help. */
-  readonly details: readonly string[];
-  readonly examples: readonly string[];
-  /** Answers the exit code. What a command needs it loads when it runs. */
-  run(args: Arguments, context: Context): Promise<number>;
-}
 
 const MODULE_DOC = "MODULE is a .wasm or .wat file, an image of `ashlar build`, or - for standard input.";
 
-export const COMMANDS: readonly Command[] = [
+const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
   {
     name: "run",
     summary: "run a guest program",
@@ -137,89 +119,15 @@ export const COMMANDS: readonly Command[] = [
     run: async (args) => (await import("./new.ts")).newGuest(args),
   },
   {
-    name: "help",
-    summary: "explain a command",
-    usage: "[COMMAND]",
-    positionals: [0, 1],
-    options: [],
-    details: [],
-    examples: ["ashlar help run"],
-    run: async (args) => {
-      const { commandHelp, generalHelp } = await import("./help.ts");
-      const name = args.positionals[0];
-      print(name === undefined ? generalHelp(COMMANDS) : commandHelp(commandNamed(name)));
-      return ExitCode.OK;
-    },
+    name: "assets",
+    summary: "make, look at and check packs of assets",
+    verbs: async (path) => (await import("./assets/verbs.ts")).assetsProgram(path),
   },
-  {
-    name: "version",
-    summary: "print the versions of Ashlar, its ABI and its fuel schedule",
-    usage: "[--json]",
-    positionals: [0, 0],
-    options: [{ name: "json", doc: "Print one JSON object." }],
-    details: [],
-    examples: [],
-    run: async (args) => (await import("./version.ts")).version(args),
-  },
+  VERSION,
 ];
 
-/** Runs one line and answers the exit code. Every error is told here. */
-export async function main(words: readonly string[], context: Context): Promise<number> {
-  try {
-    return await dispatch(words, context);
-  } catch (error) {
-    // Nobody reads on: what SIGPIPE does to other programs.
-    if (isReaderGone(error)) return ExitCode.PIPE;
-    const failure = failureOf(error);
-    note(describeFailure(failure));
-    return failure.exitCode;
-  }
-}
-
-async function dispatch(words: readonly string[], context: Context): Promise<number> {
-  const [first, ...others] = words;
-  if (first === undefined) {
-    note((await import("./help.ts")).generalHelp(COMMANDS));
-    return ExitCode.USAGE;
-  }
-  const command = commandNamed(ALIASES[first] ?? first);
-  const options = [...command.options, { name: "help", doc: "" }];
-  const args = parseArguments(others, options, command.name);
-  if (args.options.has("help")) {
-    print((await import("./help.ts")).commandHelp(command));
-    return ExitCode.OK;
-  }
-  const [fewest, most] = command.positionals;
-  const { length } = args.positionals;
-  const hint = `Usage: ashlar ${command.name} ${command.usage}`;
-  if (length < fewest) throw usageError(`\`ashlar ${command.name}\` needs a ${command.usage.split(" ")[0]}.`, hint);
-  if (length > most || (args.rest.length > 0 && !command.rest)) {
-    const word = args.positionals[most] ?? args.rest[0]!;
-    const guest = command.rest ? "\nArguments of the guest stand behind --." : "";
-    throw usageError(`\`ashlar ${command.name}\` has no use for ${JSON.stringify(word)}.`, hint + guest);
-  }
-  return command.run(args, context);
-}
-
-const ALIASES: { readonly [word: string]: string } = {
-  "--help": "help",
-  "-h": "help",
-  "--version": "version",
-  "-V": "version",
+export const ASHLAR: Program<Context> = {
+  name: "ashlar",
+  about: "Ashlar runs WebAssembly programs deterministically: same module, same input, same result, same fuel.",
+  commands: COMMANDS,
 };
-
-function commandNamed(name: string): Command {
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command !== undefined) return command;
-  const nearest = nearestOf(
-    name,
-    COMMANDS.map((candidate) => candidate.name),
-  );
-  const isFile = /\.(wasm|wat)$/.test(name);
-  const hint = isFile
-    ? `To run a module: ashlar run ${plain(name)}`
-    : nearest === undefined
-      ? "`ashlar help` lists the commands."
-      : `Did you mean \`ashlar ${nearest}\`?`;
-  throw usageError(`There is no command ${JSON.stringify(name)}.`, hint);
-}

@@ -1,5 +1,6 @@
 /** Errors of the command as a person reads them: what, where, what to do. */
 import { AshlarError } from "../../vm/errors.ts";
+import type { PackError } from "../assets/errors.ts";
 import { ERROR_STYLE, errorCode, plain, styled } from "./terminal.ts";
 
 /** Exit codes (spec CLI-EXIT-1). */
@@ -19,16 +20,27 @@ export const ExitCode = {
   TERMINATED: 143,
 } as const;
 
-/** What went wrong, in a form that crosses from the worker to the main thread. */
-export interface Failure {
+/** One of several things that are wrong at once. */
+export interface Problem {
   readonly code: string;
   readonly message: string;
-  readonly exitCode: number;
-  /** File or part of the module it is about. */
+  /** File, JSON pointer and byte, as far as they are known. */
   readonly where?: string | undefined;
+}
+
+/** What went wrong, in a form that crosses from the worker to the main thread. */
+export interface Failure extends Problem {
+  readonly exitCode: number;
+  /** The rest of what is wrong, the first {@link MOST_SHOWN}; absent where `message` says it all. */
+  readonly others?: readonly Problem[];
+  /** How many of the rest are not among them. */
+  readonly unshown?: number;
   /** What the user can do. */
   readonly hint?: string | undefined;
 }
+
+/** Most problems that are shown of one error. */
+const MOST_SHOWN = 20;
 
 /** An error of the command itself; its code begins with `CLI-`. */
 export class CommandError extends AshlarError {
@@ -71,6 +83,7 @@ const CODE = /^(VM|ABI|FS|PACK|ASL|PEL|CLI)-/;
 /** `error`, about the file or folder `where`, for {@link describeFailure}. */
 export function failureOf(error: unknown, where?: string): Failure {
   const code = errorCode(error) ?? "";
+  if (isPackError(error, code)) return packFailure(error);
   if (CODE.test(code) && code !== "ABI-PANIC") {
     const { message, exitCode = ExitCode.FAILURE, hint = HINTS[code] } = error as CommandError;
     // A grant's message names the folder; `where` is the module.
@@ -85,13 +98,40 @@ export function failureOf(error: unknown, where?: string): Failure {
   };
 }
 
+function isPackError(error: unknown, code: string): error is PackError {
+  return code.startsWith("PACK-") && Array.isArray((error as Partial<PackError>).problems);
+}
+
+/** Each problem says where it is itself. */
+function packFailure({ problems, total }: PackError): Failure {
+  const [first, ...others] = problems.slice(0, MOST_SHOWN).map(({ code, message, file, pointer, offset }): Problem => {
+    const places = [file, pointer === "" ? "the top" : pointer, offset === undefined ? undefined : `byte ${offset}`];
+    const where = places.filter((place) => place !== undefined).join(", ");
+    return { code, message, where: where === "" ? undefined : where };
+  });
+  const unshown = total - 1 - others.length;
+  return {
+    ...first!,
+    exitCode: ExitCode.FAILURE,
+    hint: HINTS[first!.code],
+    ...(others.length > 0 && { others }),
+    ...(unshown > 0 && { unshown }),
+  };
+}
+
 /** The lines for a terminal. */
-export function describeFailure({ code, message, where, hint }: Failure): string {
+export function describeFailure({ code, message, where, hint, others = [], unshown = 0 }: Failure): string {
   // A stack has lines of its own; what a sentence quotes has none, or it would look like more that Ashlar says.
   const isStack = code === "CLI-INTERNAL" || code === "ABI-PANIC";
   const told = isStack ? message.split("\n").map(plain).join("\n") : plain(message);
-  let text = `${styled(ERROR_STYLE, `error[${code}]:`)} ${told}\n`;
-  if (where !== undefined) text += `  in ${plain(where)}\n`;
+  let text = describeProblem({ code, message: told, where });
+  for (const other of others) text += describeProblem({ ...other, message: plain(other.message) });
+  if (unshown > 0) text += `and ${unshown} more\n`;
   if (hint !== undefined) text += `  ${hint.replaceAll("\n", "\n  ")}\n`;
   return text;
+}
+
+function describeProblem({ code, message, where }: Problem): string {
+  const place = where === undefined ? "" : `  in ${plain(where)}\n`;
+  return `${styled(ERROR_STYLE, `error[${code}]:`)} ${message}\n${place}`;
 }

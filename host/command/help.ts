@@ -1,29 +1,31 @@
-/** `ashlar help`: text from the table of commands. */
+/** `ashlar help`: text from a table of commands. */
 import type { Option } from "./arguments.ts";
-import type { Command } from "./commands.ts";
+import { type CommandRow, HELP, type Program } from "./command.ts";
 
 const WIDTH = 100;
 
-/** What `ashlar help` prints. */
-export function generalHelp(commands: readonly Command[]): string {
-  const width = Math.max(...commands.map(({ name }) => name.length));
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+/** What `ashlar help` prints, or `help` of another program. */
+export function generalHelp<Given>({ name: program, about, commands }: Program<Given>): string {
+  const rows = [...commands, HELP];
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  const lines = rows.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
   return [
-    "Ashlar runs WebAssembly programs deterministically: same module, same input, same result, same fuel.",
+    about,
     "",
-    "Usage: ashlar COMMAND [OPTIONS]",
+    `Usage: ${program} COMMAND [OPTIONS]`,
     "",
     ...lines,
     "",
-    "`ashlar help COMMAND` or `ashlar COMMAND --help` explains one.",
+    `\`${program} help COMMAND\` or \`${program} COMMAND --help\` explains one.`,
     "NO_COLOR=1 turns colours off. Exit code 2: the command line is wrong; 1: anything else failed.",
     "",
   ].join("\n");
 }
 
 /** What `ashlar help COMMAND` prints. */
-export function commandHelp({ name, summary, usage, options, details, examples }: Command): string {
-  const lines = [`ashlar ${name}: ${summary}`, "", `Usage: ashlar ${name} ${usage}`];
+export function commandHelp(command: CommandRow, program: string): string {
+  const { name, summary, usage, options, details, examples } = command;
+  const lines = [`${program} ${name}: ${summary}`, "", `Usage: ${program} ${name} ${usage}`];
   if (options.length > 0) lines.push("");
   for (const option of options) {
     lines.push(`  --${option.name}${valueText(option)}${option.repeatable ? "  (repeatable)" : ""}`);

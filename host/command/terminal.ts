@@ -92,9 +92,15 @@ export function note(text: string): void {
 
 /** True when stderr shows colours: a terminal, unless `NO_COLOR` or a dumb terminal; or `FORCE_COLOR`. */
 function hasColour(): boolean {
-  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  const { NO_COLOR, FORCE_COLOR } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== "") return FORCE_COLOR !== "0";
+  return isTerminal();
+}
+
+/** True when stderr is a terminal that can go back in a line. */
+export function isTerminal(): boolean {
+  const { TERM } = process.env;
   return TERM !== "dumb" && process.stderr.isTTY;
 }
 

@@ -1,0 +1,25 @@
+/** `assets-tool keygen`. */
+import { hex } from "../../../assets-tool/inspect.ts";
+import { generateKeys } from "../../../assets-tool/keys.ts";
+import type { Arguments } from "../arguments.ts";
+import { usageError } from "../failure.ts";
+import { plain } from "../terminal.ts";
+import { answer } from "./answer.ts";
+import { columns } from "./columns.ts";
+
+export async function keygen(args: Arguments): Promise<number> {
+  const path = args.options.get("output")?.[0];
+  if (path === undefined || path === "-")
+    throw usageError("`keygen` needs a file for the private key.", "Write -o FILE.");
+  return answer("keygen", args, () => {
+    const { privateKeyFile, publicKeyFile, publicKey } = generateKeys(path);
+    const data = { privateKeyFile, publicKeyFile, publicKey: hex(publicKey) };
+    const text = (): string =>
+      columns([
+        ["private key", `${plain(privateKeyFile)} (keep it secret)`],
+        ["public key", plain(publicKeyFile)],
+        ["", data.publicKey],
+      ]);
+    return { data, text };
+  });
+}
