@@ -1,6 +1,6 @@
 /**
- * What stands behind the syscalls `fs` and `sys`: mounts, arguments, environment, streams, clock and randomness, as an
- * embedder grants them to one guest.
+ * What stands behind the syscalls `fs`, `sys` and `bank`: mounts, arguments, environment, streams, clock, randomness and
+ * assets, as an embedder grants them to one guest.
  */
 import { type Call, type HostFunctions, hostFunctions, type Implementation } from "../syscalls/dispatch.ts";
 import { Exit } from "../syscalls/exit.ts";
@@ -18,6 +18,8 @@ import type { Module } from "../vm/module.ts";
 import type { HostState } from "../vm/store.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
 import { encodeUtf8 } from "../vm/utf8.ts";
+import { type BankOptions, createBanks } from "./assets/banks.ts";
+import type { AssetSet } from "./assets/pack.ts";
 import { type Clock, realClock, virtualClock } from "./clock.ts";
 import { statusOf } from "./fs/errno.ts";
 import { GrantError, type Stat, type Times, type Transfer } from "./fs/file-system.ts";
@@ -78,6 +80,9 @@ export interface AbiOptions {
   /** Shows times and link counts of the host's files (spec FS-STAT-2). */
   readonly hostMetadata?: boolean;
   readonly quota?: AbiQuota;
+  /** What the guest may load into its banks (spec 15a). The embedder closes it when the guest has ended. */
+  readonly assets?: AssetSet;
+  readonly banks?: BankOptions;
   /** Of the guest's run: a sleep of the real clock ends when it is to stop (spec CLI-STOP-2). */
   readonly interrupt?: Int32Array;
   /** Hears of every call when it has ended (spec ABI-TRACE-1). */
@@ -99,7 +104,10 @@ export interface Abi {
 const PATH_FLAGS = OpenFlag.NOFOLLOW;
 const TIMES_FLAGS = TimesFlag.ACCESSED | TimesFlag.MODIFIED | OpenFlag.NOFOLLOW;
 
-/** The imports and kinds for a guest with these grants. Throws a GrantError for grants that make no sense. */
+/**
+ * The imports and kinds for a guest with these grants; what its assets preload is loaded. Throws a GrantError for grants that
+ * make no sense, a PackError where assets cannot be loaded.
+ */
 export function createAbi(options: AbiOptions = {}): Abi {
   const namespace = new Namespace(options.mounts ?? [], options.quota);
   const systems = systemsOf(namespace);
@@ -113,6 +121,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
   const mostHandles = options.quota?.handles ?? Number.POSITIVE_INFINITY;
   let handles = 0;
   const listings = new Listings();
+  const banks = createBanks(options.assets, options.banks);
 
   // File systems that keep times ask for the time while a call runs.
   let caller: Caller | undefined;
@@ -281,6 +290,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
         return undefined;
       },
     },
+    bank: banks.bodies,
   };
 
   function readStream(handle: StreamHandle, into: Uint8Array): Status {
@@ -307,8 +317,10 @@ export function createAbi(options: AbiOptions = {}): Abi {
   const granted = new Set<string>();
   if (namespace.mounts.length > 0) granted.add("fs");
   for (const name of ["stdin", "stdout", "stderr"] as const) if (options[name] !== undefined) granted.add(name);
+  if (options.assets !== undefined) granted.add("assets");
   const parts: HostParts = {
     namespace,
+    banks,
     stdin,
     granted,
     clock,

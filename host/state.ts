@@ -11,6 +11,7 @@ import type { Kind } from "../vm/heap.ts";
 import { hex, sha256 } from "../vm/sha256.ts";
 import type { HostState } from "../vm/store.ts";
 import { decodeUtf8, encodeUtf8 } from "../vm/utf8.ts";
+import type { Banks } from "./assets/banks.ts";
 import type { Clock } from "./clock.ts";
 import type { FileSystem, OpenFile, Transfer } from "./fs/file-system.ts";
 import { handleOf, type NodeHandle, type StreamHandle, type StreamName } from "./fs/handles.ts";
@@ -80,6 +81,7 @@ export interface HostParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly sightings: Sightings;
+  readonly banks: Banks;
   /** Called for each handle on a file or directory that is opened again. */
   opened(): void;
   closed(): void;
@@ -92,7 +94,7 @@ export function systemsOf({ mounts }: Namespace): readonly FileSystem[] {
 
 /** Fields of a saved state: a JSON array, and behind it the trees. */
 export function hostState(
-  { namespace, stdin, clock, random, sightings }: HostParts,
+  { namespace, stdin, clock, random, sightings, banks }: HostParts,
   personality: Pick<Personality, "save" | "restore">,
 ): HostState {
   const trees = systemsOf(namespace).filter((fs) => fs.save !== undefined);
@@ -100,9 +102,12 @@ export function hostState(
     save() {
       const saved = trees.map((fs) => fs.save!());
       const lengths = saved.map((tree) => tree.length);
+      const fields: unknown[] = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0];
       const own = personality.save();
-      const fields = [String(clock.slept), random.position, sightings.keys, lengths, stdin?.position ?? 0];
-      const head = encodeUtf8(JSON.stringify(own === null ? fields : [...fields, own]));
+      const slots = banks.save();
+      if (own !== null || slots !== null) fields.push(own);
+      if (slots !== null) fields.push(slots);
+      const head = encodeUtf8(JSON.stringify(fields));
       const bytes = new Uint8Array(4 + head.length + lengths.reduce((sum, length) => sum + length, 0));
       new DataView(bytes.buffer).setUint32(0, head.length, true);
       bytes.set(head, 4);
@@ -116,7 +121,7 @@ export function hostState(
     restore(bytes) {
       if (bytes.length < 4) return false;
       let at = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-      const [slept, position, keys, lengths, input, own = null] = decodeSaved(bytes.subarray(4, at));
+      const [slept, position, keys, lengths, input, own = null, slots = null] = decodeSaved(bytes.subarray(4, at));
       if (typeof slept !== "string" || !/^(0|[1-9]\d{0,18})$/.test(slept) || !isCount(position) || !isCount(input))
         return false;
       if (!isArrayOf(keys, (key) => typeof key === "string" || isCount(key)) || !isArrayOf(lengths, isCount))
@@ -124,7 +129,8 @@ export function hostState(
       const total = (lengths as number[]).reduce((sum, length) => sum + length, at);
       if (lengths.length !== trees.length || total !== bytes.length) return false;
       const takeOver = personality.restore(own as Json);
-      if (takeOver === undefined) return false;
+      const fillSlots = banks.restore(slots);
+      if (takeOver === undefined || fillSlots === undefined) return false;
       // When a tree does not fit, those before it become what they were.
       const before: Uint8Array[] = [];
       for (const [index, fs] of trees.entries()) {
@@ -137,6 +143,7 @@ export function hostState(
         at = end;
       }
       takeOver();
+      fillSlots();
       clock.slept = BigInt(slept);
       random.position = position;
       sightings.restore(keys as (string | number)[]);
@@ -160,7 +167,7 @@ function isArrayOf(value: unknown, is: (item: unknown) => boolean): value is rea
  * named by its number there; any other by its place, and a file also by the SHA-256 of its contents.
  */
 export function savedKinds(parts: HostParts): Kind[] {
-  const { namespace, stdin, granted } = parts;
+  const { namespace, stdin, granted, banks } = parts;
   const restoreNode = (bytes: Uint8Array, type: NodeHandle["type"]): NodeHandle | undefined => {
     const handle = reopen(namespace, decodeSaved(bytes), type);
     if (handle !== undefined) parts.opened();
@@ -186,6 +193,7 @@ export function savedKinds(parts: HostParts): Kind[] {
         return { type: "stream", positional: false, name };
       },
     },
+    ...banks.kinds,
   ];
 }
 

@@ -5,7 +5,7 @@
  */
 import { functionTypeOf, packedTypeOf } from "../vm/declaration.ts";
 import { AshlarError } from "../vm/errors.ts";
-import type { Caller, HostFunction } from "../vm/function.ts";
+import { type Caller, checkCharge, type HostFunction } from "../vm/function.ts";
 import type { Heap, Kind } from "../vm/heap.ts";
 import { BYTES_KIND, STALE_OBJECT } from "../vm/heap.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
@@ -41,6 +41,9 @@ export class Call {
     this.low = new Int32Array(results);
     this.high = new Int32Array(results);
   }
+  /** Hears what the body is about to charge (spec REC-EVENT-6). */
+  charging: ((fuel: number) => void) | undefined;
+
   /** Forgets what an earlier call has set, or this one before it failed. */
   clear(): void {
     const { low, high } = this;
@@ -51,6 +54,17 @@ export class Call {
   }
   get heap(): Heap {
     return this.caller.heap;
+  }
+  /**
+   * Charges more fuel for this call, an integer from 0 to 2^43: before it has any effect, since where fuel runs out the call
+   * ends here, and may be made again (spec VM-HOST-5).
+   */
+  charge(fuel: number): void {
+    if (this.charging !== undefined) {
+      checkCharge(fuel);
+      this.charging(fuel);
+    }
+    this.caller.charge(fuel);
   }
   /** Sets result `index` to an integer between -2^53 and 2^53. */
   set(index: number, value: number): void {

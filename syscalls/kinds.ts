@@ -28,4 +28,22 @@ export const STREAM_KIND: Kind = {
   destroy: "fs.close",
 };
 
-export const KINDS: readonly Kind[] = [FILE_KIND, DIR_KIND, STREAM_KIND];
+export const BANK_KIND: Kind = {
+  id: 5,
+  name: "Bank",
+  create: "bank.open_slot",
+  read: "bank.read",
+  update: "none: the bytes of an asset never change",
+  destroy: "bank.close",
+};
+
+export const LOAD_KIND: Kind = {
+  id: 6,
+  name: "Load",
+  create: "bank.request",
+  read: "bank.state",
+  update: "bank.commit",
+  destroy: "bank.close",
+};
+
+export const KINDS: readonly Kind[] = [FILE_KIND, DIR_KIND, STREAM_KIND, BANK_KIND, LOAD_KIND];

@@ -3,7 +3,7 @@ import type { ParameterType } from "../vm/declaration.ts";
 import type { HostFunction } from "../vm/function.ts";
 import type { Heap, Kind } from "../vm/heap.ts";
 import { BYTES_KIND } from "../vm/heap.ts";
-import { Fault, type TrapName, trapName } from "../vm/trap.ts";
+import { Fault, TrapCode, type TrapName, trapName } from "../vm/trap.ts";
 import type { Call } from "./dispatch.ts";
 import { Exit } from "./exit.ts";
 import { Status } from "./status.ts";
@@ -88,11 +88,10 @@ export function observed(
       });
     };
     const given = (window: Window): number => words[at[window.length]!]! >>> 0;
-    const event: Omit<CallEvent, "end"> = {
+    const event: Omit<CallEvent, "end" | "fuel"> = {
       row,
       packed,
       instance: caller.instance,
-      fuel: caller.fuelUsed(),
       args: row.params.map(({ type }, k) => callValue(type, words[at[k]!]!, words[at[k]! + 1]!)),
       kinds: row.params.map(({ type }, k) => kindOf(heap, type, words[at[k]!]!, words[at[k]! + 1]!)),
       windows: row.windows.map((window) => (window.written === undefined ? glimpse(window, given(window)) : undefined)),
@@ -101,7 +100,9 @@ export function observed(
     try {
       returned = call(caller, ...words);
     } catch (error) {
-      observe({ ...event, end: endOf(error) });
+      // For want of fuel it was not made, and may be again.
+      if (error instanceof Fault && error.code === TrapCode.OutOfFuel) throw error;
+      observe({ ...event, fuel: caller.fuelUsed(), end: endOf(error) });
       throw error;
     }
     const { low, high } = seen.call!;
@@ -115,6 +116,7 @@ export function observed(
     };
     observe({
       ...event,
+      fuel: caller.fuelUsed(),
       windows: row.windows.map((window, k) =>
         window.written === undefined ? event.windows[k] : glimpse(window, written(window)),
       ),

@@ -23,7 +23,7 @@ import { AshlarError } from "../vm/errors.ts";
 import { FUEL_SCHEDULE } from "../vm/fuel.ts";
 import { BYTES_KIND, type Heap, type Kind } from "../vm/heap.ts";
 import { type Limits, limitsWith, type StoreLimits } from "../vm/limits.ts";
-import { Fault, Trap } from "../vm/trap.ts";
+import { Fault, Trap, TrapCode } from "../vm/trap.ts";
 import type { TransferHandle } from "./checks.ts";
 import { crc32 } from "./crc32.ts";
 import type { Call, LooseBody, Tape } from "./dispatch.ts";
@@ -35,7 +35,7 @@ import { ABI_VERSION, type Syscall } from "./table.ts";
 import { valueIndices, wordIndices, wordsOf } from "./words.ts";
 
 /** First byte of an event (spec REC-EVENT-1). */
-export const EventTag = { NAME: 1, RETURN: 2, TRAP: 3, EXIT: 4, SAVE: 5 } as const;
+export const EventTag = { NAME: 1, RETURN: 2, TRAP: 3, EXIT: 4, SAVE: 5, CHARGE: 6 } as const;
 /** First byte of a HeapRef among the results (spec REC-EVENT-3). */
 export const RefTag = { NULL: 0, KNOWN: 1, NEW: 2 } as const;
 
@@ -171,9 +171,16 @@ export class Recorder implements Tape {
       const crc = checksum(this.words, values);
       const objects = call.heap.objects;
       let first: number | undefined;
+      let hasCharged = false;
+      call.charging = (fuel) => {
+        hasCharged = true;
+        this.#call(EventTag.CHARGE, row, crc).varint64(fuel | 0, Math.floor(fuel / 2 ** 32));
+      };
       try {
         first = run(call, ...values);
       } catch (error) {
+        // A replay runs out of fuel where it charges.
+        if (error instanceof Fault && error.code === TrapCode.OutOfFuel && hasCharged) throw error;
         if (error instanceof Fault) {
           const writer = this.#call(EventTag.TRAP, row, crc);
           writer.varint(error.code);

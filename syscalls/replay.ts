@@ -1,6 +1,7 @@
 /** Runs a guest from a recording, without a host (spec REC-REPLAY). `recording.ts` shows how. */
 import { AshlarError, UsageError } from "../vm/errors.ts";
 import { FUEL_SCHEDULE } from "../vm/fuel.ts";
+import { MOST_CHARGE } from "../vm/function.ts";
 import { BYTES_KIND, type Heap, type Kind } from "../vm/heap.ts";
 import type { StoreLimits } from "../vm/limits.ts";
 import type { Module } from "../vm/module.ts";
@@ -56,6 +57,9 @@ export class ReplayError extends AshlarError {
   }
 }
 
+/** Tags of the events of calls. */
+const CALL_TAGS: readonly number[] = [EventTag.RETURN, EventTag.TRAP, EventTag.EXIT, EventTag.CHARGE];
+
 /** Begins to read a recording. Throws a RecordingError for what is none, or one of another ABI or fuel schedule. */
 export function openRecording(source: Uint8Array | ReadBytes): Player {
   return new Player(new RecordingReader(source));
@@ -109,13 +113,13 @@ export class Player implements Tape {
     const hasStatus = row.results[0]?.name === "status";
     return (call, ...values) => {
       const reader = this.#reader;
-      const tag = this.#take(name);
-      if (tag !== EventTag.RETURN && tag !== EventTag.TRAP && tag !== EventTag.EXIT)
-        throw reader.damaged(`an event of kind ${tag}`);
-      const recorded = this.#row();
-      if (recorded !== name) throw new ReplayError(this.#calls, recorded, name);
-      if (reader.u32() !== checksum(this.words, values))
-        throw new ReplayError(this.#calls, name, `${name} with other arguments`);
+      const crc = checksum(this.words, values);
+      this.#calls++;
+      let tag = this.#event(name, crc);
+      while (tag === EventTag.CHARGE) {
+        call.charge(reader.varint(MOST_CHARGE));
+        tag = this.#event(name, crc);
+      }
       if (tag === EventTag.TRAP) throw this.#fault();
       if (tag === EventTag.EXIT) throw new Exit(reader.varint(255));
       let first: number | undefined;
@@ -167,12 +171,15 @@ export class Player implements Tape {
         throw new ReplayError(this.#calls, text(recorded, name), text(actual, name));
   }
 
-  /** Tag of the event for what the guest does next. */
-  #take(actual: string): number {
-    this.#calls++;
+  /** Tag of the next event, which must be one of this call. */
+  #event(actual: string, crc: number): number {
     const tag = this.#tag();
     if (tag === undefined) throw new ReplayError(this.#calls, "the end of the run", actual);
     if (tag === EventTag.SAVE) throw new ReplayError(this.#calls, "a state digest", actual);
+    if (!CALL_TAGS.includes(tag)) throw this.#reader.damaged(`an event of kind ${tag}`);
+    const recorded = this.#row();
+    if (recorded !== actual) throw new ReplayError(this.#calls, recorded, actual);
+    if (this.#reader.u32() !== crc) throw new ReplayError(this.#calls, actual, `${actual} with other arguments`);
     return tag;
   }
 

@@ -1,6 +1,6 @@
 /**
  * Operational outcomes of syscalls (spec ABI-STATUS-1): an append-only list. 0 is success, 1–99 are common, 100–199
- * belong to file systems; later rooms add their own hundreds.
+ * belong to file systems, 200–299 to banks; later rooms add their own hundreds.
  */
 
 export const Status = {
@@ -28,6 +28,9 @@ export const Status = {
   NOT_EMPTY: 107,
   CROSS_DEVICE: 108,
   TOO_MANY_LINKS: 109,
+  NOT_READY: 200,
+  CANCELED: 201,
+  NO_SLOT: 202,
 } as const;
 export type StatusName = keyof typeof Status;
 export type Status = (typeof Status)[StatusName];
@@ -47,7 +50,7 @@ export const STATUS_MESSAGES: { readonly [name in StatusName]: string } = {
   TRANSIENT: "failed for now; the same call may succeed later",
   CORRUPT: "the stored bytes are damaged",
   UNSUPPORTED: "the backend cannot do this",
-  STALE: "what the handle stood for is gone since a snapshot was restored",
+  STALE: "what the handle stood for is gone since a snapshot was restored, or is no longer the same",
   NOT_DIRECTORY: "a directory is needed and this is none",
   IS_DIRECTORY: "this is a directory",
   NAME_TOO_LONG: "the path or one of its names is too long",
@@ -58,6 +61,9 @@ export const STATUS_MESSAGES: { readonly [name in StatusName]: string } = {
   NOT_EMPTY: "the directory is not empty",
   CROSS_DEVICE: "the two paths lead to different mounts",
   TOO_MANY_LINKS: "the file has as many names as it can have",
+  NOT_READY: "the load has not come that far",
+  CANCELED: "the load was canceled",
+  NO_SLOT: "banks have no slot of this number",
 };
 
 const NAMES = new Map<number, StatusName>(Object.entries(Status).map(([name, status]) => [status, name as StatusName]));

@@ -531,10 +531,134 @@ const SYS: readonly Row[] = [
   },
 ];
 
+const SLOT = parameter("slot", "u32", "number of the slot in its bank");
+const ASSET_ID = parameter("asset_id", "i32", "id of an asset of the packs");
+const BANK = parameter("bank", { ref: "Bank" }, "an asset");
+const LOAD = parameter("load", { ref: "Load" }, "a load");
+const BANK_RESULT = parameter("bank", { ref: "Bank" }, "the asset; null unless OK");
+
+const BANKS: readonly Row[] = [
+  {
+    name: "open_slot",
+    doc: "Opens the asset that a slot holds. The handle stays on it, whatever the slot holds later.",
+    params: [parameter("bank_type", "u32", "number of the bank type"), SLOT],
+    results: [STATUS, BANK_RESULT],
+    fuel: 200,
+    capability: "assets",
+    statuses: ["OTHER", "NOT_FOUND", "QUOTA", "NO_SLOT"],
+  },
+  {
+    name: "open_asset",
+    doc: "Opens an asset of the packs by its id, past the slots. Charges for what its bytes take to be verified and decoded.",
+    params: [ASSET_ID],
+    results: [STATUS, BANK_RESULT],
+    fuel: 500,
+    capability: "assets",
+    statuses: ["OTHER", "NOT_FOUND", "QUOTA", "TRANSIENT", "CORRUPT", "STALE"],
+  },
+  {
+    name: "info",
+    doc: "Tells what an asset is.",
+    params: [BANK],
+    results: [
+      STATUS,
+      parameter("asset_id", "i32", "its id; 0 unless OK"),
+      parameter("bank_type", "u32", "number of its bank type"),
+      parameter("bytes", "u64", "its length in bytes"),
+      parameter("stored_bytes", "u64", "what it takes in the pack, in bytes"),
+      parameter("metadata_bytes", "u32", "length of its metadata in bytes"),
+    ],
+    fuel: 50,
+    statuses: ["OTHER", "STALE"],
+  },
+  {
+    name: "size",
+    doc: "Tells the length of an asset.",
+    params: [BANK],
+    results: [STATUS, parameter("bytes", "u64", "its length in bytes; 0 unless OK")],
+    fuel: 50,
+    statuses: ["OTHER", "STALE"],
+  },
+  {
+    name: "read",
+    doc: "Reads bytes of an asset. Fewer than `max_bytes` come only at its end.",
+    params: [
+      BANK,
+      parameter("host_offset", "i64", "where in the asset, in bytes"),
+      ...destination("max_bytes", "most bytes to read"),
+    ],
+    results: [STATUS, BYTES_TRANSFERRED, EOF],
+    windows: [{ ref: 2, offset: 3, length: 4, written: 1 }],
+    transfer: { handle: 0, offset: 1, length: 4 },
+    fuel: { base: 500, perByte: 1 / 32, lengthArgument: 4 },
+    statuses: ["OTHER", "TRANSIENT", "CORRUPT", "STALE"],
+  },
+  {
+    name: "metadata",
+    doc: "Reads bytes of an asset's metadata, which is a JSON object in UTF-8.",
+    params: [
+      BANK,
+      parameter("host_offset", "i64", "where in the metadata, in bytes"),
+      ...destination("max_bytes", "most bytes to read"),
+    ],
+    results: [STATUS, BYTES_TRANSFERRED, EOF],
+    windows: [{ ref: 2, offset: 3, length: 4, written: 1 }],
+    transfer: { handle: 0, offset: 1, length: 4 },
+    fuel: { base: 200, perByte: 1 / 32, lengthArgument: 4 },
+    statuses: ["OTHER", "STALE"],
+  },
+  {
+    name: "request",
+    doc: "Begins to load an asset for a slot of its bank. Charges for what its bytes take to be verified and decoded.",
+    params: [ASSET_ID, SLOT],
+    results: [STATUS, parameter("load", { ref: "Load" }, "the load; null unless OK")],
+    fuel: 500,
+    capability: "assets",
+    statuses: ["OTHER", "NOT_FOUND", "QUOTA", "NO_SLOT"],
+  },
+  {
+    name: "state",
+    doc: "Tells how far a load is, and has it go one step on.",
+    params: [LOAD],
+    results: [
+      STATUS,
+      parameter("state", "u32", "0 pending, 1 loading, 2 ready, 3 committed, 4 canceled, 5 failed; 0 unless OK"),
+    ],
+    fuel: 50,
+    statuses: ["OTHER", "STALE"],
+  },
+  {
+    name: "commit",
+    doc: "Makes the slot hold what was loaded, instead of what it held. Of a load that failed: tells why.",
+    params: [LOAD],
+    results: [STATUS],
+    fuel: 100,
+    statuses: ["OTHER", "INVALID", "QUOTA", "TRANSIENT", "CORRUPT", "STALE", "NOT_READY", "CANCELED"],
+  },
+  {
+    name: "cancel",
+    doc: "Gives up a load that was not committed.",
+    params: [LOAD],
+    results: [STATUS],
+    fuel: 100,
+    statuses: ["OTHER", "INVALID", "STALE"],
+  },
+  {
+    name: "close",
+    doc: "Ends a handle. A load that was not committed is canceled.",
+    params: [parameter("handle", { ref: "Bank|Load" }, "what to close")],
+    results: [STATUS],
+    destroys: 0,
+    fuel: 100,
+    statuses: ["OTHER"],
+  },
+];
+
 /** Every syscall, in the order in which the specs and the bindings list them. */
 export const SYSCALLS: readonly Syscall[] = [
   ...FS.map((row) => syscallRow("fs", row)),
   ...SYS.map((row) => syscallRow("sys", row)),
+  ...BANKS.map((row) => syscallRow("bank", row)),
 ];
 
 /** The row of a syscall; throws a RangeError for a name that is none. */

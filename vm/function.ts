@@ -154,7 +154,7 @@ export function checkHostFunction(host: HostFunction): void {
 }
 
 /** Most that a host function charges at once. */
-const MOST_CHARGE = 2 ** 43;
+export const MOST_CHARGE: number = 2 ** 43;
 
 /** Throws VM-ARGUMENT for what {@link Caller.charge} does not take. */
 export function checkCharge(fuel: number): void {

@@ -4,7 +4,7 @@
  */
 import type { CallFuel, Parameter } from "../../vm/declaration.ts";
 import { SYSCALLS, type Syscall, syscallRow } from "../table.ts";
-import { ERRNO_OF_STATUS, Errno, type ErrnoName } from "./errno.ts";
+import { ERRNO_OF_STATUS, Errno, type ErrnoName, type WasiStatus } from "./errno.ts";
 import * as files from "./files.ts";
 import * as paths from "./paths.ts";
 import * as process from "./process.ts";
@@ -87,7 +87,7 @@ function errnosOf(syscalls: readonly string[], own: string): readonly ErrnoName[
   for (const syscall of syscalls) {
     if (syscall.startsWith("~")) continue;
     const row = SYSCALLS.find((candidate) => `${candidate.module}.${candidate.name}` === syscall)!;
-    for (const status of row.statuses) names.add(ERRNO_OF_STATUS[status]);
+    for (const status of row.statuses) names.add(ERRNO_OF_STATUS[status as WasiStatus]);
   }
   return [...names].sort((left, right) => Errno[left] - Errno[right]);
 }

@@ -1,6 +1,7 @@
 /** The dispatcher: every check that a row of the table implies, for every row, in both import forms. */
 import t from "tap";
 import { type AbiOptions, createAbi } from "../../host/abi.ts";
+import { openPack } from "../../host/assets/pack.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
 import {
@@ -24,6 +25,7 @@ import { Fault, TrapCode } from "../../vm/trap.ts";
 
 import { type Answer, Driver, NULL_REF, PAGES, type Ref, wide } from "../conformance/driver.ts";
 import { ENGINES } from "../vm/compare.ts";
+import { PACK } from "./packs.ts";
 import { standOn } from "./stand.ts";
 
 const { READ, WRITE, DIRECTORY } = OpenFlag;
@@ -42,6 +44,7 @@ function furnished(engine?: Engine): { guest: Driver; refs: { readonly [kind: st
     stdin: new Uint8Array(5),
     stdout: () => {},
     stderr: () => {},
+    assets: openPack(PACK),
   };
   const guest = new Driver(given, {}, engine && standOn(engine));
   const refs = {
@@ -49,6 +52,8 @@ function furnished(engine?: Engine): { guest: Driver; refs: { readonly [kind: st
     File: guest.handle("/d/f", READ | WRITE),
     Dir: guest.handle("/d", DIRECTORY),
     Stream: guest.call("sys", "stdout").results[0] as Ref,
+    Bank: guest.call("bank", "open_asset", 1).results[1] as Ref,
+    Load: guest.call("bank", "request", 1, 1).results[1] as Ref,
   };
   return { guest, refs, fs };
 }
@@ -110,7 +115,7 @@ t.test(
           check("HeapRefStale", but(index, [slot, 0]), `${parameter} of generation 0`);
           check("HeapRefStale", but(index, [999_999, 1]), `${parameter} of a slot that never was`);
           check("HeapRefStale", but(index, [-1, -1]), `${parameter} of all ones`);
-          for (const kind of ["Bytes", "File", "Dir", "Stream"])
+          for (const kind of ["Bytes", "File", "Dir", "Stream", "Bank", "Load"])
             if (!type.ref.split("|").includes(kind))
               check("HeapRefKind", but(index, refs[kind]!), `${parameter} is a ${kind}`);
         }
@@ -207,12 +212,18 @@ t.test("[ABI-CAPABILITY-1, ABI-LINK-1] grants are for each name, and all calls l
     Object.keys(calls).map((name) => `${module}.${name}`),
   );
   t.same(linked, names);
-  t.equal(names.length, 20 + 7 + 19 + 46);
+  t.equal(names.length, 20 + 7 + 19 + 11 + 8 + 46);
   t.equal(bare.trap("fs", "open", NULL_REF, 0, 0, 999), "MissingCapability");
   for (const only of ["stdin", "stdout", "stderr"]) {
     const guest = new Driver({ [only]: only === "stdin" ? new Uint8Array(0) : () => {} });
     for (const name of ["stdin", "stdout", "stderr"])
       t.equal(guest.trap("sys", name), name === only ? "none" : "MissingCapability");
+  }
+  const guest = new Driver({ assets: openPack(PACK) });
+  t.equal(guest.trap("fs", "open", NULL_REF, 0, 0, 999), "MissingCapability");
+  for (const name of ["open_slot", "open_asset", "request"]) {
+    t.equal(bare.trap("bank", name, 0, 0), "MissingCapability");
+    t.equal(guest.trap("bank", name, 0, 0), "none");
   }
 });
 
@@ -234,6 +245,14 @@ t.test("[ABI-FORM-1, ABI-FORM-2] types of the two forms, and the layout of the r
       ["stat", 52],
       ["readlink", 8],
       ["list", 16],
+      ["open_slot", 8],
+      ["open_asset", 8],
+      ["info", 28],
+      ["size", 8],
+      ["read", 8],
+      ["metadata", 8],
+      ["request", 8],
+      ["state", 4],
     ],
   );
   const { guest, refs } = furnished();
@@ -251,7 +270,7 @@ t.test("[ABI-FORM-1, ABI-FORM-2] types of the two forms, and the layout of the r
     0,
     [3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
   ]);
-  t.same(block("open_p", 8, NULL_REF, ...guest.path("/d/f"), READ), [0, [6, 0, 0, 0, 1, 0, 0, 0]]);
+  t.same(block("open_p", 8, NULL_REF, ...guest.path("/d/f"), READ), [0, [8, 0, 0, 0, 1, 0, 0, 0]]);
   t.same(block("open_p", 8, NULL_REF, ...guest.path("/none"), READ), [Status.NOT_FOUND, [0, 0, 0, 0, 0, 0, 0, 0]]);
   t.same(guest.call("fs", "read", refs.File!, wide(8), refs.Bytes!, 0, 4).results, [0, 4, 0]);
 });
@@ -296,6 +315,9 @@ t.test("[ABI-STATUS-1] the numbers of the statuses", async (t) => {
     NOT_EMPTY: 107,
     CROSS_DEVICE: 108,
     TOO_MANY_LINKS: 109,
+    NOT_READY: 200,
+    CANCELED: 201,
+    NO_SLOT: 202,
   });
   for (const [name, number] of Object.entries(Status)) {
     t.equal(statusName(number), name);
@@ -333,7 +355,7 @@ t.test(
         });
         t.same(row.results.length === 1 ? [returned] : results, [status, ...expected], `${row.name} ${name}`);
       }
-    t.equal(outcomes, 17 * 24);
+    t.equal(outcomes, (17 + 11) * 27);
   },
 );
 
@@ -403,6 +425,8 @@ t.test("[ABI-KIND-1] every kind names its calls, and they are there", async (t) 
       [2, "File"],
       [3, "Dir"],
       [4, "Stream"],
+      [5, "Bank"],
+      [6, "Load"],
     ],
   );
   const calls = new Map([...BYTES_CALLS, ...SYSCALLS].map((row) => [`${row.module}.${row.name}`, row]));
@@ -419,8 +443,8 @@ t.test("[ABI-KIND-1] every kind names its calls, and they are there", async (t) 
       if (life === "destroy") t.equal(row.mayFree, true);
     }
   t.same(
-    SYSCALLS.filter(({ mayFree }) => mayFree).map(({ name }) => name),
-    ["close"],
+    SYSCALLS.filter(({ mayFree }) => mayFree).map(({ module, name }) => `${module}.${name}`),
+    ["fs.close", "bank.close"],
   );
 });
 
@@ -494,6 +518,17 @@ t.test("[ABI-POLICY-2, ABI-FUEL-1] the table is sound", async (t) => {
       ["sys.log", [200, 1 / 32]],
       ["sys.exit", 1],
       ["sys.fuel_left", 5],
+      ["bank.open_slot", 200],
+      ["bank.open_asset", 500],
+      ["bank.info", 50],
+      ["bank.size", 50],
+      ["bank.read", [500, 1 / 32]],
+      ["bank.metadata", [200, 1 / 32]],
+      ["bank.request", 500],
+      ["bank.state", 50],
+      ["bank.commit", 100],
+      ["bank.cancel", 100],
+      ["bank.close", 100],
     ],
   );
   t.throws(() => syscall("fs", "none"), RangeError);

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import nodeFs from "node:fs";
 import { dirname, join } from "node:path";
 import { type Abi, type AbiOptions, createAbi } from "../../host/abi.ts";
+import { openPack } from "../../host/assets/pack.ts";
 import { directoryFileSystem, type Volume } from "../../host/fs/directory.ts";
 import { type FileSystemFaults, faultyFileSystem, faultyVolume, type VolumeFaults } from "../../host/fs/faulty.ts";
 import { type FileSystem, RETRY } from "../../host/fs/file-system.ts";
@@ -16,10 +17,11 @@ import type { Mount } from "../../host/fs/namespace.ts";
 import { overlayFileSystem } from "../../host/fs/overlay.ts";
 import { type Quota, quotaFileSystem } from "../../host/fs/quota.ts";
 import { Exit } from "../../syscalls/exit.ts";
+import { BANK_KIND, KINDS, LOAD_KIND } from "../../syscalls/kinds.ts";
 import { createRecorder, type Recorder } from "../../syscalls/recording.ts";
 import { openRecording, replayAbi } from "../../syscalls/replay.ts";
 import { Status, statusName } from "../../syscalls/status.ts";
-import { OpenFlag, SYSCALLS, type Syscall, type SyscallParameter, type Window } from "../../syscalls/table.ts";
+import { OpenFlag, SYSCALLS, type Syscall, type SyscallParameter, syscall, type Window } from "../../syscalls/table.ts";
 import { wordIndices, wordsOf } from "../../syscalls/words.ts";
 import { BYTES_KIND, Heap } from "../../vm/heap.ts";
 import { Fault, trapName } from "../../vm/trap.ts";
@@ -27,6 +29,7 @@ import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 import { fillTree, type Tree } from "../conformance/tree.ts";
 import { I32_EDGES, I64_EDGES, mix, Random } from "../vm/random.ts";
 import { compareEngines } from "./fuzz-engines.ts";
+import { CONTENTS, PACK, PRELOADED_BYTES } from "./packs.ts";
 
 export interface FuzzTally {
   calls: number;
@@ -179,6 +182,8 @@ function createWorld(seed: number, scratch: string): World {
       interactive: random.chance(0.5),
       ...(random.chance(0.8) && { stdout: output, stderr: output }),
       hostMetadata: random.chance(0.3),
+      ...(random.chance(0.9) && { assets: openPack(PACK) }),
+      banks: random.pick([{}, {}, { slots: 256, bytes: PRELOADED_BYTES + 499 }]),
       quota: random.pick([{}, {}, { handles: 30 }, { handles: random.below(5) }, { path: 20, depth: 2 }]),
       log: () => {
         throw new Error("a listener that fails");
@@ -348,7 +353,7 @@ class Session {
   #stepCall(random: Random): void {
     const { faults, hostFaults } = this.#world;
     let row = random.chance(0.1) ? random.pick(SYSCALLS) : random.pick(FREQUENT);
-    if (this.#lacks(row) && random.chance(0.9)) row = random.pick(OPEN);
+    if (this.#lacks(row) && random.chance(0.9)) row = random.pick(row.module === "bank" ? OPEN_BANK : OPEN);
     const call = this.#generate(random, row);
     const fails = random.chance(0.2);
     if (faults !== undefined) {
@@ -374,7 +379,7 @@ class Session {
     const { options, faults, hostFaults } = this.#world;
     if (faults !== undefined) faults.at = undefined;
     if (hostFaults !== undefined) hostFaults.at = undefined;
-    for (const { ref, kind } of [...this.#held]) if (kind !== BYTES_KIND.id) this.#invoke("close", ref);
+    this.#closeAll();
     const bytes = this.#held.length;
     assert.equal(this.#driver.heap.objects, bytes, "objects are left when all is closed");
     const [mount] = options.mounts ?? [];
@@ -388,7 +393,7 @@ class Session {
           "OK",
           "handles are counted that are closed",
         );
-      for (const { ref, kind } of [...this.#held]) if (kind !== BYTES_KIND.id) this.#invoke("close", ref);
+      this.#closeAll();
     }
     this.#driver.heap.check();
     this.#replay();
@@ -397,9 +402,19 @@ class Session {
     assert.equal(this.#lookOutside(), this.#outside, "something outside has changed");
   }
 
+  #closeAll(): void {
+    for (const { ref, kind } of [...this.#held]) {
+      if (kind === BYTES_KIND.id) continue;
+      this.#make(kind === BANK_KIND.id || kind === LOAD_KIND.id ? "bank" : "fs", "close", ref);
+    }
+  }
+
   #invoke(name: string, ...args: readonly (number | Ref)[]): End {
-    const row = SYSCALLS.find((candidate) => candidate.module === "fs" && candidate.name === name)!;
-    return this.#call({ do: "call", row, packed: false, args, hasMemory: true });
+    return this.#make("fs", name, ...args);
+  }
+
+  #make(module: string, name: string, ...args: readonly (number | Ref)[]): End {
+    return this.#call({ do: "call", row: syscall(module, name), packed: false, args, hasMemory: true });
   }
 
   #lookOutside(): string {
@@ -670,6 +685,8 @@ class Session {
         random.pick([-1n, -1n, -1n, 0n, 0n, 0n, 1n, 3n, 10n, 100n, 4095n, 30_000n, 1n << 32n, (1n << 53n) - 1n]),
       );
     }
+    const known = BANK_NUMBERS[name];
+    if (known !== undefined && random.chance(0.95)) return random.pick(known);
     if (flags !== undefined && random.chance(0.6))
       return random.pick(SUMS) & Object.values(flags).reduce((sum, bit) => sum | bit, 0);
     if (maximum !== undefined) return random.pick([0, 1, maximum, maximum + 1, random.below(maximum + 1), -1]);
@@ -689,11 +706,21 @@ class Session {
 }
 
 const NO_PARAMETER: SyscallParameter = { name: "", type: "u32", doc: "" };
-const KIND_NAMES: { readonly [kind: number]: string } = { 1: "Bytes", 2: "File", 3: "Dir", 4: "Stream" };
+const KIND_NAMES: { readonly [kind: number]: string } = Object.fromEntries(
+  [BYTES_KIND, ...KINDS].map(({ id, name }) => [id, name]),
+);
 const FREQUENT = SYSCALLS.flatMap((row) => {
-  const times = row.module === "sys" ? Number(row.capability !== "none") : row.name === "close" ? 2 : 4;
+  const often = row.module === "fs" ? 4 : 2;
+  const times = row.module === "sys" ? Number(row.capability !== "none") : row.name === "close" ? often / 2 : often;
   return Array<Syscall>(times).fill(row);
 });
+/** What an argument of the calls of module `bank` can be. */
+const BANK_NUMBERS: { readonly [parameter: string]: readonly number[] } = {
+  asset_id: [...Object.keys(CONTENTS).map(Number), 4, 4, 0, 5],
+  bank_type: [1, 1, 1, 5, 8, 9],
+  slot: [0, 0, 1, 5, 5, 255, 256],
+};
+const OPEN_BANK = SYSCALLS.filter(({ module, capability }) => module === "bank" && capability !== "none");
 const OPEN = SYSCALLS.filter(({ module, name }) => module === "fs" && name === "open");
 const NAMES = [..."aaabbbccffl", "m", "r", "up", "none", "..", ".", "\xc3\xa9"];
 const ODD = [

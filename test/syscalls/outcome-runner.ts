@@ -4,18 +4,20 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { type Abi, type AbiOptions, createAbi } from "../../host/abi.ts";
+import { openPack } from "../../host/assets/pack.ts";
 import { type FileSystemFaults, faultyFileSystem } from "../../host/fs/faulty.ts";
 import type { FileSystem, OpenDirectory, OpenFile, Outcome } from "../../host/fs/file-system.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { type HostFunctions, packedSize } from "../../syscalls/dispatch.ts";
 import { Exit } from "../../syscalls/exit.ts";
-import { DIR_KIND, FILE_KIND, KINDS, STREAM_KIND } from "../../syscalls/kinds.ts";
+import { BANK_KIND, DIR_KIND, FILE_KIND, KINDS, LOAD_KIND, STREAM_KIND } from "../../syscalls/kinds.ts";
 import { Status, statusName } from "../../syscalls/status.ts";
 import { OpenFlag, type Syscall } from "../../syscalls/table.ts";
 import { STALE_OBJECT } from "../../vm/heap.ts";
 import type { Engine } from "../../vm/index.ts";
 import { Fault, trapName } from "../../vm/trap.ts";
 import { type Answer, Driver, PAGES, type Ref } from "../conformance/driver.ts";
+import { faultyReader, PACK, type ReaderFaults } from "./packs.ts";
 import { standOn } from "./stand.ts";
 
 export type Words = (number | Ref)[];
@@ -32,6 +34,8 @@ export interface Scenario {
   readonly fault?: FileSystemFaults;
   /** Code of the errors of all streams during the call. */
   readonly streamError?: string;
+  /** How the pack fails during the call. */
+  readonly reader?: ReaderFaults;
   /** Address of the result block; only the packed form is called. "none": the guest has no memory. */
   readonly block?: number | "none";
 }
@@ -73,6 +77,7 @@ export class World {
   /** What went out through streams and log. */
   readonly output: string[] = [];
   streamError: string | undefined;
+  readonly reader: ReaderFaults = {};
   /** True during the call that the scenario is about. */
   isCalling = false;
   /** Nodes that file systems have opened and not closed. */
@@ -119,6 +124,7 @@ export class World {
       stdout: write("stdout"),
       stderr: write("stderr"),
       log: write("log"),
+      assets: openPack(faultyReader(PACK, this.reader)),
       quota: { handles: HANDLES },
     };
   }
@@ -161,8 +167,24 @@ export class World {
   stream(name: "stdin" | "stdout" | "stderr"): Ref {
     return this.#keep(this.guest.call("sys", name).results[0] as Ref);
   }
+  asset(id: number): Ref {
+    return this.#keep(this.guest.call("bank", "open_asset", id).results[1] as Ref);
+  }
+  /** A load that has come as far as so many calls of `bank.state` take it. */
+  load(id: number, slot: number, steps: number): Ref {
+    const load = this.#keep(this.guest.call("bank", "request", id, slot).results[1] as Ref);
+    for (let k = 0; k < steps; k++) this.guest.call("bank", "state", load);
+    return load;
+  }
+  /** A load that failed. */
+  failed(id: number, faults: ReaderFaults): Ref {
+    Object.assign(this.reader, faults);
+    const load = this.load(id, 1, 2);
+    Object.assign(this.reader, WHOLE);
+    return load;
+  }
   /** A handle that a snapshot could not bring back. */
-  stale(name: "File" | "Dir" | "Stream"): Ref {
+  stale(name: "File" | "Dir" | "Stream" | "Bank" | "Load"): Ref {
     const { id } = KINDS.find((kind) => kind.name === name)!;
     return this.guest.ref(this.guest.heap.create(id, STALE_OBJECT));
   }
@@ -203,6 +225,9 @@ export class World {
     if (this.streamError !== undefined) throw Object.assign(new Error("on purpose"), { code: this.streamError });
   }
 }
+
+/** A reader without faults. */
+const WHOLE: ReaderFaults = { error: undefined, end: undefined, mask: undefined, changed: undefined };
 
 /** `original` with some of its properties replaced; methods keep their object. */
 export function altered<T extends object>(original: T, replaced: Partial<T>): T {
@@ -267,6 +292,7 @@ function findingsOfForm(
 
   Object.assign(world.faults, { calls: [], ...scenario.fault });
   world.streamError = scenario.streamError;
+  Object.assign(world.reader, scenario.reader);
   if (scenario.block === "none") guest.callerMemory = undefined;
   world.isCalling = true;
   const { outcome, answer } = run(world, row, name, words);
@@ -274,6 +300,7 @@ function findingsOfForm(
   guest.callerMemory = guest.memory;
   Object.assign(world.faults, { at: undefined, room: undefined });
   world.streamError = undefined;
+  Object.assign(world.reader, WHOLE);
 
   note(outcome === expected, `ended in ${outcome}`);
   const memory = guest.memory.bytes;
@@ -318,7 +345,7 @@ function findingsOfForm(
   // Handles, and the guest, are as good as before.
   const destroyed = ended === 1 ? (words[row.destroys!] as Ref) : undefined;
   for (const ref of world.refs.filter((ref) => ref !== destroyed))
-    note(isUsable(world, ref) && guest.close(ref) === Status.OK, `the handle ${ref} is not usable`);
+    note(isUsable(world, ref) && close(world, ref) === Status.OK, `the handle ${ref} is not usable`);
   if (destroyed !== undefined) note(guest.trap("fs", "close", destroyed) === "HeapRefStale", "the handle is not gone");
   if (scenario.grants === undefined && scenario.heapObjects === undefined)
     note(hasAllHandles(world, isOk), "handles were lost");
@@ -328,9 +355,16 @@ function findingsOfForm(
 function isUsable({ guest }: World, ref: Ref): boolean {
   if (guest.heap.generation(ref[0]) !== ref[1]) return false;
   const kind = guest.heap.kindOf(...ref);
-  if (kind === STREAM_KIND.id) return true;
+  if (kind === STREAM_KIND.id || kind === LOAD_KIND.id) return true;
+  if (kind === BANK_KIND.id) return guest.call("bank", "size", ref).results[0] === Status.OK;
   if (kind === FILE_KIND.id && guest.size(ref) < 0) return false;
   return (kind === FILE_KIND.id || kind === DIR_KIND.id) && guest.stat("", 0, ref).status === Status.OK;
+}
+
+function close({ guest }: World, ref: Ref): number {
+  const kind = guest.heap.kindOf(...ref);
+  const module = kind === BANK_KIND.id || kind === LOAD_KIND.id ? "bank" : "fs";
+  return guest.call(module, "close", ref).returned!;
 }
 
 /** After all are closed as many handles as the quota says can be opened; one may have been opened by the call. */

@@ -441,4 +441,114 @@ export interface Outcomes<Cell> {
   readonly "sys.fuel_left": {
     readonly OK: Cell;
   };
+  readonly "bank.open_slot": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly NOT_FOUND: Cell;
+    readonly QUOTA: Cell;
+    readonly NO_SLOT: Cell;
+    readonly MissingCapability: Cell;
+    readonly BadPointer: Cell;
+  };
+  readonly "bank.open_asset": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly NOT_FOUND: Cell;
+    readonly QUOTA: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly STALE: Cell;
+    readonly MissingCapability: Cell;
+    readonly BadPointer: Cell;
+  };
+  readonly "bank.info": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly STALE: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "bank.size": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly STALE: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "bank.read": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly STALE: Cell;
+    readonly BadArgument: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
+  readonly "bank.metadata": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly STALE: Cell;
+    readonly BadArgument: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
+  readonly "bank.request": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly NOT_FOUND: Cell;
+    readonly QUOTA: Cell;
+    readonly NO_SLOT: Cell;
+    readonly MissingCapability: Cell;
+    readonly BadPointer: Cell;
+  };
+  readonly "bank.state": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly STALE: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "bank.commit": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly INVALID: Cell;
+    readonly QUOTA: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly STALE: Cell;
+    readonly NOT_READY: Cell;
+    readonly CANCELED: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "bank.cancel": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly INVALID: Cell;
+    readonly STALE: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "bank.close": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
 }

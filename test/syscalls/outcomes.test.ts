@@ -4,6 +4,8 @@
  */
 import t from "tap";
 import type { AbiOptions } from "../../host/abi.ts";
+import { PackError } from "../../host/assets/errors.ts";
+import { bankNumber } from "../../host/assets/names.ts";
 import type { FileSystemOperation } from "../../host/fs/faulty.ts";
 import { type Capabilities, type FileSystem, RETRY } from "../../host/fs/file-system.ts";
 import { packedSize } from "../../syscalls/dispatch.ts";
@@ -23,6 +25,7 @@ import {
   type World,
 } from "./outcome-runner.ts";
 import type { Outcomes } from "./outcomes.generated.ts";
+import { PRELOADED_BYTES } from "./packs.ts";
 
 /** The causes of an outcome, each of them tried; or why there is none that a test can bring about. */
 type Cell = readonly Scenario[] | { readonly waived: string };
@@ -290,6 +293,34 @@ function traps<Name extends CallName>(name: Name, words: Arguments): { readonly 
   const entries = row.traps.map((trap) => [trap, SPOIL[trap as DeclaredTrap](row, { words })]);
   return Object.fromEntries(entries) as { [trap in TrapOf<Name>]: Scenario[] };
 }
+
+const assetRead =
+  (id: number, offset = 0): Arguments =>
+  (world) => [world.asset(id), wide(offset), ...world.window(4)];
+const load =
+  (steps: number): Arguments =>
+  (world) => [world.load(1, 1, steps)];
+const committed: Arguments = (world) => {
+  const ref = world.load(1, 1, 2);
+  world.expect(world.guest.call("bank", "commit", ref).returned!);
+  return [ref];
+};
+const canceled: Arguments = (world) => {
+  const ref = world.load(1, 1, 2);
+  world.expect(world.guest.call("bank", "cancel", ref).returned!);
+  return [ref];
+};
+/** The host's error with this code. */
+const hostError = (code: string): Error => Object.assign(new Error("on purpose"), { code });
+const CUT_OFF = { end: 200 };
+const DAMAGED = { mask: 1 };
+const staleBank: Scenario[] = cause((world) => [world.stale("Bank")]);
+const staleLoad: Scenario[] = cause((world) => [world.stale("Load")]);
+/** The asset is decoded where there is no room for it. */
+function crowded(words: Arguments): Scenario {
+  return { grants: (world) => ({ ...world.usual(), banks: { bytes: PRELOADED_BYTES + 499 } }), words };
+}
+const NO_HOST = { waived: "all that it tells is in memory: the host is asked for nothing" };
 
 const argument = (): Words => [1];
 const argumentWindow: Arguments = (world) => [0, ...world.window(100)];
@@ -579,6 +610,128 @@ const CELLS = {
   },
   "sys.exit": { OK: cause(() => [7]), ...traps("sys.exit", () => [7]) },
   "sys.fuel_left": { OK: cause(nothing) },
+  "bank.open_slot": {
+    OK: [
+      [1, 5],
+      [1, 0],
+      [bankNumber("levels") | 0, 255],
+    ].map((words) => ({ words: () => words })),
+    OTHER: NO_HOST,
+    NOT_FOUND: [
+      [1, 1],
+      [8, 0],
+      [999, 255],
+      [-1, 0],
+    ].map((words) => ({ words: () => words })),
+    QUOTA: [{ heapObjects: 1, words: () => [1, 5] }] as Scenario[],
+    NO_SLOT: [
+      [1, 256],
+      [1, -1],
+      [999, 256],
+    ].map((words) => ({ words: () => words })),
+    ...traps("bank.open_slot", () => [1, 5]),
+  },
+  "bank.open_asset": {
+    OK: [1, 2, 3, 4, 7, -0x8000_0000, 0x7fff_ffff].map((id) => ({ words: () => [id] })),
+    OTHER: [{ words: () => [4], reader: { error: hostError("EIO") } }] as Scenario[],
+    NOT_FOUND: [0, 5, -1].map((id) => ({ words: () => [id] })),
+    QUOTA: [{ heapObjects: 1, words: () => [1] }, crowded(() => [4])] as Scenario[],
+    TRANSIENT: ["EAGAIN", "EINTR"].map((code) => ({ words: () => [4], reader: { error: hostError(code) } })),
+    CORRUPT: [{ words: () => [4], reader: DAMAGED }] as Scenario[],
+    STALE: [
+      { words: () => [4], reader: CUT_OFF },
+      { words: () => [4], reader: { changed: new PackError("PACK-CHANGED", "on purpose") } },
+    ] as Scenario[],
+    ...traps("bank.open_asset", () => [1]),
+  },
+  "bank.info": {
+    OK: [1, 2, 7, -0x8000_0000].map((id) => ({ words: (world: World) => [world.asset(id)] })),
+    OTHER: NO_HOST,
+    STALE: staleBank,
+    ...traps("bank.info", (world) => [world.asset(1)]),
+  },
+  "bank.size": {
+    OK: cause((world) => [world.asset(2)]),
+    OTHER: NO_HOST,
+    STALE: staleBank,
+    ...traps("bank.size", (world) => [world.asset(1)]),
+  },
+  "bank.read": {
+    OK: [assetRead(1), assetRead(1, 298), assetRead(1, 2 ** 53), assetRead(2, 1000), assetRead(7)].map((words) => ({
+      words,
+    })),
+    OTHER: [{ words: assetRead(3), reader: { error: hostError("EIO") } }] as Scenario[],
+    TRANSIENT: [{ words: assetRead(3), reader: { error: hostError("EAGAIN") } }] as Scenario[],
+    CORRUPT: [{ words: assetRead(3), reader: DAMAGED }] as Scenario[],
+    STALE: [
+      ...cause((world) => [world.stale("Bank"), wide(0), ...world.window(4)]),
+      { words: assetRead(3), reader: CUT_OFF },
+      // It was verified when it was preloaded.
+      { words: assetRead(1), reader: CUT_OFF },
+    ] as Scenario[],
+    ...traps("bank.read", assetRead(1)),
+  },
+  "bank.metadata": {
+    OK: [0, 10, 2 ** 53].map((offset) => ({ words: assetRead(1, offset) })),
+    OTHER: NO_HOST,
+    STALE: cause((world) => [world.stale("Bank"), wide(0), ...world.window(4)]),
+    ...traps("bank.metadata", assetRead(1)),
+  },
+  "bank.request": {
+    OK: [
+      [1, 0],
+      [4, 255],
+    ].map((words) => ({ words: () => words })),
+    OTHER: NO_HOST,
+    NOT_FOUND: [
+      [5, 0],
+      [5, 256],
+    ].map((words) => ({ words: () => words })),
+    QUOTA: [{ heapObjects: 1, words: () => [1, 0] }] as Scenario[],
+    NO_SLOT: [256, -1].map((slot) => ({ words: () => [1, slot] })),
+    ...traps("bank.request", () => [1, 0]),
+  },
+  "bank.state": {
+    OK: [load(0), load(1), load(2), committed, canceled, (world: World): Words => [world.failed(3, DAMAGED)]].map(
+      (words) => ({ words }),
+    ),
+    OTHER: NO_HOST,
+    STALE: staleLoad,
+    ...traps("bank.state", load(0)),
+  },
+  "bank.commit": {
+    OK: [load(2), (world: World): Words => [world.load(4, 5, 2)]].map((words) => ({ words })),
+    OTHER: cause((world) => [world.failed(4, { error: hostError("EIO") })]),
+    INVALID: cause(committed),
+    QUOTA: [crowded((world) => [world.load(4, 0, 2)])],
+    TRANSIENT: cause((world) => [world.failed(4, { error: hostError("EINTR") })]),
+    CORRUPT: cause((world) => [world.failed(3, DAMAGED)]),
+    STALE: [...staleLoad, ...cause((world) => [world.failed(3, CUT_OFF)])],
+    NOT_READY: [load(0), load(1)].map((words) => ({ words })),
+    CANCELED: cause(canceled),
+    ...traps("bank.commit", load(2)),
+  },
+  "bank.cancel": {
+    OK: [load(0), load(1), load(2), canceled, (world: World): Words => [world.failed(3, DAMAGED)]].map((words) => ({
+      words,
+    })),
+    OTHER: NO_HOST,
+    INVALID: cause(committed),
+    STALE: staleLoad,
+    ...traps("bank.cancel", load(2)),
+  },
+  "bank.close": {
+    OK: [
+      (world: World): Words => [world.asset(1)],
+      (world: World): Words => [world.asset(2)],
+      (world: World): Words => [world.stale("Load")],
+      load(0),
+      load(2),
+      committed,
+    ].map((words) => ({ words })),
+    OTHER: NO_HOST,
+    ...traps("bank.close", load(2)),
+  },
 } satisfies Outcomes<Cell>;
 
 /** Cells that the table does not have: none, or this does not compile. */

@@ -13,7 +13,7 @@ import { Exit } from "../../syscalls/exit.ts";
 import type { CallEvent, Observer } from "../../syscalls/observe.ts";
 import { Status, type StatusName } from "../../syscalls/status.ts";
 import { SYSCALLS } from "../../syscalls/table.ts";
-import { ERRNO_OF_STATUS, Errno, errnoName } from "../../syscalls/wasi/errno.ts";
+import { ERRNO_OF_STATUS, Errno, errnoName, type WasiStatus } from "../../syscalls/wasi/errno.ts";
 import { WASI_FUNCTIONS, WASI_MODULE, type WasiFunction } from "../../syscalls/wasi/table.ts";
 import { Instance, Module, Store } from "../../vm/index.ts";
 import { ENGINES, type Engine } from "../vm/compare.ts";
@@ -156,7 +156,7 @@ async function runFaults(t: Test, engine: Engine, observe: Observer): Promise<vo
     };
     const fs = new MemoryFileSystem({ text: "0123456789", "folder/inner": "" });
     fs.putLink("link", "text");
-    const errnos = faults.map(({ status }) => String(Errno[ERRNO_OF_STATUS[status]]));
+    const errnos = faults.map(({ status }) => String(Errno[ERRNO_OF_STATUS[status as WasiStatus]]));
     const said: string[] = [];
     const abi = createAbi({
       args: [row.name, ...errnos],

@@ -35,6 +35,9 @@ export namespace Status {
   export const NOT_EMPTY: i32 = 107;
   export const CROSS_DEVICE: i32 = 108;
   export const TOO_MANY_LINKS: i32 = 109;
+  export const NOT_READY: i32 = 200;
+  export const CANCELED: i32 = 201;
+  export const NO_SLOT: i32 = 202;
 }
 
 /** Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too. */
@@ -75,6 +78,8 @@ export namespace Kind {
   export const FILE: i32 = 2;
   export const DIR: i32 = 3;
   export const STREAM: i32 = 4;
+  export const BANK: i32 = 5;
+  export const LOAD: i32 = 6;
 }
 
 /** Name of a status, or its number where this file is older than the host. */
@@ -104,6 +109,9 @@ export function statusName(status: i32): string {
     case 107: return "NOT_EMPTY";
     case 108: return "CROSS_DEVICE";
     case 109: return "TOO_MANY_LINKS";
+    case 200: return "NOT_READY";
+    case 201: return "CANCELED";
+    case 202: return "NO_SLOT";
     default: return status.toString();
   }
 }
@@ -853,3 +861,210 @@ export declare function sys_exit(code: u32): void;
 // @ts-ignore: decorator
 @external("sys", "fuel_left")
 export declare function sys_fuel_left(): u64;
+
+/** What bank.open_slot answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankOpenSlotResults {
+  /** the asset; null unless OK */
+  get bank(): HeapRef { return load<HeapRef>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Opens the asset that a slot holds. The handle stays on it, whatever the slot holds later.
+ * @param bank_type number of the bank type
+ * @param slot number of the slot in its bank
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `assets`.
+ * Statuses: OTHER, NOT_FOUND, QUOTA, NO_SLOT.
+ */
+// @ts-ignore: decorator
+@external("bank", "open_slot_p")
+export declare function bank_open_slot(bank_type: u32, slot: u32, results: BankOpenSlotResults): i32;
+
+/** What bank.open_asset answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankOpenAssetResults {
+  /** the asset; null unless OK */
+  get bank(): HeapRef { return load<HeapRef>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Opens an asset of the packs by its id, past the slots. Charges for what its bytes take to be verified and decoded.
+ * @param asset_id id of an asset of the packs
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `assets`.
+ * Statuses: OTHER, NOT_FOUND, QUOTA, TRANSIENT, CORRUPT, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "open_asset_p")
+export declare function bank_open_asset(asset_id: i32, results: BankOpenAssetResults): i32;
+
+/** What bank.info answers beside its status, in 28 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankInfoResults {
+  /** its id; 0 unless OK */
+  get asset_id(): i32 { return load<i32>(changetype<usize>(this), 0); }
+  /** number of its bank type */
+  get bank_type(): u32 { return load<u32>(changetype<usize>(this), 4); }
+  /** its length in bytes */
+  get bytes(): u64 { return load<u64>(changetype<usize>(this), 8); }
+  /** what it takes in the pack, in bytes */
+  get stored_bytes(): u64 { return load<u64>(changetype<usize>(this), 16); }
+  /** length of its metadata in bytes */
+  get metadata_bytes(): u32 { return load<u32>(changetype<usize>(this), 24); }
+}
+
+/**
+ * Tells what an asset is.
+ * @param bank Bank: an asset
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "info_p")
+export declare function bank_info(bank: HeapRef, results: BankInfoResults): i32;
+
+/** What bank.size answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankSizeResults {
+  /** its length in bytes; 0 unless OK */
+  get bytes(): u64 { return load<u64>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Tells the length of an asset.
+ * @param bank Bank: an asset
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "size_p")
+export declare function bank_size(bank: HeapRef, results: BankSizeResults): i32;
+
+/** What bank.read answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankReadResults {
+  /** bytes moved; 0 when the status is not OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+  /** 1 when nothing lies behind the bytes moved, else 0 */
+  get eof(): i32 { return load<i32>(changetype<usize>(this), 4); }
+}
+
+/**
+ * Reads bytes of an asset. Fewer than `max_bytes` come only at its end.
+ * @param bank Bank: an asset
+ * @param host_offset where in the asset, in bytes
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to read
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, TRANSIENT, CORRUPT, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "read_p")
+export declare function bank_read(bank: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: BankReadResults): i32;
+
+/** What bank.metadata answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankMetadataResults {
+  /** bytes moved; 0 when the status is not OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+  /** 1 when nothing lies behind the bytes moved, else 0 */
+  get eof(): i32 { return load<i32>(changetype<usize>(this), 4); }
+}
+
+/**
+ * Reads bytes of an asset's metadata, which is a JSON object in UTF-8.
+ * @param bank Bank: an asset
+ * @param host_offset where in the metadata, in bytes
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to read
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "metadata_p")
+export declare function bank_metadata(bank: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: BankMetadataResults): i32;
+
+/** What bank.request answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankRequestResults {
+  /** the load; null unless OK */
+  get load(): HeapRef { return load<HeapRef>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Begins to load an asset for a slot of its bank. Charges for what its bytes take to be verified and decoded.
+ * @param asset_id id of an asset of the packs
+ * @param slot number of the slot in its bank
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `assets`.
+ * Statuses: OTHER, NOT_FOUND, QUOTA, NO_SLOT.
+ */
+// @ts-ignore: decorator
+@external("bank", "request_p")
+export declare function bank_request(asset_id: i32, slot: u32, results: BankRequestResults): i32;
+
+/** What bank.state answers beside its status, in 4 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class BankStateResults {
+  /** 0 pending, 1 loading, 2 ready, 3 committed, 4 canceled, 5 failed; 0 unless OK */
+  get state(): u32 { return load<u32>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Tells how far a load is, and has it go one step on.
+ * @param load Load: a load
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "state_p")
+export declare function bank_state(load: HeapRef, results: BankStateResults): i32;
+
+/**
+ * Makes the slot hold what was loaded, instead of what it held. Of a load that failed: tells why.
+ * @param load Load: a load
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, QUOTA, TRANSIENT, CORRUPT, STALE, NOT_READY, CANCELED.
+ */
+// @ts-ignore: decorator
+@external("bank", "commit")
+export declare function bank_commit(load: HeapRef): i32;
+
+/**
+ * Gives up a load that was not committed.
+ * @param load Load: a load
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, STALE.
+ */
+// @ts-ignore: decorator
+@external("bank", "cancel")
+export declare function bank_cancel(load: HeapRef): i32;
+
+/**
+ * Ends a handle. A load that was not committed is canceled.
+ * @param handle Bank or Load: what to close
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER.
+ */
+// @ts-ignore: decorator
+@external("bank", "close")
+export declare function bank_close(handle: HeapRef): i32;

@@ -46,6 +46,9 @@ enum {
   ASHLAR_STATUS_NOT_EMPTY = 107,
   ASHLAR_STATUS_CROSS_DEVICE = 108,
   ASHLAR_STATUS_TOO_MANY_LINKS = 109,
+  ASHLAR_STATUS_NOT_READY = 200,
+  ASHLAR_STATUS_CANCELED = 201,
+  ASHLAR_STATUS_NO_SLOT = 202,
 };
 
 /** Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too. */
@@ -86,6 +89,8 @@ enum {
   ASHLAR_KIND_FILE = 2,
   ASHLAR_KIND_DIR = 3,
   ASHLAR_KIND_STREAM = 4,
+  ASHLAR_KIND_BANK = 5,
+  ASHLAR_KIND_LOAD = 6,
 };
 
 /** Name of a status, or "unknown" where this file is older than the host. */
@@ -115,6 +120,9 @@ static inline const char *ashlar_status_name(int32_t status) {
     case 107: return "NOT_EMPTY";
     case 108: return "CROSS_DEVICE";
     case 109: return "TOO_MANY_LINKS";
+    case 200: return "NOT_READY";
+    case 201: return "CANCELED";
+    case 202: return "NO_SLOT";
     default: return "unknown";
   }
 }
@@ -135,7 +143,7 @@ static inline const char *ashlar_status_message(int32_t status) {
     case 10: return "failed for now; the same call may succeed later";
     case 11: return "the stored bytes are damaged";
     case 12: return "the backend cannot do this";
-    case 13: return "what the handle stood for is gone since a snapshot was restored";
+    case 13: return "what the handle stood for is gone since a snapshot was restored, or is no longer the same";
     case 100: return "a directory is needed and this is none";
     case 101: return "this is a directory";
     case 102: return "the path or one of its names is too long";
@@ -146,6 +154,9 @@ static inline const char *ashlar_status_message(int32_t status) {
     case 107: return "the directory is not empty";
     case 108: return "the two paths lead to different mounts";
     case 109: return "the file has as many names as it can have";
+    case 200: return "the load has not come that far";
+    case 201: return "the load was canceled";
+    case 202: return "banks have no slot of this number";
     default: return "unknown";
   }
 }
@@ -820,6 +831,186 @@ void ashlar_sys_exit(uint32_t code);
  */
 ASHLAR_IMPORT("sys", "fuel_left")
 uint64_t ashlar_sys_fuel_left(void);
+
+/** What bank.open_slot answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_bank_open_slot_results {
+  /** the asset; null unless OK */
+  ashlar_ref bank;
+};
+
+/**
+ * Opens the asset that a slot holds. The handle stays on it, whatever the slot holds later.
+ * @param bank_type number of the bank type
+ * @param slot number of the slot in its bank
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Needs the grant `assets`.
+ * Statuses: OTHER, NOT_FOUND, QUOTA, NO_SLOT.
+ */
+ASHLAR_IMPORT("bank", "open_slot_p")
+int32_t ashlar_bank_open_slot(uint32_t bank_type, uint32_t slot, struct ashlar_bank_open_slot_results *results);
+
+/** What bank.open_asset answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_bank_open_asset_results {
+  /** the asset; null unless OK */
+  ashlar_ref bank;
+};
+
+/**
+ * Opens an asset of the packs by its id, past the slots. Charges for what its bytes take to be verified and decoded.
+ * @param asset_id id of an asset of the packs
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Needs the grant `assets`.
+ * Statuses: OTHER, NOT_FOUND, QUOTA, TRANSIENT, CORRUPT, STALE.
+ */
+ASHLAR_IMPORT("bank", "open_asset_p")
+int32_t ashlar_bank_open_asset(int32_t asset_id, struct ashlar_bank_open_asset_results *results);
+
+/** What bank.info answers beside its status: 28 bytes. */
+struct __attribute__((packed)) ashlar_bank_info_results {
+  /** its id; 0 unless OK */
+  int32_t asset_id;
+  /** number of its bank type */
+  uint32_t bank_type;
+  /** its length in bytes */
+  uint64_t bytes;
+  /** what it takes in the pack, in bytes */
+  uint64_t stored_bytes;
+  /** length of its metadata in bytes */
+  uint32_t metadata_bytes;
+};
+
+/**
+ * Tells what an asset is.
+ * @param bank Bank: an asset
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+ASHLAR_IMPORT("bank", "info_p")
+int32_t ashlar_bank_info(ashlar_ref bank, struct ashlar_bank_info_results *results);
+
+/** What bank.size answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_bank_size_results {
+  /** its length in bytes; 0 unless OK */
+  uint64_t bytes;
+};
+
+/**
+ * Tells the length of an asset.
+ * @param bank Bank: an asset
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+ASHLAR_IMPORT("bank", "size_p")
+int32_t ashlar_bank_size(ashlar_ref bank, struct ashlar_bank_size_results *results);
+
+/** What bank.read answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_bank_read_results {
+  /** bytes moved; 0 when the status is not OK */
+  uint32_t bytes_transferred;
+  /** 1 when nothing lies behind the bytes moved, else 0 */
+  int32_t eof;
+};
+
+/**
+ * Reads bytes of an asset. Fewer than `max_bytes` come only at its end.
+ * @param bank Bank: an asset
+ * @param host_offset where in the asset, in bytes
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to read
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, TRANSIENT, CORRUPT, STALE.
+ */
+ASHLAR_IMPORT("bank", "read_p")
+int32_t ashlar_bank_read(ashlar_ref bank, int64_t host_offset, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes, struct ashlar_bank_read_results *results);
+
+/** What bank.metadata answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_bank_metadata_results {
+  /** bytes moved; 0 when the status is not OK */
+  uint32_t bytes_transferred;
+  /** 1 when nothing lies behind the bytes moved, else 0 */
+  int32_t eof;
+};
+
+/**
+ * Reads bytes of an asset's metadata, which is a JSON object in UTF-8.
+ * @param bank Bank: an asset
+ * @param host_offset where in the metadata, in bytes
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to read
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+ASHLAR_IMPORT("bank", "metadata_p")
+int32_t ashlar_bank_metadata(ashlar_ref bank, int64_t host_offset, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes, struct ashlar_bank_metadata_results *results);
+
+/** What bank.request answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_bank_request_results {
+  /** the load; null unless OK */
+  ashlar_ref load;
+};
+
+/**
+ * Begins to load an asset for a slot of its bank. Charges for what its bytes take to be verified and decoded.
+ * @param asset_id id of an asset of the packs
+ * @param slot number of the slot in its bank
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Needs the grant `assets`.
+ * Statuses: OTHER, NOT_FOUND, QUOTA, NO_SLOT.
+ */
+ASHLAR_IMPORT("bank", "request_p")
+int32_t ashlar_bank_request(int32_t asset_id, uint32_t slot, struct ashlar_bank_request_results *results);
+
+/** What bank.state answers beside its status: 4 bytes. */
+struct __attribute__((packed)) ashlar_bank_state_results {
+  /** 0 pending, 1 loading, 2 ready, 3 committed, 4 canceled, 5 failed; 0 unless OK */
+  uint32_t state;
+};
+
+/**
+ * Tells how far a load is, and has it go one step on.
+ * @param load Load: a load
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, STALE.
+ */
+ASHLAR_IMPORT("bank", "state_p")
+int32_t ashlar_bank_state(ashlar_ref load, struct ashlar_bank_state_results *results);
+
+/**
+ * Makes the slot hold what was loaded, instead of what it held. Of a load that failed: tells why.
+ * @param load Load: a load
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, QUOTA, TRANSIENT, CORRUPT, STALE, NOT_READY, CANCELED.
+ */
+ASHLAR_IMPORT("bank", "commit")
+int32_t ashlar_bank_commit(ashlar_ref load);
+
+/**
+ * Gives up a load that was not committed.
+ * @param load Load: a load
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, STALE.
+ */
+ASHLAR_IMPORT("bank", "cancel")
+int32_t ashlar_bank_cancel(ashlar_ref load);
+
+/**
+ * Ends a handle. A load that was not committed is canceled.
+ * @param handle Bank or Load: what to close
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER.
+ */
+ASHLAR_IMPORT("bank", "close")
+int32_t ashlar_bank_close(ashlar_ref handle);
 
 #ifdef __cplusplus
 }

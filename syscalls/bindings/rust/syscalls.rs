@@ -37,6 +37,9 @@ impl Status {
     pub const NOT_EMPTY: Status = Status(107);
     pub const CROSS_DEVICE: Status = Status(108);
     pub const TOO_MANY_LINKS: Status = Status(109);
+    pub const NOT_READY: Status = Status(200);
+    pub const CANCELED: Status = Status(201);
+    pub const NO_SLOT: Status = Status(202);
 
     /// Its name; none where this file is older than the host.
     pub fn name(self) -> Option<&'static str> {
@@ -65,6 +68,9 @@ impl Status {
             107 => Some("NOT_EMPTY"),
             108 => Some("CROSS_DEVICE"),
             109 => Some("TOO_MANY_LINKS"),
+            200 => Some("NOT_READY"),
+            201 => Some("CANCELED"),
+            202 => Some("NO_SLOT"),
             _ => None,
         }
     }
@@ -85,7 +91,7 @@ impl Status {
             10 => Some("failed for now; the same call may succeed later"),
             11 => Some("the stored bytes are damaged"),
             12 => Some("the backend cannot do this"),
-            13 => Some("what the handle stood for is gone since a snapshot was restored"),
+            13 => Some("what the handle stood for is gone since a snapshot was restored, or is no longer the same"),
             100 => Some("a directory is needed and this is none"),
             101 => Some("this is a directory"),
             102 => Some("the path or one of its names is too long"),
@@ -96,6 +102,9 @@ impl Status {
             107 => Some("the directory is not empty"),
             108 => Some("the two paths lead to different mounts"),
             109 => Some("the file has as many names as it can have"),
+            200 => Some("the load has not come that far"),
+            201 => Some("the load was canceled"),
+            202 => Some("banks have no slot of this number"),
             _ => None,
         }
     }
@@ -149,6 +158,8 @@ impl Kind {
     pub const FILE: u32 = 2;
     pub const DIR: u32 = 3;
     pub const STREAM: u32 = 4;
+    pub const BANK: u32 = 5;
+    pub const LOAD: u32 = 6;
 }
 
 /// Imports of module `bytes`.
@@ -799,5 +810,217 @@ pub mod sys {
         ///
         /// Answers units of fuel; 2^64 - 1 when there is no limit.
         pub fn fuel_left() -> u64;
+    }
+}
+
+/// Imports of module `bank`.
+pub mod bank {
+    use super::HeapRef;
+
+    /// What bank.open_slot answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct OpenSlotResults {
+        /// the asset; null unless OK
+        pub bank: HeapRef,
+    }
+
+    /// What bank.open_asset answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct OpenAssetResults {
+        /// the asset; null unless OK
+        pub bank: HeapRef,
+    }
+
+    /// What bank.info answers beside its status: 28 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct InfoResults {
+        /// its id; 0 unless OK
+        pub asset_id: i32,
+        /// number of its bank type
+        pub bank_type: u32,
+        /// its length in bytes
+        pub bytes: u64,
+        /// what it takes in the pack, in bytes
+        pub stored_bytes: u64,
+        /// length of its metadata in bytes
+        pub metadata_bytes: u32,
+    }
+
+    /// What bank.size answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct SizeResults {
+        /// its length in bytes; 0 unless OK
+        pub bytes: u64,
+    }
+
+    /// What bank.read answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct ReadResults {
+        /// bytes moved; 0 when the status is not OK
+        pub bytes_transferred: u32,
+        /// 1 when nothing lies behind the bytes moved, else 0
+        pub eof: i32,
+    }
+
+    /// What bank.metadata answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct MetadataResults {
+        /// bytes moved; 0 when the status is not OK
+        pub bytes_transferred: u32,
+        /// 1 when nothing lies behind the bytes moved, else 0
+        pub eof: i32,
+    }
+
+    /// What bank.request answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct RequestResults {
+        /// the load; null unless OK
+        pub load: HeapRef,
+    }
+
+    /// What bank.state answers beside its status: 4 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct StateResults {
+        /// 0 pending, 1 loading, 2 ready, 3 committed, 4 canceled, 5 failed; 0 unless OK
+        pub state: u32,
+    }
+
+    #[link(wasm_import_module = "bank")]
+    extern "C" {
+        /// Opens the asset that a slot holds. The handle stays on it, whatever the slot holds later.
+        ///
+        /// - `bank_type`: number of the bank type
+        /// - `slot`: number of the slot in its bank
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Needs the grant `assets`.
+        /// Statuses: OTHER, NOT_FOUND, QUOTA, NO_SLOT.
+        #[link_name = "open_slot_p"]
+        pub fn open_slot(bank_type: u32, slot: u32, results: *mut OpenSlotResults) -> i32;
+
+        /// Opens an asset of the packs by its id, past the slots. Charges for what its bytes take to be verified and decoded.
+        ///
+        /// - `asset_id`: id of an asset of the packs
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Needs the grant `assets`.
+        /// Statuses: OTHER, NOT_FOUND, QUOTA, TRANSIENT, CORRUPT, STALE.
+        #[link_name = "open_asset_p"]
+        pub fn open_asset(asset_id: i32, results: *mut OpenAssetResults) -> i32;
+
+        /// Tells what an asset is.
+        ///
+        /// - `bank`: Bank: an asset
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, STALE.
+        #[link_name = "info_p"]
+        pub fn info(bank: HeapRef, results: *mut InfoResults) -> i32;
+
+        /// Tells the length of an asset.
+        ///
+        /// - `bank`: Bank: an asset
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, STALE.
+        #[link_name = "size_p"]
+        pub fn size(bank: HeapRef, results: *mut SizeResults) -> i32;
+
+        /// Reads bytes of an asset. Fewer than `max_bytes` come only at its end.
+        ///
+        /// - `bank`: Bank: an asset
+        /// - `host_offset`: where in the asset, in bytes
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: most bytes to read
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, TRANSIENT, CORRUPT, STALE.
+        #[link_name = "read_p"]
+        pub fn read(bank: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: *mut ReadResults) -> i32;
+
+        /// Reads bytes of an asset's metadata, which is a JSON object in UTF-8.
+        ///
+        /// - `bank`: Bank: an asset
+        /// - `host_offset`: where in the metadata, in bytes
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: most bytes to read
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, STALE.
+        #[link_name = "metadata_p"]
+        pub fn metadata(bank: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: *mut MetadataResults) -> i32;
+
+        /// Begins to load an asset for a slot of its bank. Charges for what its bytes take to be verified and decoded.
+        ///
+        /// - `asset_id`: id of an asset of the packs
+        /// - `slot`: number of the slot in its bank
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Needs the grant `assets`.
+        /// Statuses: OTHER, NOT_FOUND, QUOTA, NO_SLOT.
+        #[link_name = "request_p"]
+        pub fn request(asset_id: i32, slot: u32, results: *mut RequestResults) -> i32;
+
+        /// Tells how far a load is, and has it go one step on.
+        ///
+        /// - `load`: Load: a load
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, STALE.
+        #[link_name = "state_p"]
+        pub fn state(load: HeapRef, results: *mut StateResults) -> i32;
+
+        /// Makes the slot hold what was loaded, instead of what it held. Of a load that failed: tells why.
+        ///
+        /// - `load`: Load: a load
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, INVALID, QUOTA, TRANSIENT, CORRUPT, STALE, NOT_READY, CANCELED.
+        pub fn commit(load: HeapRef) -> i32;
+
+        /// Gives up a load that was not committed.
+        ///
+        /// - `load`: Load: a load
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, INVALID, STALE.
+        pub fn cancel(load: HeapRef) -> i32;
+
+        /// Ends a handle. A load that was not committed is canceled.
+        ///
+        /// - `handle`: Bank or Load: what to close
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER.
+        pub fn close(handle: HeapRef) -> i32;
     }
 }
