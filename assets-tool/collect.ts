@@ -32,23 +32,35 @@ const MOST_FILES = 1_000_000;
 const MOST_POINTER_BYTES = 1_024;
 const LFS = Buffer.from("version https://git-lfs.github.com/spec/");
 
-/** All sources, in the order of their paths. `isOwn` tells what is none, being the tool's. Throws a PackError with all that is wrong. */
-export function collectSources(configuration: Configuration, isOwn: (file: string) => boolean): readonly Source[] {
-  const walk = new Walk(configuration, isOwn);
-  return walk.sources();
+/**
+ * All sources, in the order of their paths. `isOwn` tells what is none, being the tool's; `onFolder` hears each folder before it is
+ * looked into. Throws a PackError with all that is wrong.
+ */
+export function collectSources(
+  configuration: Configuration,
+  isOwn: (file: string) => boolean,
+  onFolder?: (folder: string) => void,
+): readonly Source[] {
+  return new Walk(configuration, isOwn, onFolder).sources();
 }
 
 class Walk {
   readonly #configuration: Configuration;
   readonly #isOwn: (file: string) => boolean;
+  readonly #onFolder: ((folder: string) => void) | undefined;
   readonly #problems = new Problems();
   readonly #sources = new Map<string, Source>();
   #root = "";
   #seen = 0;
 
-  constructor(configuration: Configuration, isOwn: (file: string) => boolean) {
+  constructor(
+    configuration: Configuration,
+    isOwn: (file: string) => boolean,
+    onFolder: ((folder: string) => void) | undefined,
+  ) {
     this.#configuration = configuration;
     this.#isOwn = isOwn;
+    this.#onFolder = onFolder;
   }
 
   sources(): readonly Source[] {
@@ -69,6 +81,7 @@ class Walk {
 
   /** `above` are the folders that it lies in, itself last, as they really are. */
   #folder(path: string, folder: string, above: readonly string[]): void {
+    this.#onFolder?.(folder);
     let entries: Dirent[];
     try {
       entries = readdirSync(folder, { withFileTypes: true });

@@ -100,17 +100,17 @@ const JSON_FILE = "assets.config.json";
 const CONFIG_FILES: readonly string[] = [JSON_FILE, ...["ts", "mts", "js", "mjs"].map((end) => `assets.config.${end}`)];
 
 /**
- * The configuration of `from`: such a file, or a folder that holds one or none (TOOL-CONFIG-8). With `isAgain` a module that has been
- * run before is run anew. Throws a PackError.
+ * The configuration of `from`: such a file, or a folder that holds one or none (TOOL-CONFIG-8). With `isWatched` a module that has been
+ * run before is run anew when it has changed. Throws a PackError.
  */
 export async function readConfiguration(
   from: string,
   importers: readonly Importer[],
-  isAgain = false,
+  isWatched = false,
 ): Promise<Configuration> {
   const file = configurationFile(resolve(from));
   if (file === undefined) return checkConfiguration({}, undefined, resolve(from), importers);
-  const value = /\.json$/i.test(file) ? readJson(file) : await runModule(file, isAgain);
+  const value = /\.json$/i.test(file) ? readJson(file) : await runModule(file, isWatched);
   return checkConfiguration(value, file, dirname(file), importers);
 }
 
@@ -149,14 +149,13 @@ function readJson(file: string): Json {
   return parseDocument(bytes, "PACK-CONFIG", file);
 }
 
-let runs = 0;
-
-async function runModule(file: string, isAgain: boolean): Promise<Json> {
+async function runModule(file: string, isWatched: boolean): Promise<Json> {
   const url = pathToFileURL(file);
   // Node.js keeps modules by their URL.
-  if (isAgain) url.searchParams.set("again", String(++runs));
   let value: unknown;
   try {
+    const { size, mtimeMs } = statSync(file);
+    if (isWatched) url.searchParams.set("state", `${size} ${mtimeMs}`);
     ({ default: value } = (await import(url.href)) as { default?: unknown });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

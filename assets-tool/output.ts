@@ -34,7 +34,7 @@ function realOrNew(path: string): string {
   }
 }
 
-/** Tells whether a path, without links, is one of `files` or what lies beside them while they are written. */
+/** Tells whether a path, without links, is one of these files or folders, or what lies beside them while they are written. */
 export function ownFiles(files: readonly string[]): (path: string) => boolean {
   const own = files.map((file) => {
     try {

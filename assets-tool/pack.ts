@@ -55,10 +55,11 @@ export interface PackPlan {
   isOwn(file: string): boolean;
 }
 
-/** With `isAgain` a configuration that is a module is run anew. Throws a PackError. */
-export async function planOf({ from, output, lock, importers = [] }: PackRequest, isAgain = false): Promise<PackPlan> {
+/** With `isWatched` a configuration that is a module is run anew when it has changed. Throws a PackError. */
+export async function planOf(request: PackRequest, isWatched = false): Promise<PackPlan> {
+  const { from, output, lock, importers = [] } = request;
   const all = [...importers, ...IMPORTERS];
-  const configuration = await readConfiguration(from, all, isAgain);
+  const configuration = await readConfiguration(from, all, isWatched);
   const wanted = output ?? configuration.output;
   if (wanted === undefined)
     throw new PackError("PACK-OUTPUT", "a folder without configuration does not tell where its pack goes", {
@@ -66,8 +67,12 @@ export async function planOf({ from, output, lock, importers = [] }: PackRequest
     });
   const file = outputFile(resolve(wanted));
   const lockFile = lock === undefined ? configuration.lock : resolve(lock);
-  const isOwn = ownFiles([file, ...[lockFile, configuration.file].filter((path) => path !== undefined)]);
-  return { configuration, importers: all, output: file, lock: lockFile, isOwn };
+  const own = [file, lockFile, configuration.file, cacheOf(request)].filter((path) => path !== undefined);
+  return { configuration, importers: all, output: file, lock: lockFile, isOwn: ownFiles(own) };
+}
+
+function cacheOf({ cache = cacheFolder(process.env) }: PackRequest): string | undefined {
+  return cache ? resolve(cache) : undefined;
 }
 
 /** Throws a PackError. */
@@ -80,11 +85,9 @@ export async function packPlan(plan: PackPlan, request: PackRequest): Promise<Pa
   const { configuration, output, lock } = plan;
   const sources = collectSources(configuration, plan.isOwn);
   noteUnusedRules(configuration, sources, note);
-  const folder = request.cache === undefined ? cacheFolder(process.env) : request.cache || undefined;
-  const cache =
-    folder === undefined
-      ? undefined
-      : openCache(resolve(folder), (message) => note({ kind: "cache", message, file: folder }));
+  const folder = cacheOf(request);
+  const onNoCache = (message: string): void => note({ kind: "cache", message, file: folder });
+  const cache = folder === undefined ? undefined : openCache(folder, onNoCache);
   const spool = new Spool();
   try {
     const maker = new Maker(plan.importers, cache);
