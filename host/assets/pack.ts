@@ -293,7 +293,7 @@ export class Pack implements AssetSet {
       return held.bytes;
     }
     const isChecked = verify === "always" || (verify === "first" && this.#verified[index] === 0);
-    if (isChecked || codecName !== "raw") this.#reader.check?.();
+    this.#reader.check?.();
     if (codecName === "raw") {
       if (isChecked) this.#verifyStored(index);
       return undefined;
