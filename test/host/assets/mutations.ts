@@ -361,6 +361,12 @@ const HEADER_CHANGES: { readonly [name: string]: Change } = {
   },
 };
 
+/** One of the places that match. */
+function oneOf(json: string, pattern: RegExp, random: Random): RegExpExecArray | undefined {
+  const found = [...json.matchAll(pattern)];
+  return found.length > 0 ? random.pick(found) : undefined;
+}
+
 /** Changes of the header's text, of which the digest is right. */
 const TEXT_CHANGES: readonly ((json: string, random: Random) => string)[] = [
   (json, random) => {
@@ -381,8 +387,9 @@ const TEXT_CHANGES: readonly ((json: string, random: Random) => string)[] = [
   },
   (json, random) => json.slice(0, random.below(json.length)),
   (json, random) => {
-    const numbers = [...json.matchAll(/-?\d+/g)];
-    const { 0: number, index } = random.pick(numbers);
+    const found = oneOf(json, /-?\d+/g, random);
+    if (found === undefined) return json;
+    const { 0: number, index } = found;
     const other = random.pick([
       `${number}.0`,
       `${number}e0`,
@@ -401,18 +408,21 @@ const TEXT_CHANGES: readonly ((json: string, random: Random) => string)[] = [
     return json.slice(0, index) + other + json.slice(index + number.length);
   },
   (json, random) => {
-    const members = [...json.matchAll(/"[a-z_]+":(?:\d+|"[^"]*")/g)];
-    const { 0: member, index } = random.pick(members);
+    const found = oneOf(json, /"[a-z_]+":(?:\d+|"[^"]*")/g, random);
+    if (found === undefined) return json;
+    const { 0: member, index } = found;
     return `${json.slice(0, index)}${member},${json.slice(index)}`;
   },
   (json, random) => {
-    const members = [...json.matchAll(/("[a-z_]+":(?:\d+|"[^"]*")),("[a-z_]+":(?:\d+|"[^"]*"))/g)];
-    const { 0: both, 1: first, 2: second, index } = random.pick(members);
+    const found = oneOf(json, /("[a-z_]+":(?:\d+|"[^"]*")),("[a-z_]+":(?:\d+|"[^"]*"))/g, random);
+    if (found === undefined) return json;
+    const { 0: both, 1: first, 2: second, index } = found;
     return `${json.slice(0, index)}${second},${first}${json.slice(index + both.length)}`;
   },
   (json, random) => {
-    const letters = [...json.matchAll(/[a-z/é]/g)];
-    const { 0: letter, index } = random.pick(letters);
+    const found = oneOf(json, /[a-z/é]/g, random);
+    if (found === undefined) return json;
+    const { 0: letter, index } = found;
     const code = letter.charCodeAt(0).toString(16).padStart(4, "0");
     const escaped = random.pick([
       `\\u${code}`,
