@@ -12,7 +12,12 @@ export function sha256(): Hash {
 }
 
 export function digestOf(bytes: Uint8Array): Uint8Array {
-  return sha256().update(bytes).digest();
+  return cryptoOf().hash("sha256", bytes, "buffer");
+}
+
+/** In hexadecimal. */
+export function digestHex(bytes: Uint8Array): string {
+  return cryptoOf().hash("sha256", bytes, "hex");
 }
 
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {

@@ -1,21 +1,24 @@
 /** Files that are written whole or not at all (spec PACK-WRITE-3). */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, write } from "node:fs";
 import { dirname } from "node:path";
 import { PackError } from "./errors.ts";
 import { cryptoOf } from "./hash.ts";
 
-/** Takes bytes at positions. */
-export type Output = (bytes: Uint8Array, position: number) => void;
+/** Takes bytes at positions; they are not changed until it is done. */
+export type Output = (bytes: Uint8Array, position: number) => void | Promise<void>;
 
-/** Writes to a file; `path` names it in errors. */
+/** Writes to a file, on another thread; `path` names it in errors. */
 export function fileOutput(fd: number, path: string): Output {
-  return (bytes, position) => {
-    try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
-    } catch (error) {
-      throw outputError(path, error);
-    }
-  };
+  return (bytes, position) =>
+    new Promise((resolve, reject) => {
+      const from = (at: number): void =>
+        write(fd, bytes, at, bytes.length - at, position + at, (error, written) => {
+          if (error !== null) reject(outputError(path, error));
+          else if (at + written < bytes.length) from(at + written);
+          else resolve();
+        });
+      from(0);
+    });
 }
 
 function outputError(path: string, error: unknown): PackError {
@@ -24,8 +27,8 @@ function outputError(path: string, error: unknown): PackError {
   return new PackError("PACK-OUTPUT", `it cannot be written: ${why}`, { file: path });
 }
 
-/** Runs `write` on a new file, and puts that in the place of `path` once it is on disk; else nothing is left of it. */
-export async function replaceFile<T>(path: string, write: (fd: number) => Promise<T>): Promise<T> {
+/** Runs `fill` on a new file, and puts that in the place of `path` once it is on disk; else nothing is left of it. */
+export async function replaceFile<T>(path: string, fill: (fd: number) => Promise<T>): Promise<T> {
   const temporary = `${path}.${process.pid}.${cryptoOf().randomBytes(4).toString("hex")}.tmp`;
   let fd: number;
   try {
@@ -35,7 +38,7 @@ export async function replaceFile<T>(path: string, write: (fd: number) => Promis
   }
   let isOpen = true;
   try {
-    const answer = await write(fd);
+    const answer = await fill(fd);
     fsyncSync(fd);
     isOpen = false;
     closeSync(fd);

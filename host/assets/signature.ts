@@ -77,15 +77,15 @@ export async function signPack(path: string, privateKey: KeyObject, out: string 
     block.set(cryptoOf().sign(null, messageOf(prelude, headerJson), privateKey), AT.signature);
     await replaceFile(out, async (fd) => {
       const output = fileOutput(fd, out);
-      output(encodePrelude(prelude), 0);
+      await output(encodePrelude(prelude), 0);
       const piece = new Uint8Array(1024 * 1024);
       for (let at = PRELUDE_BYTES; at < end; ) {
         const bytes = piece.subarray(0, Math.min(piece.length, end - at));
         pack.readAt(at, bytes);
-        output(bytes, at);
+        await output(bytes, at);
         at += bytes.length;
       }
-      output(block, end);
+      await output(block, end);
     });
     return { algorithm: "ed25519", publicKey };
   } finally {

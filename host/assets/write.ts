@@ -2,7 +2,7 @@
  * Makes packs. Every input is read once: space for the header is kept in front, the payload is laid down while it is hashed,
  * and the header is written last. The same inputs give the same bytes (spec PACK-WRITE).
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { PackError, type Problem } from "./errors.ts";
 import {
   DEFAULT_ALIGNMENT,
@@ -15,8 +15,8 @@ import {
   SCHEMA,
   TREE_ALGORITHM,
 } from "./format.ts";
-import { cryptoOf, digestOf, sha256 } from "./hash.ts";
-import { alignUp, type HeaderOptions, type Patch, type Preload, parseHeader } from "./header.ts";
+import { cryptoOf, digestHex, digestOf, sha256 } from "./hash.ts";
+import { alignUp, type Patch, type Preload } from "./header.ts";
 import { identityOf } from "./identity.ts";
 import { canonicalJson, JsonError, type JsonObject, pointerStep } from "./json.ts";
 import { fileOutput, type Output, replaceFile } from "./output.ts";
@@ -89,7 +89,11 @@ export interface WriteOptions {
  * PackError for what makes no pack, for inputs that change meanwhile, and for an output that cannot be written.
  */
 export async function writePack(path: string, input: PackInput, options: WriteOptions = {}): Promise<PackSummary> {
-  return await replaceFile(path, async (fd) => await build(input, fileOutput(fd, path), options));
+  return await replaceFile(path, async (fd) => {
+    const summary = await build(input, fileOutput(fd, path), options);
+    ftruncateSync(fd, summary.bytes);
+    return summary;
+  });
 }
 
 /** The same in memory. */
@@ -119,7 +123,7 @@ interface Slice {
 }
 
 async function build(input: PackInput, output: Output, { onProgress }: WriteOptions): Promise<PackSummary> {
-  const { alignment = DEFAULT_ALIGNMENT, patch, slots } = input;
+  const { alignment = DEFAULT_ALIGNMENT } = input;
   const assets = [...input.assets].sort((a, b) => a.id - b.id);
   const texts = assets.map(entryTexts);
   const order = layout(assets, input.order ?? []);
@@ -131,39 +135,47 @@ async function build(input: PackInput, output: Output, { onProgress }: WriteOpti
   let done = 0;
   const slices: Slice[] = new Array(assets.length);
   const shares = new Shares(assets);
-  for (const index of order) {
-    const { stored } = assets[index]!;
-    const slice = place(stored, payload, step, shares);
-    // Most are there at once, and waiting takes time.
-    slices[index] = slice instanceof Promise ? await slice : slice;
-    done += sizeOf(stored);
-    onProgress?.(done, total);
-    if (payload.isBehind) await payload.catchUp();
+  let payloadRoot: Uint8Array;
+  try {
+    for (const index of order) {
+      const { stored } = assets[index]!;
+      const slice = place(stored, payload, step, shares);
+      // Most are there at once, and waiting takes time.
+      slices[index] = slice instanceof Promise ? await slice : slice;
+      done += sizeOf(stored);
+      onProgress?.(done, total);
+      if (payload.isBehind) await payload.catchUp();
+    }
+    payloadRoot = await payload.close();
+  } finally {
+    await payload.settle();
   }
-  const payloadRoot = await payload.close();
   const json = Buffer.from(headerJson(input, assets, texts, slices));
-  const isPatch = patch !== undefined;
-  const payloadOffset = PRELUDE_BYTES + headerLength;
-  check(json, input, { payloadOffset, payloadLength: payload.length, isPatch });
   const header = new Uint8Array(headerLength).fill(0x20);
   header.set(json);
+  const payloadOffset = PRELUDE_BYTES + headerLength;
   const fileLength = payloadOffset + payload.length;
+  const headerDigest = digestOf(json);
   const prelude = encodePrelude({
-    requiredFlags: isPatch ? Flag.PATCH : 0,
+    requiredFlags: input.patch === undefined ? 0 : Flag.PATCH,
     optionalFlags: 0,
     headerLength,
     payloadOffset,
     payloadLength: payload.length,
     fileLength,
-    headerDigest: digestOf(json),
+    headerDigest,
     payloadRoot,
     signatureLength: 0,
   });
-  output(header, PRELUDE_BYTES);
-  output(prelude, 0);
-  checkPreloadOf(prelude, header, fileLength, slots, input);
+  try {
+    check(prelude, header, fileLength, input);
+  } catch (error) {
+    throw named(error, assets);
+  }
+  await output(header, PRELUDE_BYTES);
+  await output(prelude, 0);
   return {
-    identity: identityOf({ headerDigest: digestOf(json), payloadRoot }),
+    identity: identityOf({ headerDigest, payloadRoot }),
     bytes: fileLength,
     headerBytes: headerLength,
     payloadBytes: payload.length,
@@ -177,40 +189,19 @@ function sizeOf(stored: AssetInput["stored"]): number {
   return stored instanceof Uint8Array ? stored.length : stored.size;
 }
 
-/** What a reader would say to the header: a writer may not make what is refused (spec PACK-WRITE-2). */
-function check(json: Uint8Array, input: PackInput, where: Omit<HeaderOptions, "file" | "isCodec">): void {
-  const known = new Set(["raw", "deflate", "zstd", ...(input.codecs ?? [])]);
-  try {
-    parseHeader(json, { ...where, file: undefined, isCodec: (name) => known.has(name) });
-  } catch (error) {
-    throw named(error, input);
-  }
-}
-
-/** The same for the preload, which depends on the host's slots. */
-function checkPreloadOf(
-  prelude: Uint8Array,
-  header: Uint8Array,
-  size: number,
-  slots: Slots | undefined,
-  input: PackInput,
-): void {
-  const codecs = (input.codecs ?? []).map((name) => ({ name, decode: (stored: Uint8Array) => stored }));
+/** What a reader says: a writer may not make what it must refuse (spec PACK-WRITE-2). */
+function check(prelude: Uint8Array, header: Uint8Array, size: number, { slots, codecs = [] }: PackInput): void {
+  const known = codecs.map((name) => ({ name, decode: (stored: Uint8Array) => stored }));
   const read = (position: number, into: Uint8Array): number => {
     into.set((position === 0 ? prelude : header).subarray(0, into.length));
     return into.length;
   };
-  try {
-    openPack({ size, read }, { codecs, ...(slots !== undefined && { slots }) });
-  } catch (error) {
-    throw named(error, input);
-  }
+  openPack({ size, read }, { codecs: known, ...(slots !== undefined && { slots }) });
 }
 
 /** An offset in a header that nobody will see helps nobody: the asset's name does. */
-function named(error: unknown, input: PackInput): unknown {
+function named(error: unknown, assets: readonly AssetInput[]): unknown {
   if (!(error instanceof PackError)) return error;
-  const assets = [...input.assets].sort((a, b) => a.id - b.id);
   const problems = error.problems.map(({ offset: _offset, ...problem }): Problem => {
     const [, index] = /^\/asset_table\/(\d+)/.exec(problem.pointer ?? "") ?? [];
     const asset = index === undefined ? undefined : assets[Number(index)];
@@ -356,10 +347,6 @@ class Shares {
 
 const EMPTY: Slice = { digest: digestHex(new Uint8Array(0)), offset: 0 };
 
-function digestHex(bytes: Uint8Array): string {
-  return Buffer.from(digestOf(bytes)).toString("hex");
-}
-
 /** Lays down what an asset stores, unless it lies there already. */
 function place(
   stored: AssetInput["stored"],
@@ -368,28 +355,21 @@ function place(
   shares: Shares,
 ): Slice | Promise<Slice> {
   const size = sizeOf(stored);
-  if (!(stored instanceof Uint8Array)) return placeFile(stored, payload, alignment, shares);
-  if (size === 0) return EMPTY;
-  const digest = digestHex(stored);
-  const known = shares.find(digest, size);
-  if (known !== undefined) return known;
-  payload.pad(alignment);
-  const offset = payload.length;
-  payload.append(stored);
-  return shares.add(digest, offset);
-}
-
-function placeFile(stored: StoredFile, payload: Payload, alignment: number, shares: Shares): Slice | Promise<Slice> {
-  const { size } = stored;
   const offset = alignUp(payload.length, alignment);
   const gap = offset - payload.length;
-  if (gap + size > payload.room) return placeLarge(stored, payload, alignment, shares);
+  if (gap + size > payload.room) return placeLarge(stored, payload, gap, shares);
   // Hashed where it will lie, and left there unless it is known.
   const bytes = payload
     .ahead(gap + size)
     .fill(0, 0, gap)
     .subarray(gap);
-  readInput(stored, (read) => read(bytes));
+  const input = openStored(stored);
+  try {
+    input.read(bytes);
+    input.check();
+  } finally {
+    input.close();
+  }
   if (size === 0) return EMPTY;
   const digest = digestHex(bytes);
   const known = shares.find(digest, size);
@@ -398,17 +378,19 @@ function placeFile(stored: StoredFile, payload: Payload, alignment: number, shar
   return shares.add(digest, offset);
 }
 
-async function placeLarge(stored: StoredFile, payload: Payload, alignment: number, shares: Shares): Promise<Slice> {
-  const { size } = stored;
-  if (shares.mayShare(size)) {
-    const known = shares.find(hashFile(stored), size);
-    if (known !== undefined) return known;
-  }
-  payload.pad(alignment);
-  const offset = payload.length;
+/** The same piece by piece; what turns out to be known is taken back. */
+async function placeLarge(stored: AssetInput["stored"], payload: Payload, gap: number, shares: Shares): Promise<Slice> {
+  const size = sizeOf(stored);
+  const mark = shares.mayShare(size) ? payload.mark() : undefined;
+  const offset = payload.length + gap;
   const hash = sha256();
-  const input = openInput(stored);
+  const input = openStored(stored);
   try {
+    for (let left = gap; left > 0; ) {
+      const zeros = payload.ahead(Math.min(left, payload.room)).fill(0);
+      payload.advance(zeros.length);
+      left -= zeros.length;
+    }
     for (let left = size; left > 0; ) {
       const bytes = payload.ahead(Math.min(left, payload.room));
       input.read(bytes);
@@ -421,35 +403,36 @@ async function placeLarge(stored: StoredFile, payload: Payload, alignment: numbe
   } finally {
     input.close();
   }
-  return shares.add(hash.digest("hex"), offset);
+  const digest = hash.digest("hex");
+  const known = mark === undefined ? undefined : shares.find(digest, size);
+  if (known === undefined) return shares.add(digest, offset);
+  await payload.rewind(mark!);
+  return known;
 }
 
-function hashFile(stored: StoredFile): string {
-  const hash = sha256();
-  const piece = new Uint8Array(Math.min(stored.size, 1024 * 1024));
-  readInput(stored, (read) => {
-    for (let left = stored.size; left > 0; ) {
-      const bytes = piece.subarray(0, Math.min(left, piece.length));
-      read(bytes);
-      hash.update(bytes);
-      left -= bytes.length;
-    }
-  });
-  return hash.digest("hex");
+/** What is stored, to be read in order. */
+interface Stored {
+  /** Fills `into` with what comes next. */
+  read(into: Uint8Array): void;
+  /** Throws a PackError where it is not what it was when it was looked at. */
+  check(): void;
+  close(): void;
 }
 
-function readInput(stored: StoredFile, use: (read: (into: Uint8Array) => void) => void): void {
-  const input = openInput(stored);
-  try {
-    use(input.read);
-    input.check();
-  } finally {
-    input.close();
-  }
+function openStored(stored: AssetInput["stored"]): Stored {
+  if (!(stored instanceof Uint8Array)) return openInput(stored);
+  let at = 0;
+  return {
+    read: (into) => {
+      into.set(stored.subarray(at, at + into.length));
+      at += into.length;
+    },
+    check: () => {},
+    close: () => {},
+  };
 }
 
-/** Opens an input, which must be at its end what it was when it was looked at. */
-function openInput({ file, size, offset, mtimeMs }: StoredFile) {
+function openInput({ file, size, offset, mtimeMs }: StoredFile): Stored {
   const tell = <T>(act: () => T): T => {
     try {
       return act();
@@ -462,8 +445,7 @@ function openInput({ file, size, offset, mtimeMs }: StoredFile) {
   const fd = tell(() => openSync(file, "r"));
   let position = offset ?? 0;
   return {
-    /** Fills `into` with what comes next. */
-    read: (into: Uint8Array): void =>
+    read: (into) =>
       tell(() => {
         for (let at = 0; at < into.length; ) {
           const got = readSync(fd, into, at, into.length - at, position);
@@ -472,31 +454,40 @@ function openInput({ file, size, offset, mtimeMs }: StoredFile) {
           position += got;
         }
       }),
-    check: (): void =>
+    check: () =>
       tell(() => {
         const now = fstatSync(fd);
         if ((offset === undefined && now.size !== size) || (mtimeMs !== undefined && now.mtimeMs !== mtimeMs))
           throw changed();
       }),
-    close: (): void => closeSync(fd),
+    close: () => closeSync(fd),
   };
 }
 
-/** Leaves whose digests are computed at one time, by other threads. */
+/** Leaves that other threads hash and write at one time. */
 const MOST_PENDING = 8;
 
-/** The payload, written and hashed leaf by leaf. */
+/** How far a payload was. */
+interface Mark {
+  readonly length: number;
+  readonly leaves: number;
+  /** What the leaf under way held. */
+  readonly held: Uint8Array;
+}
+
+/** The payload. Other threads hash and write its leaves while this one reads on. */
 class Payload {
   /** Bytes so far. */
   length = 0;
   readonly #output: Output;
   readonly #position: number;
   readonly #leafSize: number;
-  /** A leaf, behind the byte that its hash begins with (spec PACK-TREE-1). */
-  readonly #buffer: Uint8Array<ArrayBuffer>;
+  /** The leaf under way, behind the byte that its hash begins with (spec PACK-TREE-1). */
+  #buffer: Uint8Array<ArrayBuffer>;
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
   #held = 0;
-  readonly #leaves: Promise<ArrayBuffer>[] = [];
-  #waited = 0;
+  #digests: Promise<ArrayBuffer>[] = [];
+  #pending: Promise<void>[] = [];
 
   /** `position` is that of the payload in the output. */
   constructor(output: Output, position: number, leafSize: number) {
@@ -520,41 +511,52 @@ class Payload {
     this.length += size;
     if (this.#held === this.#leafSize) this.#close();
   }
-  append(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      const piece = bytes.subarray(at, at + this.room);
-      this.ahead(piece.length).set(piece);
-      this.advance(piece.length);
-      at += piece.length;
-    }
-  }
-  /** Zeros up to the next multiple of `alignment`. */
-  pad(alignment: number): void {
-    for (let left = alignUp(this.length, alignment) - this.length; left > 0; ) {
-      const zeros = this.ahead(Math.min(left, this.room)).fill(0);
-      this.advance(zeros.length);
-      left -= zeros.length;
-    }
-  }
 
   #close(): void {
-    const bytes = this.#buffer.subarray(0, 1 + this.#held);
-    // It hashes a copy, on a thread of its own.
-    this.#leaves.push(cryptoOf().webcrypto.subtle.digest("SHA-256", bytes));
-    this.#output(bytes.subarray(1), this.#position + this.length - this.#held);
+    const buffer = this.#buffer;
+    const bytes = buffer.subarray(0, 1 + this.#held);
+    const digest = cryptoOf().webcrypto.subtle.digest("SHA-256", bytes);
+    const written = this.#output(bytes.subarray(1), this.#position + this.length - this.#held);
+    const done = Promise.all([digest, written]).then(() => {
+      this.#free.push(buffer);
+    });
+    // Told by whoever waits for it, which may be later.
+    done.catch(() => {});
+    this.#digests.push(digest);
+    this.#pending.push(done);
+    this.#buffer = this.#free.pop() ?? new Uint8Array(1 + this.#leafSize);
     this.#held = 0;
   }
 
   get isBehind(): boolean {
-    return this.#leaves.length - this.#waited > MOST_PENDING;
+    return this.#pending.length >= MOST_PENDING;
   }
+  /** Waits until half of what is pending is done. */
   async catchUp(): Promise<void> {
-    while (this.#waited < this.#leaves.length) await this.#leaves[this.#waited++];
+    await Promise.all(this.#pending.splice(0, MOST_PENDING / 2));
+  }
+
+  mark(): Mark {
+    return { length: this.length, leaves: this.#digests.length, held: this.#buffer.slice(1, 1 + this.#held) };
+  }
+  /** Forgets what came behind the mark; it will be written over, or cut off. */
+  async rewind({ length, leaves, held }: Mark): Promise<void> {
+    await Promise.all(this.#pending.splice(0));
+    this.#digests.length = leaves;
+    this.length = length;
+    this.#buffer.set(held, 1);
+    this.#held = held.length;
+  }
+
+  /** Waits until no other thread writes any more, whatever became of it. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#pending);
   }
   /** Answers the root. */
   async close(): Promise<Uint8Array> {
     if (this.#held > 0) this.#close();
-    const leaves = (await Promise.all(this.#leaves)).map((digest) => new Uint8Array(digest));
+    await Promise.all(this.#pending);
+    const leaves = (await Promise.all(this.#digests)).map((digest) => new Uint8Array(digest));
     return rootOf(leaves, this.length, this.#leafSize);
   }
 }
