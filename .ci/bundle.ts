@@ -1,7 +1,7 @@
 /** Writes the bundles that `tsc -b` does not: the command, its worker, and the browser build of vm and syscalls. */
 import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
@@ -47,6 +47,20 @@ const chunks: Plugin = {
   },
 };
 
+/** Modules of the worker that are evaluated when one of their functions is first called, and not when the thread starts. */
+const late: Plugin = {
+  name: "late",
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\/open-assets\.ts$/ }, ({ path, kind, resolveDir }) =>
+      kind === "import-statement" ? { path: resolve(resolveDir, path), namespace: "late" } : undefined,
+    );
+    build.onLoad({ filter: /^/, namespace: "late" }, ({ path }) => ({
+      contents: `export const openAssets = (...given) => require(${JSON.stringify(path)}).openAssets(...given);`,
+      resolveDir: root,
+    }));
+  },
+};
+
 const command = {
   ...shared,
   platform: "node",
@@ -79,6 +93,7 @@ await build({
   entryPoints: { worker: "host/command/worker-start.ts", "worker-main": "host/command/worker.ts" },
   outdir: "dist",
   outExtension: { ".js": ".cjs" },
+  plugins: [late],
   platform: "node",
   target: "node22",
   format: "cjs",

@@ -5,6 +5,8 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { decodeUtf8 } from "../vm/utf8.ts";
+import { MOST_SLOTS } from "./assets/format.ts";
+import { isBankType } from "./assets/names.ts";
 import { GrantError } from "./fs/file-system.ts";
 
 /** A folder of the host that the guest sees. */
@@ -27,7 +29,19 @@ export interface TmpGrant {
   readonly host?: string;
 }
 
-/** Numbers that a guest's files may not pass; left out, there is no limit but the file system's own. */
+/** Packs whose assets the guest may load (spec 15a). */
+export interface AssetsGrant {
+  /** Path of the pack. */
+  readonly host: string;
+  /** Paths of patches for it, the lowest first. */
+  readonly patches?: readonly string[];
+  /** When stored bytes are held against their digests (spec PACK-VERIFY-1): at the first read of each asset, by default. */
+  readonly verify?: "first" | "always" | "never";
+  /** Slots of each bank, or by the names of bank types; 256 by default. */
+  readonly slots?: number | { readonly [bankType: string]: number };
+}
+
+/** Numbers that a guest's files and assets may not pass; left out, there is no limit but a default of what is behind. */
 export interface QuotaGrant {
   /** Of each folder: bytes of files in memory, or bytes by which files on disk may grow. */
   readonly bytes?: number;
@@ -39,6 +53,8 @@ export interface QuotaGrant {
   readonly path?: number;
   /** Components of a path. */
   readonly depth?: number;
+  /** Bytes of decoded assets that are held at once. */
+  readonly bankBytes?: number;
 }
 
 export interface Grants {
@@ -59,6 +75,7 @@ export interface Grants {
   readonly interactive?: boolean;
   /** `fs.stat` tells times and counts of links of host folders. */
   readonly hostMetadata?: boolean;
+  readonly assets?: AssetsGrant;
   readonly quota?: QuotaGrant;
 }
 
@@ -229,6 +246,28 @@ const guestPath: Check<string> = (value, at) => {
   return path;
 };
 
+const verify: Check<NonNullable<AssetsGrant["verify"]>> = (value, at) => {
+  if (value === "first" || value === "always" || value === "never") return value;
+  throw new Misfit(at, 'expected "first", "always" or "never"');
+};
+
+const slotCount: Check<number> = (value, at) => {
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > MOST_SLOTS)
+    throw new Misfit(at, `expected an integer from 0 to ${MOST_SLOTS}`);
+  return value as number;
+};
+
+const slots: Check<NonNullable<AssetsGrant["slots"]>> = (value, at) => {
+  if (typeof value !== "object") return slotCount(value, at);
+  return Object.fromEntries(
+    entriesOf(value, at).map(([name, count]) => {
+      const place = inside(at, name);
+      if (!isBankType(name)) throw new Misfit(place, `${JSON.stringify(name)} is the name of no bank type`);
+      return [name, slotCount(count, place)];
+    }),
+  );
+};
+
 const environment: Check<{ readonly [name: string]: string }> = (value, at) =>
   Object.fromEntries(
     entriesOf(value, at).map(([name, content]) => {
@@ -273,7 +312,11 @@ const GRANTS = object<Grants>(
     seed,
     interactive: flag,
     hostMetadata: flag,
-    quota: object<QuotaGrant>({ bytes: count, files: count, handles: count, path: count, depth: count }, []),
+    assets: object<AssetsGrant>({ host: hostPath, patches: list(hostPath), verify, slots }, ["host"]),
+    quota: object<QuotaGrant>(
+      { bytes: count, files: count, handles: count, path: count, depth: count, bankBytes: count },
+      [],
+    ),
   },
   [],
 );

@@ -147,8 +147,8 @@ export interface GuestResult {
 
 /**
  * Runs a guest to its end. Whatever the module is and the guest does is told by the result; thrown are mistakes of the
- * caller: GrantError, UsageError and TableError for options that make no sense (spec CLI-GUEST-1, 2). Blocks the thread,
- * whose stack must hold the depth that `limits` allow.
+ * caller: GrantError, UsageError and TableError for options that make no sense (spec CLI-GUEST-1, 2), and a PackError for assets
+ * that cannot be loaded (spec BANK-BOOT-3). Blocks the thread, whose stack must hold the depth that `limits` allow.
  *
  * ```ts
  * const { outcome, exitCode, stdout } = runGuest({

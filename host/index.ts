@@ -45,6 +45,7 @@ export type { Mount, PathQuota } from "./fs/namespace.ts";
 export { overlayFileSystem } from "./fs/overlay.ts";
 export { type Quota, type QuotaFileSystem, quotaFileSystem } from "./fs/quota.ts";
 export {
+  type AssetsGrant,
   checkGrants,
   type DirGrant,
   type Grants,

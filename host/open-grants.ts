@@ -8,6 +8,7 @@ import type { Mount } from "./fs/namespace.ts";
 import { overlayFileSystem } from "./fs/overlay.ts";
 import { quotaFileSystem } from "./fs/quota.ts";
 import { checkGrants, type DirGrant, type Grants, parseSeed, parseTime } from "./grants.ts";
+import { openAssets } from "./open-assets.ts";
 import { openTmp } from "./tmp.ts";
 
 export interface OpenGrants {
@@ -19,16 +20,27 @@ export interface OpenGrants {
   close(): void;
 }
 
-/** Opens what is granted; `note` hears a sentence for each thing that a copy leaves out. Throws GrantError. */
+/**
+ * Opens what is granted; `note` hears a sentence for each thing that a copy leaves out. Throws GrantError, and a PackError for
+ * what is wrong with a pack.
+ */
 export function openGrants(grants: Grants, note: (text: string) => void = () => {}): OpenGrants {
-  const { dirs = [], tmp = [], env, stdin, clock, seed, interactive, hostMetadata, quota = {} } = checkGrants(grants);
-  const { bytes, files, ...pathQuota } = quota;
+  const checked = checkGrants(grants);
+  const { dirs = [], tmp = [], env, stdin, clock, seed, interactive, hostMetadata, assets, quota = {} } = checked;
+  const { bytes, files, bankBytes, ...pathQuota } = quota;
   const tree = { ...(bytes !== undefined && { bytes }), ...(files !== undefined && { files }) };
   const folders = dirs.map((dir): Mount => {
     return { guest: dir.guest, readOnly: dir.readOnly === true, fs: folderOf(dir, tree) };
   });
   const copies = tmp.map(({ guest, host }) => ({ guest, ...openTmp({ host, quota: tree, note }) }));
-  const input = stdin === undefined ? undefined : openInput(stdin);
+  const set = assets === undefined ? undefined : openAssets(assets, bankBytes);
+  let input: number | undefined;
+  try {
+    if (stdin !== undefined) input = openInput(stdin);
+  } catch (error) {
+    set?.close();
+    throw error;
+  }
   return {
     options: {
       mounts: [...folders, ...copies],
@@ -36,7 +48,8 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
       interactive: interactive === true,
       hostMetadata: hostMetadata === true,
       ...(env !== undefined && { env }),
-      ...(input !== undefined && { stdin: (into: Uint8Array) => readSync(input, into, 0, into.length, null) }),
+      ...(set !== undefined && { assets: set, banks: { slots: assets?.slots, bytes: bankBytes } }),
+      ...(input !== undefined && { stdin: (into: Uint8Array) => readSync(input!, into, 0, into.length, null) }),
       ...(seed !== undefined && { seed: seed === "real" ? seed : parseSeed(String(seed))! }),
       ...(clock === "real" && { clock }),
       ...(typeof clock === "object" && { clock: { start: parseTime(clock.start)! } }),
@@ -46,6 +59,7 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
     },
     close: () => {
       if (input !== undefined) closeSync(input);
+      set?.close();
     },
   };
 }

@@ -12,7 +12,7 @@ import { MOST_CHARGE } from "../../vm/function.ts";
 import type { Kind } from "../../vm/heap.ts";
 import { decodeUtf8, encodeUtf8 } from "../../vm/utf8.ts";
 import { PackError, Problems } from "./errors.ts";
-import { DEFAULT_SLOTS } from "./format.ts";
+import { DEFAULT_SLOTS, MOST_SLOTS } from "./format.ts";
 import type { Preload } from "./header.ts";
 import { bankNumber } from "./names.ts";
 import type { Asset, AssetSet, OpenAsset } from "./pack.ts";
@@ -24,14 +24,12 @@ export type LoadState = (typeof LoadState)[keyof typeof LoadState];
 
 /** Most bytes of decoded assets that are held at one time, unless the host says otherwise. */
 export const DEFAULT_BANK_BYTES: number = 256 * 1024 * 1024;
-/** Most slots of a bank that a host can say. */
-export const MOST_SLOTS = 65_536;
 
 export interface BankOptions {
   /** Slots of each bank, or by the name of its type; 0 to 65,536, and 256 by default. */
-  readonly slots?: Slots;
+  readonly slots?: Slots | undefined;
   /** Most bytes of decoded assets that handles, loads and slots hold at one time; 256 MiB by default. */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
   /** Hears each state that the loads of the packs' preload come to. */
   readonly observe?: (preload: Preload, state: LoadState) => void;
 }

@@ -35,6 +35,8 @@ export const HASH_NAME = "sha2-256";
 
 /** Slots of a bank type, unless the host says otherwise (spec PACK-PRELOAD-2). */
 export const DEFAULT_SLOTS = 256;
+/** Most that a host can say (spec BANK-SLOT-1). */
+export const MOST_SLOTS = 65_536;
 
 /** Registered bank types and their numbers (spec PACK-BANK-1). */
 export const BANK_TYPES = {

@@ -1,5 +1,6 @@
 /** The flags that grant a guest something. */
 import {
+  type AssetsGrant,
   type DirGrant,
   type Grants,
   isVariable,
@@ -45,14 +46,19 @@ export const GRANT_OPTIONS: readonly Option[] = [
   { name: "interactive", doc: "Hand the guest its standard input as it comes in." },
   { name: "host-metadata", doc: "Show the guest times and counts of links of the host's files." },
   {
+    name: "assets",
+    value: "FILE[,PATCH…]",
+    doc: "Let the guest load the assets of a pack, with patches of it on top, the lowest first. What the pack preloads is there when the guest begins.",
+  },
+  {
     name: "quota",
     value: "KEY=N,…",
-    doc: "Limit the guest's files: bytes (64MiB, …) and files by which each folder may grow, open handles, bytes of a path, its depth in components.",
+    doc: "Limit the guest's files and assets: bytes (64MiB, …) and files by which each folder may grow, open handles, bytes of a path, its depth in components, bankBytes of decoded assets.",
   },
   {
     name: "grants",
     value: "FILE",
-    doc: "Grant what this JSON file says; flags add to it. Keys: dirs, tmp, env, stdin, clock, seed, interactive, hostMetadata, quota.",
+    doc: "Grant what this JSON file says; flags add to it. Keys: dirs, tmp, env, stdin, clock, seed, interactive, hostMetadata, assets, quota.",
   },
 ];
 
@@ -72,6 +78,7 @@ export function flagGrants(options: Arguments["options"]): Grants {
     seed: one("seed", checkSeed),
     interactive: options.has("interactive") || undefined,
     hostMetadata: options.has("host-metadata") || undefined,
+    assets: one("assets", parseAssets),
     quota: one("quota", parseQuota),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -118,6 +125,22 @@ function parseStdin(path: string): string {
   return path;
 }
 
+/** The paths in `FILE[,PATCH…]`. */
+export function assetPaths(text: string): string[] {
+  const paths = text.split(",");
+  if (paths.includes(""))
+    throw usageError(
+      `--assets ${text} lacks the path of a file.`,
+      "Write --assets FILE, or --assets FILE,PATCH. A path with a comma in it can stand in the file of --grants.",
+    );
+  return paths;
+}
+
+function parseAssets(text: string): AssetsGrant {
+  const [host, ...patches] = assetPaths(text) as [string, ...string[]];
+  return patches.length === 0 ? { host } : { host, patches };
+}
+
 function parseEnvironment(words: readonly string[]): { readonly [name: string]: string } {
   return Object.fromEntries(
     words.map((word) => {
@@ -147,8 +170,8 @@ function checkSeed(text: string): string {
   throw usageError(`--seed takes an integer of up to 256 bits, decimal or 0x…, or real; not ${JSON.stringify(text)}.`);
 }
 
-const QUOTA_KEYS = ["bytes", "files", "handles", "path", "depth"] as const;
-const QUOTA_HINT = "Write --quota bytes=64MiB,files=1000,handles=64,path=1024,depth=16, or some of it.";
+const QUOTA_KEYS = ["bytes", "files", "handles", "path", "depth", "bankBytes"] as const;
+const QUOTA_HINT = "Write --quota bytes=64MiB,files=1000,handles=64,path=1024,depth=16,bankBytes=64MiB, or some of it.";
 
 function parseQuota(text: string): QuotaGrant {
   const quota: { -readonly [key in keyof QuotaGrant]: QuotaGrant[key] } = {};
@@ -157,8 +180,9 @@ function parseQuota(text: string): QuotaGrant {
     const key = QUOTA_KEYS.find((candidate) => candidate === word);
     if (key === undefined || value === undefined || quota[key] !== undefined)
       throw usageError(`--quota ${text}: ${JSON.stringify(part)} is not expected.`, QUOTA_HINT);
-    quota[key] =
-      key === "bytes" ? parseSize("quota bytes", value, MOST_GIB) : Number(parseCount(`quota ${key}`, value, MOST));
+    const isSize = key === "bytes" || key === "bankBytes";
+    const name = `quota ${key}`;
+    quota[key] = isSize ? parseSize(name, value, MOST_GIB) : Number(parseCount(name, value, MOST));
   }
   return quota;
 }

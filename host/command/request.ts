@@ -4,7 +4,7 @@ import { basename, resolve } from "node:path";
 import type { Arguments, Option } from "./arguments.ts";
 import { usageError } from "./failure.ts";
 import { openOutput, openRecording, readRecording } from "./files.ts";
-import { flagGrants, GRANT_OPTIONS } from "./grants.ts";
+import { assetPaths, flagGrants, GRANT_OPTIONS } from "./grants.ts";
 import type { ProfileFile } from "./profile.ts";
 import { parseCount, parseSize } from "./quantities.ts";
 import type { RunRequest, TraceRequest } from "./run-messages.ts";
@@ -157,8 +157,9 @@ export function timeoutOf({ options }: Arguments): number | undefined {
 /** One file cannot be two things; a device can. */
 function checkFiles(options: Arguments["options"]): void {
   const seen = new Map<string, string>();
-  for (const name of ["replay", "record", "trace-file", "report", "profile", "stdin"]) {
-    for (const path of options.get(name) ?? []) {
+  for (const name of ["replay", "record", "trace-file", "report", "profile", "stdin", "assets"]) {
+    const words = options.get(name) ?? [];
+    for (const path of name === "assets" ? words.flatMap(assetPaths) : words) {
       if (path === "" || path === "-" || path.startsWith("/dev/")) continue;
       const other = seen.get(resolve(path));
       if (other !== undefined) throw usageError(`--${other} and --${name} name the same file, ${path}.`);

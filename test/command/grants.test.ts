@@ -71,14 +71,17 @@ t.test("[CLI-GRANT-2] grants.json: every key, and what is wrong with it by its J
     seed: "0xff",
     interactive: true,
     hostMetadata: false,
-    quota: { bytes: 1, files: 2, handles: 3, path: 4, depth: 5 },
+    assets: { host: "/p", patches: ["/q", "/r"], verify: "always", slots: { tiles: 65_536, own: 0 } },
+    quota: { bytes: 1, files: 2, handles: 3, path: 4, depth: 5, bankBytes: 6 },
   };
   const path = join(scratch, "all.json");
   writeFileSync(path, `\ufeff${JSON.stringify(all)}`);
   t.strictSame(readGrants(path), all);
-  t.strictSame(checkGrants({ dirs: [{ host: "a/../b", guest: "/" }], stdin: "in" }, { folder: "/f" }), {
+  const relative = { dirs: [{ host: "a/../b", guest: "/" }], stdin: "in", assets: { host: "p", patches: ["q"] } };
+  t.strictSame(checkGrants(relative, { folder: "/f" }), {
     dirs: [{ host: "/f/b", guest: "/" }],
     stdin: "/f/in",
+    assets: { host: "/f/p", patches: ["/f/q"] },
   });
   const wrong: [string, unknown][] = [
     ["at the top", []],
@@ -121,6 +124,18 @@ t.test("[CLI-GRANT-2] grants.json: every key, and what is wrong with it by its J
     ["/interactive:", { interactive: "yes" }],
     ["/quota/bytes:", { quota: { bytes: "1" } }],
     ["/quota/size:", { quota: { size: 1 } }],
+    ["/quota/bankBytes:", { quota: { bankBytes: -1 } }],
+    ["/assets:", { assets: "p" }],
+    ["/assets:", { assets: { patches: [] } }],
+    ["/assets/host:", { assets: { host: "" } }],
+    ["/assets/patches:", { assets: { host: "p", patches: "q" } }],
+    ["/assets/patches/0:", { assets: { host: "p", patches: [1] } }],
+    ["/assets/verify:", { assets: { host: "p", verify: "once" } }],
+    ["/assets/slots:", { assets: { host: "p", slots: 65_537 } }],
+    ["/assets/slots:", { assets: { host: "p", slots: 1.5 } }],
+    ["/assets/slots/tiles:", { assets: { host: "p", slots: { tiles: -1 } } }],
+    ["/assets/slots/Tiles:", { assets: { host: "p", slots: { Tiles: 1 } } }],
+    ["/assets/path:", { assets: { host: "p", path: "q" } }],
   ];
   for (const [place, data] of wrong)
     t.throws(() => checkGrants(data), { code: "FS-GRANT", message: place }, JSON.stringify(data));
@@ -180,6 +195,12 @@ t.test("[CLI-GRANT-2, CLI-GRANT-3] flags, and flags on top of a file", async (t)
     ["--tmp", "/t="],
     ["--dir", "a::b:overlay"],
     ["--interactive=1"],
+    ["--assets", ""],
+    ["--assets", "a,"],
+    ["--assets", ",a"],
+    ["--assets", "a", "--assets", "b"],
+    ["--assets", "a,b", "--record", "b"],
+    ["--quota", "bankBytes=x"],
   ];
   for (const flags of wrong)
     t.match(await script([], flags), { code: 2, stderr: /^error\[CLI-USAGE\]/ }, flags.join(" "));
