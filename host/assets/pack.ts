@@ -130,10 +130,9 @@ export class OpenAsset {
 
   /** Fills `into` from `offset` on; fewer bytes only at the end. Throws a PackError. */
   read(offset: number, into: Uint8Array): number {
-    // Beyond being none: a negative position would be read as "where the last read ended".
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`there is no offset ${offset}`);
     if (!this.#isLoaded) this.load();
     if (this.#decoded === undefined) return this.#pack.readStored(this.#index, offset, into);
+    checkOffset(offset);
     if (offset >= this.#size) return 0;
     const found = this.#decoded.subarray(offset, offset + into.length);
     into.set(found);
@@ -145,6 +144,11 @@ export class OpenAsset {
     this.#decoded = undefined;
     this.#isLoaded = false;
   }
+}
+
+/** Node.js would take a negative position for "where the last read ended". */
+function checkOffset(offset: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`there is no offset ${offset}`);
 }
 
 /** Bytes that are read at once where a whole asset or payload goes by. */
@@ -258,7 +262,7 @@ export class Pack implements AssetSet {
   readStored(index: number, offset: number, into: Uint8Array): number {
     const { offsets, sizes } = this.table;
     const most = sizes[index]! - offset;
-    if (!(offset >= 0)) throw new RangeError(`there is no offset ${offset}`);
+    checkOffset(offset);
     if (most <= 0 || into.length === 0) return 0;
     const window = into.length > most ? into.subarray(0, most) : into;
     const position = this.#payloadOffset + offsets[index]! + offset;
