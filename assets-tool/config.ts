@@ -425,13 +425,17 @@ class Reader {
     const said =
       typeof rule.files === "string"
         ? [{ value: rule.files, pointer: `${pointer}/files` }]
-        : (this.list(rule, "files", pointer, MOST_RULES) ?? this.#required(rule, "files", pointer) ?? []);
+        : this.list(rule, "files", pointer, MOST_RULES);
+    if (said === undefined) {
+      this.#required(rule, "files", pointer);
+      return { files, except };
+    }
     for (const { value, pointer } of said) {
       const isException = typeof value === "string" && value.startsWith("!");
       const glob = this.glob({ value: isException ? value.slice(1) : value, pointer });
       if (glob !== undefined) (isException ? except : files).push(glob);
     }
-    if (files.length === 0 && said.length === except.length && Object.hasOwn(rule, "files"))
+    if (files.length === 0 && said.length === except.length)
       this.#wrong("no glob says what is meant", `${pointer}/files`);
     return { files, except };
   }

@@ -94,10 +94,9 @@ function indexOfPlain(glob: readonly string[], wanted: string, from: number): nu
 
 /** A `]` right behind the beginning stands for itself. */
 function closingBracket(glob: readonly string[], open: number): number {
-  let at = open + 1;
-  if (glob[at] === "!") at++;
-  for (at++; at < glob.length; at++) {
-    if (glob[at] === "]") return at;
+  const first = glob[open + 1] === "!" ? open + 2 : open + 1;
+  for (let at = first; at < glob.length; at++) {
+    if (glob[at] === "]" && at > first) return at;
     if (glob[at] === "\\") at++;
     if (glob[at] === "/") break;
   }
