@@ -32,6 +32,8 @@ const PREFIXES: { readonly [name: string]: string } = {
   TimesFlag: "TIMES",
   EntryKind: "ENTRY",
   Clock: "CLOCK",
+  BankType: "BANK_TYPE",
+  LoadState: "LOAD",
   Kind: "KIND",
 };
 

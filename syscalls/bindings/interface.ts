@@ -50,6 +50,16 @@ export function constantsOf({ kinds }: HostInterface): readonly Constants[] {
     },
     { name: "Clock", doc: "Clocks of `sys.clock`.", values: { REALTIME: 0, MONOTONIC: 1 } },
     {
+      name: "BankType",
+      doc: "Numbers of the bank types that have a registered name; `assets-tool ids` tells those of others.",
+      values: { TILES: 1, SPRITES: 2, SOUNDS: 3, FONTS: 4, PALETTES: 5, TEXT: 6, DATA: 7, MODULE: 8 },
+    },
+    {
+      name: "LoadState",
+      doc: "How far a load is, as `bank.state` tells it.",
+      values: { PENDING: 0, LOADING: 1, READY: 2, COMMITTED: 3, CANCELED: 4, ERROR: 5 },
+    },
+    {
       name: "Kind",
       doc: "Kinds of objects behind a HeapRef, as `bytes.kind` tells them.",
       values: Object.fromEntries(kinds.map(({ name, id }) => [capitals(name), id])),

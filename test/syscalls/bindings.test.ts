@@ -7,12 +7,17 @@ import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { compilerEnvironment, findClang, findRustc, INSTALL } from "../../.ci/toolchains.ts";
 import { createAbi } from "../../host/abi.ts";
+import { LoadState } from "../../host/assets/banks.ts";
+import { BANK_TYPES } from "../../host/assets/format.ts";
+import { openPack } from "../../host/assets/pack.ts";
+import { encodePack } from "../../host/assets/write.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { assemblyScriptBindings } from "../../syscalls/bindings/assemblyscript.ts";
 import { cBindings } from "../../syscalls/bindings/c.ts";
 import {
   type BindingRow,
   camelCase,
+  constantsOf,
   hostInterface,
   importName,
   isPacked,
@@ -27,6 +32,7 @@ import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import type { Engine } from "../../vm/index.ts";
 import { Module } from "../../vm/module.ts";
 import { ENGINES } from "../vm/compare.ts";
+import { deflated, raw } from "./packs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "ashlar-bindings-"));
@@ -188,6 +194,18 @@ const OWN: SyscallTable = {
   ],
 };
 
+const POEM = Buffer.from("Über allen Gipfeln");
+/** An asset in a slot, a packed one, and one that is damaged. */
+const PACK = await encodePack({
+  assets: [
+    { ...raw(1, "tiles", "tiles", Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7)), metadata: { a: "é" } },
+    deflated(2, "poem", "text", POEM),
+    raw(3, "broken", "data", POEM),
+  ],
+  preload: [{ assetId: 1, slot: 5 }],
+});
+PACK[PACK.lastIndexOf(POEM[2]!)]! ^= 1;
+
 for (const language of LANGUAGES) {
   const { clause, folder, skip } = language;
   t.test(`[${clause}] ${folder}: every call is declared as the host knows it`, { skip }, async (t) => {
@@ -237,6 +255,7 @@ function takeTour(t: Test, module: Module, engine: Engine): void {
     stderr: write("stderr"),
     log: write("log"),
     clock: { start: 5_000_000n },
+    assets: openPack(PACK),
   });
   abi.check(module);
   const instance = module.instantiate({ ...abi, engine });
@@ -264,6 +283,13 @@ ro READ_ONLY
 clock true true
 random 2c34ce1df23b838c
 stdin 100005 input
+bank 1 1 8 8 10
+tiles 00020304 {"a":"é"}
+poem Über allen Gipfeln
+slot NOT_FOUND
+loaded 2
+commit NOT_READY
+damaged CORRUPT
 fuel true
 `;
 
@@ -303,4 +329,14 @@ t.test("[ABI-BINDING-1, ABI-BINDING-2, ABI-BINDING-3] where results lie, and wha
     t.match(text, /Needs the grant `stdin`\./);
     t.match(text, /Statuses: OTHER, INVALID, NOT_FOUND, /);
   }
+});
+
+t.test("[ABI-BINDING-1, ABI-BINDING-2, ABI-BINDING-3] numbers of bank types and states are those of the banks", (t) => {
+  const values = (name: string) => constantsOf(hostInterface()).find((set) => set.name === name)!.values;
+  t.same(
+    values("BankType"),
+    Object.fromEntries(Object.entries(BANK_TYPES).map(([name, n]) => [name.toUpperCase(), n])),
+  );
+  t.same(values("LoadState"), LoadState);
+  t.end();
 });

@@ -6,6 +6,15 @@
  * gives no `env.abort`. Where `Math.random` is used, `--use seed=PATH/ashlar/onSeed` does the same for `env.seed`.
  */
 import {
+  BankInfoResults,
+  BankMetadataResults,
+  BankOpenAssetResults,
+  BankOpenSlotResults,
+  BankReadResults,
+  BankRequestResults,
+  BankSizeResults,
+  BankStateResults,
+  BankType,
   Clock,
   EntryKind,
   FsListResults,
@@ -16,10 +25,22 @@ import {
   FsStatResults,
   FsWriteResults,
   HeapRef,
+  LoadState,
   OpenFlag,
   RESULTS_SIZE,
   Status,
   TimesFlag,
+  bank_cancel,
+  bank_close,
+  bank_commit,
+  bank_info,
+  bank_metadata,
+  bank_open_asset,
+  bank_open_slot,
+  bank_read,
+  bank_request,
+  bank_size,
+  bank_state,
   bytes_of_memory,
   fs_close,
   fs_link,
@@ -56,7 +77,7 @@ import {
   sys_stdout,
 } from "./syscalls";
 
-export { EntryKind, HeapRef, OpenFlag, Status, TimesFlag, statusName };
+export { BankType, EntryKind, HeapRef, LoadState, OpenFlag, Status, TimesFlag, statusName };
 
 /** Status of the last call of this file that can fail. */
 export let lastStatus: i32 = Status.OK;
@@ -352,6 +373,146 @@ export function readLink(path: string): string | null {
     if (<i32>results.bytes <= length) return String.UTF8.decodeUnsafe(target.dataStart, results.bytes_transferred);
     target = new Uint8Array(results.bytes);
   }
+}
+
+/** What is known of an asset. */
+export class BankInfo {
+  constructor(
+    public assetId: i32,
+    /** A `BankType`, or what `assets-tool ids` tells. */
+    public bankType: u32,
+    public bytes: u64,
+    /** What it takes in the pack. */
+    public storedBytes: u64,
+    public metadataBytes: u32,
+  ) {}
+}
+
+/** An asset of the packs, open. */
+export class Bank {
+  constructor(public handle: HeapRef) {}
+
+  /** The asset that a slot holds now; null when that fails. */
+  static inSlot(bankType: u32, slot: u32): Bank | null {
+    const results = changetype<BankOpenSlotResults>(RESULTS);
+    return succeeded(bank_open_slot(bankType, slot, results)) ? new Bank(results.bank) : null;
+  }
+
+  /** The asset with this id, in a slot or not; null when that fails. */
+  static ofAsset(assetId: i32): Bank | null {
+    const results = changetype<BankOpenAssetResults>(RESULTS);
+    return succeeded(bank_open_asset(assetId, results)) ? new Bank(results.bank) : null;
+  }
+
+  /** Null when that fails. */
+  info(): BankInfo | null {
+    const results = changetype<BankInfoResults>(RESULTS);
+    if (!succeeded(bank_info(this.handle, results))) return null;
+    return new BankInfo(
+      results.asset_id,
+      results.bank_type,
+      results.bytes,
+      results.stored_bytes,
+      results.metadata_bytes,
+    );
+  }
+
+  /** Length in bytes; -1 when that fails. */
+  size(): i64 {
+    const results = changetype<BankSizeResults>(RESULTS);
+    return succeeded(bank_size(this.handle, results)) ? <i64>results.bytes : -1;
+  }
+
+  /**
+   * Reads up to `length` bytes from `offset` on into `into`, from its byte `start` on, and answers how many; -1 when that
+   * fails. Sets `atEnd`.
+   */
+  readInto(offset: i64, into: Uint8Array, start: i32, length: i32): i32 {
+    if (start < 0 || length < 0 || length > into.length - start) throw new RangeError("readInto: outside of the array");
+    const results = changetype<BankReadResults>(RESULTS);
+    const to = offsetOf(into) + start;
+    if (!succeeded(bank_read(this.handle, offset, bytes_of_memory(), to, length, results))) return -1;
+    atEnd = results.eof != 0;
+    return results.bytes_transferred;
+  }
+
+  /** All bytes; null when that fails. */
+  readAll(): Uint8Array | null {
+    const length = this.size();
+    if (length < 0) return null;
+    if (length > <i64>i32.MAX_VALUE) {
+      lastStatus = Status.TOO_LARGE;
+      return null;
+    }
+    const bytes = new Uint8Array(<i32>length);
+    return this.readInto(0, bytes, 0, bytes.length) < 0 ? null : bytes;
+  }
+
+  /** All of it as text, malformed UTF-8 replaced by U+FFFD; null when that fails. */
+  readText(): string | null {
+    const bytes = this.readAll();
+    return bytes == null ? null : decode(bytes);
+  }
+
+  /** The metadata: a JSON object; null when that fails. */
+  metadata(): string | null {
+    const info = this.info();
+    if (info == null) return null;
+    const bytes = new Uint8Array(info.metadataBytes);
+    const results = changetype<BankMetadataResults>(RESULTS);
+    const status = bank_metadata(this.handle, 0, bytes_of_memory(), offsetOf(bytes), bytes.length, results);
+    return succeeded(status) ? decode(bytes) : null;
+  }
+
+  /** Ends the handle. */
+  close(): bool {
+    return succeeded(bank_close(this.handle));
+  }
+}
+
+/** An asset on its way into a slot. */
+export class Load {
+  constructor(public handle: HeapRef) {}
+
+  /** Begins; null when that fails. */
+  static request(assetId: i32, slot: u32): Load | null {
+    const results = changetype<BankRequestResults>(RESULTS);
+    return succeeded(bank_request(assetId, slot, results)) ? new Load(results.load) : null;
+  }
+
+  /** A `LoadState`, and the load goes one step on; -1 when that fails. */
+  state(): i32 {
+    const results = changetype<BankStateResults>(RESULTS);
+    return succeeded(bank_state(this.handle, results)) ? results.state : -1;
+  }
+
+  /** Has the slot hold what was loaded; true when it does. */
+  commit(): bool {
+    return succeeded(bank_commit(this.handle));
+  }
+
+  /** Gives up; true when it was not committed yet. */
+  cancel(): bool {
+    return succeeded(bank_cancel(this.handle));
+  }
+
+  /** Ends the handle. What was not committed is given up. */
+  close(): bool {
+    return succeeded(bank_close(this.handle));
+  }
+}
+
+/** Loads an asset and has a slot of its bank hold it; true when it does. */
+export function loadAsset(assetId: i32, slot: u32): bool {
+  const load = Load.request(assetId, slot);
+  if (load == null) return false;
+  let state = load.state();
+  while (state == LoadState.PENDING || state == LoadState.LOADING) state = load.state();
+  const committed = load.commit();
+  const status = lastStatus;
+  load.close();
+  lastStatus = status;
+  return committed;
 }
 
 /** The guest's arguments; its own name is none of them. */

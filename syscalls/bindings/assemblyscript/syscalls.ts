@@ -72,6 +72,28 @@ export namespace Clock {
   export const MONOTONIC: i32 = 1;
 }
 
+/** Numbers of the bank types that have a registered name; `assets-tool ids` tells those of others. */
+export namespace BankType {
+  export const TILES: i32 = 1;
+  export const SPRITES: i32 = 2;
+  export const SOUNDS: i32 = 3;
+  export const FONTS: i32 = 4;
+  export const PALETTES: i32 = 5;
+  export const TEXT: i32 = 6;
+  export const DATA: i32 = 7;
+  export const MODULE: i32 = 8;
+}
+
+/** How far a load is, as `bank.state` tells it. */
+export namespace LoadState {
+  export const PENDING: i32 = 0;
+  export const LOADING: i32 = 1;
+  export const READY: i32 = 2;
+  export const COMMITTED: i32 = 3;
+  export const CANCELED: i32 = 4;
+  export const ERROR: i32 = 5;
+}
+
 /** Kinds of objects behind a HeapRef, as `bytes.kind` tells them. */
 export namespace Kind {
   export const BYTES: i32 = 1;

@@ -346,6 +346,98 @@ static inline bool ashlar_next(struct ashlar_listing *listing, struct ashlar_ent
   return true;
 }
 
+/* ---- Assets ---- */
+
+/** Opens the asset that a slot holds now. */
+static inline ashlar_status ashlar_open_slot(uint32_t bank_type, uint32_t slot, ashlar_ref *bank) {
+  struct ashlar_bank_open_slot_results results;
+  const ashlar_status status = ashlar_bank_open_slot(bank_type, slot, &results);
+  *bank = results.bank;
+  return status;
+}
+
+/** Opens an asset by its id, in a slot or not. */
+static inline ashlar_status ashlar_open_asset(int32_t asset_id, ashlar_ref *bank) {
+  struct ashlar_bank_open_asset_results results;
+  const ashlar_status status = ashlar_bank_open_asset(asset_id, &results);
+  *bank = results.bank;
+  return status;
+}
+
+/** Ends the handle of an asset. */
+static inline ashlar_status ashlar_close_asset(ashlar_ref bank) { return ashlar_bank_close(bank); }
+
+/** Length of an asset in bytes. */
+static inline ashlar_status ashlar_asset_size(ashlar_ref bank, uint64_t *bytes) {
+  struct ashlar_bank_size_results results;
+  const ashlar_status status = ashlar_bank_size(bank, &results);
+  *bytes = results.bytes;
+  return status;
+}
+
+/** Reads up to `length` bytes of an asset from `offset` on. `*got` is how many; fewer come only at its end. */
+static inline ashlar_status ashlar_read_asset(ashlar_ref bank, int64_t offset, void *to, uint32_t length, uint32_t *got) {
+  struct ashlar_bank_read_results results;
+  const ashlar_status status = ashlar_bank_read(bank, offset, ASHLAR_BYTES_(to), length, &results);
+  *got = results.bytes_transferred;
+  return status;
+}
+
+/** A whole asset, in memory of `ashlar_allocate`, with a NUL behind it. TOO_LARGE when the memory cannot hold it. */
+static inline ashlar_status ashlar_read_whole_asset(ashlar_ref bank, char **bytes, uint32_t *length) {
+  uint64_t size;
+  ashlar_status status = ashlar_asset_size(bank, &size);
+  *bytes = NULL;
+  *length = 0;
+  if (status != ASHLAR_STATUS_OK) return status;
+  const uintptr_t mark = ashlar_mark();
+  char *start = size < UINT32_MAX ? (char *)ashlar_allocate((size_t)size + 1) : NULL;
+  if (start == NULL) return ASHLAR_STATUS_TOO_LARGE;
+  status = ashlar_read_asset(bank, 0, start, (uint32_t)size, length);
+  if (status != ASHLAR_STATUS_OK) {
+    ashlar_release(mark);
+    return status;
+  }
+  start[*length] = 0;
+  *bytes = start;
+  return ASHLAR_STATUS_OK;
+}
+
+/** The metadata of an asset, a JSON object, as `ashlar_read_whole_asset` answers bytes. */
+static inline ashlar_status ashlar_asset_metadata(ashlar_ref bank, char **json, uint32_t *length) {
+  struct ashlar_bank_info_results info;
+  struct ashlar_bank_metadata_results results;
+  ashlar_status status = ashlar_bank_info(bank, &info);
+  *json = NULL;
+  *length = 0;
+  if (status != ASHLAR_STATUS_OK) return status;
+  const uintptr_t mark = ashlar_mark();
+  char *start = (char *)ashlar_allocate((size_t)info.metadata_bytes + 1);
+  if (start == NULL) return ASHLAR_STATUS_TOO_LARGE;
+  status = ashlar_bank_metadata(bank, 0, ASHLAR_BYTES_(start), info.metadata_bytes, &results);
+  if (status != ASHLAR_STATUS_OK) {
+    ashlar_release(mark);
+    return status;
+  }
+  start[results.bytes_transferred] = 0;
+  *json = start;
+  *length = results.bytes_transferred;
+  return ASHLAR_STATUS_OK;
+}
+
+/** Loads an asset and has a slot of its bank hold it; `ashlar_bank_request` and its like do it step by step. */
+static inline ashlar_status ashlar_load_asset(int32_t asset_id, uint32_t slot) {
+  struct ashlar_bank_request_results requested;
+  struct ashlar_bank_state_results results;
+  ashlar_status status = ashlar_bank_request(asset_id, slot, &requested);
+  if (status != ASHLAR_STATUS_OK) return status;
+  do status = ashlar_bank_state(requested.load, &results);
+  while (status == ASHLAR_STATUS_OK && (results.state == ASHLAR_LOAD_PENDING || results.state == ASHLAR_LOAD_LOADING));
+  if (status == ASHLAR_STATUS_OK) status = ashlar_bank_commit(requested.load);
+  ashlar_bank_close(requested.load);
+  return status;
+}
+
 /* ---- The world ---- */
 
 /** An argument, with a NUL behind it, in memory of `ashlar_allocate`; NULL when that is full. */

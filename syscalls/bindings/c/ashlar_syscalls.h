@@ -83,6 +83,28 @@ enum {
   ASHLAR_CLOCK_MONOTONIC = 1,
 };
 
+/** Numbers of the bank types that have a registered name; `assets-tool ids` tells those of others. */
+enum {
+  ASHLAR_BANK_TYPE_TILES = 1,
+  ASHLAR_BANK_TYPE_SPRITES = 2,
+  ASHLAR_BANK_TYPE_SOUNDS = 3,
+  ASHLAR_BANK_TYPE_FONTS = 4,
+  ASHLAR_BANK_TYPE_PALETTES = 5,
+  ASHLAR_BANK_TYPE_TEXT = 6,
+  ASHLAR_BANK_TYPE_DATA = 7,
+  ASHLAR_BANK_TYPE_MODULE = 8,
+};
+
+/** How far a load is, as `bank.state` tells it. */
+enum {
+  ASHLAR_LOAD_PENDING = 0,
+  ASHLAR_LOAD_LOADING = 1,
+  ASHLAR_LOAD_READY = 2,
+  ASHLAR_LOAD_COMMITTED = 3,
+  ASHLAR_LOAD_CANCELED = 4,
+  ASHLAR_LOAD_ERROR = 5,
+};
+
 /** Kinds of objects behind a HeapRef, as `bytes.kind` tells them. */
 enum {
   ASHLAR_KIND_BYTES = 1,

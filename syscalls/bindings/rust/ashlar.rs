@@ -24,12 +24,12 @@ pub mod syscalls;
 
 use self::alloc::string::String;
 use self::alloc::vec::Vec;
-use self::syscalls::{bytes, fs, sys, Clock, TimesFlag};
+use self::syscalls::{bank, bytes, fs, sys, Clock, TimesFlag};
 use core::fmt;
 use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
-pub use self::syscalls::{HeapRef, OpenFlag, Status};
+pub use self::syscalls::{BankType, HeapRef, LoadState, OpenFlag, Status};
 
 pub type Result<T> = core::result::Result<T, Status>;
 
@@ -498,6 +498,141 @@ pub fn list(path: &str) -> Result<Entries> {
 /// What a path stands for, symbolic links followed.
 pub fn stat(path: &str) -> Result<Stat> {
     Dir::root().stat(path)
+}
+
+// ---- Assets ----
+
+/// What is known of an asset.
+#[derive(Clone, Copy, Debug)]
+pub struct BankInfo {
+    pub asset_id: i32,
+    /// One of `BankType`, or what `assets-tool ids` tells.
+    pub bank_type: u32,
+    pub bytes: u64,
+    /// What it takes in the pack.
+    pub stored_bytes: u64,
+    pub metadata_bytes: u32,
+}
+
+/// An asset of the packs, open.
+pub struct Bank(HeapRef);
+
+impl Bank {
+    /// The asset that a slot holds now.
+    pub fn in_slot(bank_type: u32, slot: u32) -> Result<Bank> {
+        let mut results = bank::OpenSlotResults::default();
+        Status(unsafe { bank::open_slot(bank_type, slot, &mut results) }).and(())?;
+        Ok(Bank(results.bank))
+    }
+
+    /// The asset with this id, in a slot or not.
+    pub fn of_asset(asset_id: i32) -> Result<Bank> {
+        let mut results = bank::OpenAssetResults::default();
+        Status(unsafe { bank::open_asset(asset_id, &mut results) }).and(())?;
+        Ok(Bank(results.bank))
+    }
+
+    pub fn info(&self) -> Result<BankInfo> {
+        let mut results = bank::InfoResults::default();
+        Status(unsafe { bank::info(self.0, &mut results) }).and(BankInfo {
+            asset_id: results.asset_id,
+            bank_type: results.bank_type,
+            bytes: results.bytes,
+            stored_bytes: results.stored_bytes,
+            metadata_bytes: results.metadata_bytes,
+        })
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> Result<u64> {
+        let mut results = bank::SizeResults::default();
+        Status(unsafe { bank::size(self.0, &mut results) }).and(results.bytes)
+    }
+
+    /// Reads at a place. Fewer bytes than asked for come only at the end.
+    pub fn read_at(&self, offset: u64, to: &mut [u8]) -> Result<Read> {
+        let mut results = bank::ReadResults::default();
+        let status = unsafe { bank::read(self.0, offset as i64, memory(), at_mut(to), length(to), &mut results) };
+        Status(status).and(Read { length: results.bytes_transferred as usize, at_end: results.eof != 0 })
+    }
+
+    pub fn read_all(&self) -> Result<Vec<u8>> {
+        let size = self.size()?;
+        if size > i32::MAX as u64 {
+            return Err(Status::TOO_LARGE);
+        }
+        let mut bytes = self::alloc::vec![0; size as usize];
+        let read = self.read_at(0, &mut bytes)?;
+        bytes.truncate(read.length);
+        Ok(bytes)
+    }
+
+    /// The text that it is; INVALID when it is not UTF-8.
+    pub fn read_text(&self) -> Result<String> {
+        String::from_utf8(self.read_all()?).map_err(|_| Status::INVALID)
+    }
+
+    /// The metadata: a JSON object.
+    pub fn metadata(&self) -> Result<String> {
+        let mut bytes = self::alloc::vec![0; self.info()?.metadata_bytes as usize];
+        let mut results = bank::MetadataResults::default();
+        let (to, room) = (at_mut(&mut bytes), length(&bytes));
+        Status(unsafe { bank::metadata(self.0, 0, memory(), to, room, &mut results) }).and(())?;
+        Ok(text(&bytes[..results.bytes_transferred as usize]))
+    }
+
+    pub fn raw(&self) -> HeapRef {
+        self.0
+    }
+}
+
+impl Drop for Bank {
+    fn drop(&mut self) {
+        unsafe { bank::close(self.0) };
+    }
+}
+
+/// An asset on its way into a slot. Dropping it gives up what was not committed.
+pub struct Load(HeapRef);
+
+impl Load {
+    pub fn request(asset_id: i32, slot: u32) -> Result<Load> {
+        let mut results = bank::RequestResults::default();
+        Status(unsafe { bank::request(asset_id, slot, &mut results) }).and(())?;
+        Ok(Load(results.load))
+    }
+
+    /// One of `LoadState`, and the load goes one step on.
+    pub fn state(&self) -> Result<u32> {
+        let mut results = bank::StateResults::default();
+        Status(unsafe { bank::state(self.0, &mut results) }).and(results.state)
+    }
+
+    /// Has the slot hold what was loaded.
+    pub fn commit(&self) -> Result<()> {
+        Status(unsafe { bank::commit(self.0) }).and(())
+    }
+
+    pub fn cancel(&self) -> Result<()> {
+        Status(unsafe { bank::cancel(self.0) }).and(())
+    }
+
+    pub fn raw(&self) -> HeapRef {
+        self.0
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        unsafe { bank::close(self.0) };
+    }
+}
+
+/// Loads an asset and has a slot of its bank hold it.
+pub fn load_asset(asset_id: i32, slot: u32) -> Result<()> {
+    let load = Load::request(asset_id, slot)?;
+    while matches!(load.state()?, LoadState::PENDING | LoadState::LOADING) {}
+    load.commit()
 }
 
 // ---- Streams ----

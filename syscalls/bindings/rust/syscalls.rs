@@ -150,6 +150,32 @@ impl Clock {
     pub const MONOTONIC: u32 = 1;
 }
 
+/// Numbers of the bank types that have a registered name; `assets-tool ids` tells those of others.
+pub enum BankType {}
+
+impl BankType {
+    pub const TILES: u32 = 1;
+    pub const SPRITES: u32 = 2;
+    pub const SOUNDS: u32 = 3;
+    pub const FONTS: u32 = 4;
+    pub const PALETTES: u32 = 5;
+    pub const TEXT: u32 = 6;
+    pub const DATA: u32 = 7;
+    pub const MODULE: u32 = 8;
+}
+
+/// How far a load is, as `bank.state` tells it.
+pub enum LoadState {}
+
+impl LoadState {
+    pub const PENDING: u32 = 0;
+    pub const LOADING: u32 = 1;
+    pub const READY: u32 = 2;
+    pub const COMMITTED: u32 = 3;
+    pub const CANCELED: u32 = 4;
+    pub const ERROR: u32 = 5;
+}
+
 /// Kinds of objects behind a HeapRef, as `bytes.kind` tells them.
 pub enum Kind {}
 

@@ -1,7 +1,7 @@
 //! The tour through the Rust bindings: see tour.as and tour.c, which print the same.
 mod ashlar;
 
-use ashlar::{eprintln, print, println, Dir, EntryKind, File, OpenFlag, Status};
+use ashlar::{eprintln, print, println, Bank, BankType, Dir, EntryKind, File, Load, LoadState, OpenFlag, Status};
 use core::time::Duration;
 
 fn number(kind: EntryKind) -> u32 {
@@ -56,6 +56,29 @@ fn tour() -> ashlar::Result<u8> {
     println!("random {}", random.iter().map(|byte| format!("{:02x}", byte)).collect::<String>());
     let input = ashlar::stdin().read_all()?;
     println!("stdin {} {}", input.len(), String::from_utf8_lossy(&input[..5]));
+    let tiles = Bank::in_slot(BankType::TILES, 5)?;
+    let info = tiles.info()?;
+    println!("bank {} {} {} {} {}", info.asset_id, info.bank_type, info.bytes, info.stored_bytes, info.metadata_bytes);
+    let mut window = [0; 4];
+    let read = tiles.read_at(2, &mut window[1..])?;
+    if read.length != 3 || read.at_end || tiles.size()? != 8 {
+        return Ok(102);
+    }
+    let digits = window.iter().map(|byte| format!("{:02x}", byte)).collect::<String>();
+    println!("tiles {} {}", digits, tiles.metadata()?);
+    drop(tiles);
+    println!("poem {}", Bank::of_asset(2)?.read_text()?);
+    println!("slot {:?}", Bank::in_slot(BankType::TEXT, 9).err().unwrap());
+    ashlar::load_asset(2, 9)?;
+    println!("loaded {}", Bank::in_slot(BankType::TEXT, 9)?.info()?.asset_id);
+    let load = Load::request(2, 10)?;
+    if load.state()? != LoadState::PENDING {
+        return Ok(103);
+    }
+    println!("commit {:?}", load.commit().unwrap_err());
+    load.cancel()?;
+    drop(load);
+    println!("damaged {:?}", ashlar::load_asset(3, 0).unwrap_err());
     eprintln!("a line of errors");
     ashlar::log("a line of the log");
     println!("fuel {}", ashlar::fuel_left().is_none());
