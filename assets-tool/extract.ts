@@ -136,7 +136,7 @@ class TargetFolder {
       writeAsset(asset, temporary, onBytes);
       this.#put(temporary, path);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      removeLeftOver(temporary);
       throw failed(error, path);
     }
     return join(...parts);
@@ -206,6 +206,14 @@ function writeAsset(asset: Asset, path: string, onBytes: (bytes: number) => void
     }
   } finally {
     open.close();
+  }
+}
+
+function removeLeftOver(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // What is told is why there is one.
   }
 }
 

@@ -40,7 +40,7 @@ export interface PackInspection {
   readonly metadata: JsonObject;
   readonly patch: { readonly base: string; readonly removed: readonly number[] } | null;
   /** That there is a signature; `verify` tells whose. */
-  readonly isSigned: boolean;
+  readonly signed: boolean;
   readonly assets: number;
   readonly bytes: number;
   /** Slices with bytes, the assets that lie in one of another, and the bytes which that saves. */
@@ -99,7 +99,7 @@ export function inspectPack(pack: Pack): PackInspection {
     encoders,
     metadata,
     patch: patch ?? null,
-    isSigned: prelude.signatureLength > 0,
+    signed: prelude.signatureLength > 0,
     assets: pack.length,
     bytes,
     slices: seen.size,

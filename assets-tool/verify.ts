@@ -57,7 +57,7 @@ export function verifyPacks(set: AssetSet, options: VerifyOptions = {}): Verific
   if (identity !== undefined && identity !== set.identity) {
     const file = set.packs.at(-1)?.label;
     const message = `the identity is ${set.identity}, not ${identity}`;
-    problems.push({ code: "PACK-BASE", message, file });
+    problems.push({ code: "PACK-IDENTITY", message, file });
   }
   if (problems.length > 0) throw PackError.of(problems, problems.length + unlisted);
   return { identity: set.identity, assets: set.length, packs };

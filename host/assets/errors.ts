@@ -43,6 +43,7 @@ export const PACK_CODES = {
   "PACK-EXTRACT": "an asset cannot be extracted safely",
   "PACK-KEYFILE": "a key cannot be used",
   "PACK-CACHE": "the cache cannot be used",
+  "PACK-IDENTITY": "the pack is not the one that is asked for",
 } as const;
 
 export type PackCode = keyof typeof PACK_CODES;

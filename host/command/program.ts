@@ -34,7 +34,10 @@ async function dispatch<Given>(program: Program<Given>, words: readonly string[]
   const [fewest, most] = command.positionals;
   const { length } = args.positionals;
   const hint = `Usage: ${line} ${command.usage}`;
-  if (length < fewest) throw usageError(`\`${line}\` needs a ${command.usage.split(" ")[length]}.`, hint);
+  if (length < fewest) {
+    const missing = command.usage.split(" ")[length]!;
+    throw usageError(`\`${line}\` needs ${/^[AEIOU]/.test(missing) ? "an" : "a"} ${missing}.`, hint);
+  }
   if (length > most || (args.rest.length > 0 && !command.rest)) {
     const word = args.positionals[most] ?? args.rest[0]!;
     const guest = command.rest ? "\nArguments of the guest stand behind --." : "";

@@ -1,4 +1,4 @@
-/** How far long work is, on a terminal and only there (spec TOOL-PROGRESS). */
+/** How far long work is, on a terminal and only there (spec TOOL-VERB-5). */
 import { isTerminal, note } from "./terminal.ts";
 
 /** Work that is done by then shows nothing. */

@@ -8,7 +8,6 @@ import t from "tap";
 import { loadWat } from "../../host/wat.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-const command = join(root, "dist/ashlar.js");
 /** Folder in which the command runs. */
 export const scratch = mkdtempSync(join(tmpdir(), "ashlar-command-"));
 /** The folder of its cache, made by the first run. */
@@ -22,6 +21,8 @@ export interface Ended {
   readonly stderr: string;
 }
 export interface Given {
+  /** The script; that of `ashlar` by default. */
+  readonly program?: string;
   readonly input?: string | Uint8Array;
   readonly env?: NodeJS.ProcessEnv;
   readonly node?: readonly string[];
@@ -36,7 +37,8 @@ export function start(args: readonly string[], given: Given = {}): ChildProcess 
     env: { ...process.env, NO_COLOR: "", FORCE_COLOR: "", NODE_OPTIONS: "", ASHLAR_CACHE: cache, ...given.env },
     stdio: [given.stdin ?? "pipe", given.stdout ?? "pipe", "pipe"],
   };
-  return spawn(process.execPath, [...(given.node ?? []), command, ...args], options);
+  const script = join(root, "dist", given.program ?? "ashlar.js");
+  return spawn(process.execPath, [...(given.node ?? []), script, ...args], options);
 }
 
 export function ashlar(args: readonly string[], given: Given = {}): Promise<Ended> {

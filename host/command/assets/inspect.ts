@@ -35,7 +35,7 @@ function describe(pack: PackInspection & { readonly path: string }): string {
     ["file", plain(pack.path)],
     ["identity", pack.identity],
     ["version", `${pack.version}${pack.patch === null ? "" : ", a patch"}`],
-    ["signature", pack.isSigned ? "there is one; `verify` tells whose" : "none"],
+    ["signature", pack.signed ? "there is one; `verify` tells whose" : "none"],
     ...(pack.patch === null
       ? []
       : [

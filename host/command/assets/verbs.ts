@@ -36,10 +36,11 @@ export function assetsProgram(name: string): Program<unknown> {
   return {
     name,
     about: "Makes packs of assets for guest programs, looks into them and checks them.",
-    commands: VERBS,
+    commands: VERBS.map((verb) => ({ ...verb, examples: verb.examples.map((line) => `${name} ${line}`) })),
   };
 }
 
+/** Examples are without the program's name. */
 const VERBS: readonly Command<unknown>[] = [
   {
     name: "pack",
@@ -56,7 +57,7 @@ const VERBS: readonly Command<unknown>[] = [
       SOURCE_DOC,
       "The same files, configuration and lock file make the same bytes, on every machine. Keep the lock file with the files: it says which id an asset has, and that no other ever gets it.",
     ],
-    examples: ["assets-tool pack art -o assets.pa", "assets-tool pack assets.config.json --check"],
+    examples: ["pack art -o assets.pa", "pack assets.config.json --check"],
     run: async (args) => (await import("./pack.ts")).pack(args),
   },
   {
@@ -66,7 +67,7 @@ const VERBS: readonly Command<unknown>[] = [
     positionals: [1, 1],
     options: [{ name: "type", value: "BANK", repeatable: true, doc: "Only assets of this bank type." }, JSON_OPTION],
     details: [STACK_DOC],
-    examples: ["assets-tool list assets.pa", "assets-tool list base.pa,patch.pa --type tiles"],
+    examples: ["list assets.pa", "list base.pa,patch.pa --type tiles"],
     run: async (args) => (await import("./list.ts")).list(args),
   },
   {
@@ -81,7 +82,7 @@ const VERBS: readonly Command<unknown>[] = [
     details: [
       "PACK is a file, or - for standard input. Only its prelude and header are read; `verify` checks the rest. Bytes that several assets share count once in what is stored.",
     ],
-    examples: ["assets-tool inspect assets.pa", "assets-tool inspect --at 0x1f40 assets.pa"],
+    examples: ["inspect assets.pa", "inspect --at 0x1f40 assets.pa"],
     run: async (args) => (await import("./inspect.ts")).inspect(args),
   },
   {
@@ -107,9 +108,9 @@ const VERBS: readonly Command<unknown>[] = [
       "Nothing is written outside of DIR, and through no link in it. Names that are not those of files everywhere, on Windows too, are refused, and so are two that differ in upper and lower case alone: all before anything is written.",
     ],
     examples: [
-      "assets-tool extract assets.pa -o out",
-      "assets-tool extract assets.pa --id 7 -o - | xxd",
-      "assets-tool extract base.pa,patch.pa --name 'maps/**' -o out --force",
+      "extract assets.pa -o out",
+      "extract assets.pa --id 7 -o - | xxd",
+      "extract base.pa,patch.pa --name 'maps/**' -o out --force",
     ],
     run: async (args) => (await import("./extract.ts")).extract(args),
   },
@@ -132,7 +133,7 @@ const VERBS: readonly Command<unknown>[] = [
       STACK_DOC,
       "A signature says that whoever has its key signed the pack; only --key says who that is. Exit code 1 when anything is wrong, with all that is.",
     ],
-    examples: ["assets-tool verify assets.pa", "assets-tool verify assets.pa --key release.pem.pub"],
+    examples: ["verify assets.pa", "verify assets.pa --key release.pem.pub"],
     run: async (args) => (await import("./verify.ts")).verify(args),
   },
   {
@@ -145,7 +146,7 @@ const VERBS: readonly Command<unknown>[] = [
       `Assets are compared by id: name, bank type, stored bytes, metadata; then the preload and the metadata of the packs. ${STACK_DOC}`,
       "Exit code: 0 when a guest can find no difference, 1 when it can, 2 when they cannot be compared.",
     ],
-    examples: ["assets-tool diff old.pa new.pa", "assets-tool diff base.pa,patch.pa new.pa"],
+    examples: ["diff old.pa new.pa", "diff base.pa,patch.pa new.pa"],
     run: async (args) => (await import("./diff.ts")).diff(args),
   },
   {
@@ -157,7 +158,7 @@ const VERBS: readonly Command<unknown>[] = [
     details: [
       "PATCH is a pack with what is new or changed in NEXT. On BASE it makes the assets of NEXT: `ashlar run --assets BASE,PATCH`. BASE may be a pack and patches of it, with commas between them.",
     ],
-    examples: ["assets-tool patch v1.pa v2.pa -o v2.patch.pa"],
+    examples: ["patch v1.pa v2.pa -o v2.patch.pa"],
     run: async (args) => (await import("./patch.ts")).patch(args),
   },
   {
@@ -176,7 +177,7 @@ const VERBS: readonly Command<unknown>[] = [
       JSON_OPTION,
     ],
     details: ["The signature is over prelude and header, and so over everything. The identity stays as it is."],
-    examples: ["assets-tool sign assets.pa --key release.pem"],
+    examples: ["sign assets.pa --key release.pem"],
     run: async (args) => (await import("./sign.ts")).sign(args),
   },
   {
@@ -191,7 +192,7 @@ const VERBS: readonly Command<unknown>[] = [
     details: [
       "Ed25519, in PEM, as OpenSSL reads and writes it. The private key is for its owner alone and not encrypted. Nothing that is there is replaced.",
     ],
-    examples: ["assets-tool keygen -o release.pem"],
+    examples: ["keygen -o release.pem"],
     run: async (args) => (await import("./keygen.ts")).keygen(args),
   },
   {
@@ -201,7 +202,7 @@ const VERBS: readonly Command<unknown>[] = [
     positionals: [1, 1],
     options: [...BUILD_OPTIONS, { ...JSON_OPTION, doc: "Print a JSON object for each pack, one a line." }],
     details: [SOURCE_DOC, "Ends with Ctrl-C. What is wrong is told, and the pack that was there stays."],
-    examples: ["assets-tool watch assets.config.json"],
+    examples: ["watch assets.config.json"],
     run: async (args) => (await import("./watch.ts")).watch(args),
   },
   {
@@ -215,7 +216,7 @@ const VERBS: readonly Command<unknown>[] = [
       JSON_OPTION,
     ],
     details: [STACK_DOC],
-    examples: ["assets-tool ids assets.pa --lang h -o assets.h"],
+    examples: ["ids assets.pa --lang h -o assets.h"],
     run: async (args) => (await import("./ids.ts")).ids(args),
   },
 ];
