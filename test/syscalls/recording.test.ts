@@ -3,8 +3,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { type AbiOptions, createAbi } from "../../host/abi.ts";
+import { openPack } from "../../host/assets/pack.ts";
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { loadWat } from "../../host/wat.ts";
+import { defineSyscalls } from "../../syscalls/define.ts";
 import type { Call, Implementation } from "../../syscalls/dispatch.ts";
 import { hostFunctions } from "../../syscalls/dispatch.ts";
 import { Exit } from "../../syscalls/exit.ts";
@@ -28,6 +30,7 @@ import { AshlarError, Fault, Module, Store, type Value } from "../../vm/index.ts
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 import { Random } from "../vm/random.ts";
 import { onEngines } from "./guest.ts";
+import { PACK } from "./packs.ts";
 
 const { READ, WRITE, CREATE, DIRECTORY } = OpenFlag;
 const DIGEST = "5a".repeat(32);
@@ -232,6 +235,132 @@ t.test(
     t.throws(() => openRecording(new TextEncoder().encode("#!/bin/sh")), { code: "ABI-RECORDING", truncated: false });
   },
 );
+
+t.test("[REC-EVENT-1, REC-EVENT-6] what a call charges by itself", async (t) => {
+  const openAsset = (guest: Driver): void => void guest.call("bank", "open_asset", 4);
+  const file = record(openAsset, { assets: openPack(PACK) });
+  const { size, decodedSize } = openPack(PACK).asset(4)!;
+  const fuel = Math.floor((size + decodedSize) / 32);
+  t.ok(fuel > 15 && fuel < 128, "one byte");
+  const [header, , end] = chunksOf(file) as [Chunk, Chunk, Chunk];
+  const arguments4 = crc("04000000");
+  const name = `010f${Buffer.from("bank.open_asset").toString("hex")}`;
+  const charge = `0600${arguments4}${fuel.toString(16)}`;
+  const returned = `0200${arguments4}00020501`;
+  t.equal(chunksOf(file)[1]!.contents.toString("hex"), name + charge + returned);
+
+  const charged = (events: string): bigint => {
+    const again = fileOf([header, { kind: 2, contents: Buffer.from(events, "hex") }, end]);
+    let used = 0n;
+    replay(again, (guest) => {
+      openAsset(guest);
+      used = guest.fuelUsed;
+    });
+    return used;
+  };
+  t.equal(charged(name + charge + returned), BigInt(fuel));
+  t.equal(charged(name + charge + charge + returned), BigInt(2 * fuel));
+  t.equal(charged(name + returned), 0n, "what is charged is the recording's to say");
+  t.equal(charged(`${name}0600${arguments4}808080808080${"02"}${returned}`), 2n ** 43n);
+  const fails = (events: string, code: string): void => {
+    t.throws(() => charged(events), { code }, events);
+  };
+  fails(`${name}0600${arguments4}818080808080${"02"}${returned}`, "ABI-RECORDING");
+  fails(`${name}0600${crc("05000000")}01${returned}`, "ABI-REPLAY");
+  fails(`${name}${charge}0200${crc("05000000")}00020501`, "ABI-REPLAY");
+  fails(`${name}${charge}`, "ABI-REPLAY");
+  fails(`${name}${charge}0700${arguments4}`, "ABI-RECORDING");
+  fails(`${name}${charge}050500`, "ABI-REPLAY");
+});
+
+onEngines("[REC-EVENT-6, REC-REPLAY-3] a run that ends where a call charges", async (t, engine, other) => {
+  const module = Module.decode(
+    await loadWat(`(module
+      (import "bank" "open_asset" (func $asset (param i32) (result i32 i64)))
+      (import "bank" "request" (func $request (param i32 i32) (result i32 i64)))
+      (func (export "run") (result i32)
+        (call $asset (i32.const 2)) (drop)
+        (call $request (i32.const 4) (i32.const 0)) (drop)
+        i32.or))`),
+  );
+  const ended = (run: () => unknown, fuelUsed: () => bigint): Outcome => {
+    const error = thrown(run);
+    return outcomeOf(fuelUsed(), error);
+  };
+  const live = (on: typeof engine, fuel: bigint) => {
+    const { recorder, file } = recorderFor({ module: module.digest, fuel });
+    const abi = createAbi({ assets: openPack(PACK), record: recorder });
+    const instance = module.instantiate({ engine: on, fuel, ...abi });
+    const outcome = ended(
+      () => instance.invoke("run"),
+      () => instance.store.fuelUsed,
+    );
+    recorder.end(outcome);
+    return { file: file(), outcome };
+  };
+  const all = live(engine, 1_000_000n).outcome.fuelUsed;
+  const ends = new Set<string>();
+  for (let fuel = all; fuel > 400n; fuel -= fuel === all ? 1n : 31n) {
+    const { file, outcome } = live(engine, fuel);
+    ends.add(outcome.outcome);
+    if (Buffer.compare(file, live(other, fuel).file) !== 0) t.fail(`the recordings differ with ${fuel} units`);
+    for (const on of [engine, other]) {
+      const player = openRecording(file);
+      const again = module.instantiate({ engine: on, fuel, ...replayAbi(player) });
+      const end = ended(
+        () => again.invoke("run"),
+        () => again.store.fuelUsed,
+      );
+      player.end(end);
+      if (end.outcome !== outcome.outcome) t.fail(`${fuel} units: ${end.outcome}`);
+    }
+  }
+  t.same([...ends], ["returned", "trap"]);
+
+  // Resumed, the call is made again: its charge is recorded again, too.
+  if (engine === "compiled") return;
+  const { recorder, file } = recorderFor({ module: module.digest, fuel: 600n });
+  const options = { engine, fuel: 600n };
+  const again = (abi: Pick<ReturnType<typeof createAbi>, "imports" | "kinds">): Outcome => {
+    const instance = module.instantiate({ ...options, ...abi });
+    t.match(
+      thrown(() => instance.invoke("run")),
+      { reason: "OutOfFuel", resumable: true },
+    );
+    t.same(instance.resume(10_000n), [Status.OK]);
+    return outcomeOf(instance.store.fuelUsed);
+  };
+  recorder.end(again(createAbi({ assets: openPack(PACK), record: recorder })));
+  const player = openRecording(file());
+  player.end(again(replayAbi(player)));
+});
+
+t.test("[REC-BODY-1, REC-EVENT-6] implementations of an embedder charge, too", async (t) => {
+  const charges: { amounts: number[] } = { amounts: [] };
+  const table = {
+    module: "own",
+    rows: [{ name: "work", doc: "Charges.", params: [], results: [], fuel: 1 }],
+  } as const;
+  const bodies = {
+    work: (call: Call) => {
+      for (const amount of charges.amounts) call.charge(amount);
+    },
+  };
+  const { recorder, file } = recorderFor();
+  const live = new Driver({ ...defineSyscalls(table, bodies, { tape: recorder }), kinds: KINDS });
+  for (charges.amounts of [[], [0], [1, 2 ** 43], [2 ** 31, 2 ** 32, 2 ** 32 + 1]]) live.call("own", "work");
+  for (const bad of [-1, 0.5, 2 ** 43 + 1, Number.NaN]) {
+    charges.amounts = [bad];
+    t.throws(() => live.call("own", "work"), { code: "VM-ARGUMENT" }, `${bad}`);
+  }
+  recorder.end(outcomeOf(live.fuelUsed));
+  const player = openRecording(file());
+  const again = new Driver({ ...defineSyscalls(table, bodies, { tape: player }), kinds: KINDS });
+  for (let k = 0; k < 4; k++) again.call("own", "work");
+  t.equal(again.fuelUsed, live.fuelUsed);
+  t.equal(again.fuelUsed, 2n ** 43n + 1n + 2n ** 31n + 2n ** 33n + 1n);
+  player.end(outcomeOf(again.fuelUsed));
+});
 
 t.test("[REC-FILE-8] a file that was cut off replays as far as it goes, and says so", async (t) => {
   const { recorder, pieces } = recorderFor();
