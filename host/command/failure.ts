@@ -31,10 +31,9 @@ export interface Problem {
 /** What went wrong, in a form that crosses from the worker to the main thread. */
 export interface Failure extends Problem {
   readonly exitCode: number;
-  /** The rest of what is wrong, the first {@link MOST_SHOWN}; absent where `message` says it all. */
-  readonly others?: readonly Problem[];
-  /** How many of the rest are not among them. */
-  readonly unshown?: number;
+  /** Of a pack or its sources all that is wrong, the first {@link MOST_SHOWN}, in place of `message`; and how much there is. */
+  readonly problems?: readonly Problem[];
+  readonly total?: number;
   /** What the user can do. */
   readonly hint?: string | undefined;
 }
@@ -61,6 +60,8 @@ export function usageError(message: string, hint?: string): CommandError {
   return new CommandError("CLI-USAGE", ExitCode.USAGE, message, hint);
 }
 
+const DAMAGED = "The file is damaged: copy it again, or pack it anew.";
+
 const HINTS: { readonly [code: string]: string } = {
   "ABI-RECORDING": "`ashlar run --record FILE` makes recordings; one that was cut off replays up to there.",
   "ABI-REPLAY": "A recording replays with the module that it was made of, byte for byte.",
@@ -70,6 +71,12 @@ const HINTS: { readonly [code: string]: string } = {
     "An entry point takes no parameters: _start gives no result, main none or an i32. To call another function: --invoke 'NAME(ARG, …)'. `ashlar inspect` lists the exports.",
   "FS-GRANT": "`ashlar help run` explains what can be granted, and how.",
   "FS-TMP": "What the guest made is lost. Changed files are copied back whole or not at all.",
+  "PACK-BASE": "`assets-tool inspect` tells a pack's identity, and of a patch what it is a patch of.",
+  "PACK-DIGEST": DAMAGED,
+  "PACK-HEADER-DIGEST": DAMAGED,
+  "PACK-KEYFILE": "`assets-tool keygen -o FILE` makes a pair of keys.",
+  "PACK-LENGTH": DAMAGED,
+  "PACK-PRELUDE": DAMAGED,
   "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
   "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
   "VM-LINK":
@@ -102,31 +109,23 @@ function isPackError(error: unknown, code: string): error is PackError {
   return code.startsWith("PACK-") && Array.isArray((error as Partial<PackError>).problems);
 }
 
-/** Each problem says where it is itself. */
-function packFailure({ problems, total }: PackError): Failure {
-  const [first, ...others] = problems.slice(0, MOST_SHOWN).map(({ code, message, file, pointer, offset }): Problem => {
+function packFailure({ code, message, problems, total }: PackError): Failure {
+  const shown = problems.slice(0, MOST_SHOWN).map(({ code, message, file, pointer, offset }): Problem => {
     const places = [file, pointer === "" ? "the top" : pointer, offset === undefined ? undefined : `byte ${offset}`];
     const where = places.filter((place) => place !== undefined).join(", ");
     return { code, message, where: where === "" ? undefined : where };
   });
-  const unshown = total - 1 - others.length;
-  return {
-    ...first!,
-    exitCode: ExitCode.FAILURE,
-    hint: HINTS[first!.code],
-    ...(others.length > 0 && { others }),
-    ...(unshown > 0 && { unshown }),
-  };
+  return { code, message, exitCode: ExitCode.FAILURE, hint: HINTS[code], problems: shown, total };
 }
 
 /** The lines for a terminal. */
-export function describeFailure({ code, message, where, hint, others = [], unshown = 0 }: Failure): string {
+export function describeFailure({ code, message, where, hint, problems, total = 1 }: Failure): string {
   // A stack has lines of its own; what a sentence quotes has none, or it would look like more that Ashlar says.
   const isStack = code === "CLI-INTERNAL" || code === "ABI-PANIC";
   const told = isStack ? message.split("\n").map(plain).join("\n") : plain(message);
-  let text = describeProblem({ code, message: told, where });
-  for (const other of others) text += describeProblem({ ...other, message: plain(other.message) });
-  if (unshown > 0) text += `and ${unshown} more\n`;
+  const shown = problems?.map((problem) => ({ ...problem, message: plain(problem.message) }));
+  let text = (shown ?? [{ code, message: told, where }]).map(describeProblem).join("");
+  if (shown !== undefined && total > shown.length) text += `and ${total - shown.length} more\n`;
   if (hint !== undefined) text += `  ${hint.replaceAll("\n", "\n  ")}\n`;
   return text;
 }
