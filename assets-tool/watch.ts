@@ -16,16 +16,25 @@ export interface WatchRequest extends PackRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-const QUIET_MS = 50;
-const MOST_UNREST_MS = 1_000;
-const LOOK_MS = 5_000;
-const POLL_MS = 1_000;
+/** All in milliseconds. */
+export interface Rhythm {
+  /** How long nothing changes before it is packed. */
+  readonly quiet: number;
+  /** After so long it is packed in any case. */
+  readonly unrest: number;
+  /** How often all is looked at, though the system tells of changes. */
+  readonly look: number;
+  /** The same where it does not. */
+  readonly poll: number;
+}
+const RHYTHM: Rhythm = { quiet: 50, unrest: 1_000, look: 5_000, poll: 1_000 };
 /** Two changes that are closer together may have one time. */
 const SAME_TIME_MS = 20;
+const MOST_ROUNDS = 5;
 
 /** Packs until the signal says to end; then the promise is fulfilled, when the pack being made is done. */
-export async function watchAssets(request: WatchRequest): Promise<void> {
-  const folders = new Folders();
+export async function watchAssets(request: WatchRequest, rhythm: Rhythm = RHYTHM): Promise<void> {
+  const folders = new Folders(rhythm);
   let last: string | undefined;
   try {
     while (request.signal?.aborted !== true) {
@@ -55,13 +64,17 @@ interface Look {
 async function look(request: WatchRequest, folders: Folders): Promise<Look> {
   const from = resolve(request.from);
   try {
-    folders.watch(statSync(from).isDirectory() ? from : dirname(from));
+    const stats = statSync(from, { throwIfNoEntry: false });
+    folders.watch(stats?.isDirectory() ? from : dirname(from));
     const plan = await planOf(request, true);
-    folders.isOwn = plan.isOwn;
+    // By their names: a folder may be watched by a path with links.
+    const heard = [plan.configuration.file, plan.lock].map((file) => file && basename(file));
+    folders.isNoise = (file) => plan.isOwn(file) && !heard.includes(basename(file));
     if (plan.lock !== undefined) folders.watch(dirname(plan.lock));
     folders.watch(plan.configuration.root);
     const sources = collectSources(plan.configuration, plan.isOwn, (folder) => folders.watch(folder));
     for (const { file } of sources) folders.watch(dirname(file));
+    await settle([plan.configuration.file, ...sources.map(({ file }) => file)].filter((file) => file !== undefined));
     return { state: stateOf(sourcesState(sources), plan), plan: { ...plan, sources } };
   } catch (failure) {
     const told = failure instanceof Error ? failure.message : String(failure);
@@ -100,15 +113,21 @@ function sourcesState(sources: readonly Source[]): string {
   return sources.map(({ path, file }) => `${path} ${fileState(file)}`).join("\n");
 }
 
-let looks = 0;
-
 function fileState(file: string): string {
   const stats = lstatSync(file, { throwIfNoEntry: false });
   if (stats === undefined) return "none";
   const { size, mtimeMs, ctimeMs, ino } = stats;
-  // It may change again and look the same: such a state is equal to none.
-  const isNew = Math.abs(Date.now() - ctimeMs) < SAME_TIME_MS;
-  return `${size} ${mtimeMs} ${ctimeMs} ${ino}${isNew ? ` ${++looks}` : ""}`;
+  return `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
+}
+
+/** Waits while a file is so new that a later change may not show. Times that lie in the future are none of these. */
+async function settle(files: readonly string[]): Promise<void> {
+  const isNew = (file: string): boolean => {
+    const changed = lstatSync(file, { throwIfNoEntry: false })?.ctimeMs ?? 0;
+    return Math.abs(Date.now() - changed) < SAME_TIME_MS;
+  };
+  for (let round = 0; round < MOST_ROUNDS && files.some(isNew); round++)
+    await new Promise((done) => setTimeout(done, SAME_TIME_MS));
 }
 
 /** Folders that are watched. */
@@ -117,10 +136,16 @@ class Folders {
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly ino: number }>();
   /** The folders of this round. */
   #wanted = new Set<string>();
+  readonly #rhythm: Rhythm;
   #isBlind = false;
   #isChanged = false;
   #hear: () => void = () => {};
-  isOwn: (file: string) => boolean = () => false;
+  /** Whether a file is none of which changes count: the pack is one. */
+  isNoise: (file: string) => boolean = () => false;
+
+  constructor(rhythm: Rhythm) {
+    this.#rhythm = rhythm;
+  }
 
   /** Begins a round: folders that are not watched again in it are left alone after it. */
   forget(): void {
@@ -139,8 +164,7 @@ class Folders {
       const watcher = watch(folder, { persistent: false }, (event, name) => {
         // So Linux tells that the folder itself is gone; a new one may have its number.
         if (event === "rename" && name === basename(folder)) this.#drop(folder);
-        // The pack itself is no change.
-        if (name === null || !this.isOwn(resolve(folder, name))) this.#tell();
+        if (name === null || !this.isNoise(resolve(folder, name))) this.#tell();
       });
       watcher.on("error", () => {
         this.#drop(folder);
@@ -165,12 +189,13 @@ class Folders {
 
   /** Waits for a change, and until there is none for a while; or until it is time to look, or the signal ends it. */
   async change(signal: AbortSignal | undefined): Promise<void> {
+    const { quiet, unrest, look, poll } = this.#rhythm;
     for (const folder of [...this.#watchers.keys()]) if (!this.#wanted.has(folder)) this.#drop(folder);
-    if (!this.#isChanged) await this.#wait(this.#isBlind ? POLL_MS : LOOK_MS, signal);
-    const end = performance.now() + MOST_UNREST_MS;
+    if (!this.#isChanged) await this.#wait(this.#isBlind ? poll : look, signal);
+    const end = performance.now() + unrest;
     while (this.#isChanged && signal?.aborted !== true && performance.now() < end) {
       this.#isChanged = false;
-      await this.#wait(QUIET_MS, signal);
+      await this.#wait(quiet, signal);
     }
   }
 
