@@ -5,6 +5,8 @@ import { CommandError, ExitCode } from "./failure.ts";
 import { errorCode, readAll, STDIN } from "./terminal.ts";
 
 const MAGIC = [0x00, 0x61, 0x73, 0x6d];
+/** With which an `assets.pa` begins. */
+const PACK_MAGIC = [0x89, 0x50, 0x41, 0x4b];
 const REASONS: { readonly [errno: string]: string } = {
   ENOENT: "there is no such file",
   EACCES: "this user may not read it",
@@ -32,7 +34,16 @@ export async function readGuest(path: string): Promise<Guest> {
     const { module, digest, code, snapshot } = readImage(bytes);
     return { bytes: module, digest, code, snapshot };
   }
-  if (!isText(path, bytes)) return { bytes };
+  if (!isText(path, bytes)) {
+    if (PACK_MAGIC.every((byte, index) => bytes[index] === byte))
+      throw new CommandError(
+        "CLI-MODULE",
+        ExitCode.FAILURE,
+        "This is a pack of assets, and no module.",
+        "`ashlar assets inspect PACK` shows it.",
+      );
+    return { bytes };
+  }
   const { loadWat } = await import("../wat.ts");
   return { bytes: await loadWat(bytes) };
 }

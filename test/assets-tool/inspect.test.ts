@@ -2,8 +2,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import t from "tap";
 import { inspectPack, type Place, placeIn } from "../../assets-tool/inspect.ts";
+import type { JsonObject } from "../../host/assets/json.ts";
 import { openPack, type Pack } from "../../host/assets/pack.ts";
 import { signPack } from "../../host/assets/signature.ts";
 import { encodePack } from "../../host/assets/write.ts";
@@ -125,6 +127,12 @@ t.test("[TOOL-AT-1] every byte is of one part, and of the innermost that has it"
   }
 });
 
+const headers = new WeakMap<Pack, unknown>();
+function headerOf(pack: Pack): unknown {
+  if (!headers.has(pack)) headers.set(pack, JSON.parse(Buffer.from(pack.headerJson).toString()));
+  return headers.get(pack);
+}
+
 /** What lies at `start` must be the value of the pointer, with its key, and no value inside of it may have the byte too. */
 function checkValue(
   pack: Pack,
@@ -135,22 +143,45 @@ function checkValue(
   length: number,
 ): void {
   const text = Buffer.from(bytes.subarray(start, start + length)).toString();
-  let value = JSON.parse(Buffer.from(pack.headerJson).toString());
+  let value = headerOf(pack) as { [key: string]: unknown };
   const steps = pointer.split("/").slice(1);
   let isMember = false;
   for (const step of steps) {
     isMember = !Array.isArray(value);
-    value = value[step.replaceAll("~1", "/").replaceAll("~0", "~")];
+    value = value[step.replaceAll("~1", "/").replaceAll("~0", "~")] as typeof value;
   }
   const found = isMember ? Object.values(JSON.parse(`{${text}}`))[0] : JSON.parse(text);
-  if (JSON.stringify(found) !== JSON.stringify(value)) throw new Error(`byte ${offset} is not of ${pointer}: ${text}`);
+  const wanted = JSON.stringify(value);
+  if (JSON.stringify(found) !== wanted) throw new Error(`byte ${offset} is not of ${pointer}: ${text}`);
   const isContainer = typeof value === "object" && value !== null;
-  const opening = text.length - JSON.stringify(value).length;
+  const opening = text.length - wanted.length;
   const at = Buffer.from(bytes.subarray(start, offset)).toString().length;
   const mark = text[at];
   if (isContainer && at > opening && !["{", "}", "[", "]", ","].includes(mark!))
     throw new Error(`byte ${offset} is of a value inside of ${pointer}`);
 }
+
+t.test("[TOOL-AT-1] whatever metadata holds", async (t) => {
+  const value = fc.jsonValue({ maxDepth: 3 });
+  const keys = fc.dictionary(
+    fc.oneof(fc.constantFrom("", "/", "~", '"', "\\", "}", "]", ",", "__proto__"), fc.string()),
+    value,
+  );
+  await fc.assert(
+    fc.asyncProperty(keys, async (given) => {
+      // As JSON has it: no -0, and __proto__ as a key of its own.
+      const metadata = JSON.parse(JSON.stringify(given)) as JsonObject;
+      const bytes = await encodePack({ assets: [], metadata });
+      const pack = openPack(bytes);
+      for (let offset = 128; offset < 128 + pack.headerJson.length; offset += 5) {
+        const { pointer, start, length } = placeIn(pack, offset);
+        checkValue(pack, bytes, offset, pointer!, start, length);
+      }
+    }),
+    { numRuns: 10, seed: 1 },
+  );
+  t.pass();
+});
 
 t.test("[TOOL-AT-1] leaves are counted", async (t) => {
   const pack = openPack(await encodePack({ assets: [textAsset(1, "long", "x".repeat(600_000))] }));

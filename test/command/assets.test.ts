@@ -283,6 +283,10 @@ t.test("[TOOL-INSPECT-1, TOOL-AT-1] the object and the text", async (t) => {
       assets: [{ id: 1, name: "tiles/grass", bankType: "tiles" }],
     });
   t.match(await tool(["inspect", "mixed.pa", "--at", "130"]), { stdout: /^pointer +\/alignment$/m });
+  t.match(await ashlar(["inspect", "mixed.pa"]), {
+    code: 1,
+    stderr: /^error\[CLI-MODULE\]: This is a pack[\s\S]*ashlar assets inspect/,
+  });
   t.match(await tool(["inspect", "mixed.pa", "--at", "1_000_000"]), { code: 1, stderr: /^error\[PACK-RANGE\]/ });
 });
 

@@ -13,7 +13,7 @@ const BUILD_OPTIONS: readonly Option[] = [
   {
     name: "output",
     value: "FILE",
-    doc: "Where the pack goes. Default: what the configuration says. Short: -o.",
+    doc: "Where the pack goes. Default: what the configuration says; a folder without one needs this. Short: -o.",
   },
   {
     name: "lock",
