@@ -174,6 +174,8 @@ export class Pack implements AssetSet {
   readonly #codecs: ReadonlyMap<string, Codec>;
   readonly #payloadOffset: number;
   readonly #decoded = new Map<number, Decoded>();
+  /** What does not decode never will; and Node.js keeps memory of each attempt for as long as this thread runs. */
+  readonly #broken = new Map<number, PackError>();
   /** By asset: 1 where stored bytes were what their digest says. */
   readonly #verified: Uint8Array;
   #isClosed = false;
@@ -302,19 +304,34 @@ export class Pack implements AssetSet {
       if (isChecked) this.#verifyStored(index);
       return undefined;
     }
+    const broken = this.#broken.get(index);
+    if (broken !== undefined) throw broken;
     const size = table.sizes[index]!;
     const decodedSize = table.decodedSizes[index]!;
-    const place = { file: this.label, pointer: `/asset_table/${index}` };
     if (Math.max(size, decodedSize) > decodedBytes) {
       const message = `it has ${size} bytes, decoded ${decodedSize}, and ${decodedBytes} are allowed`;
-      throw new PackError("PACK-LIMIT", message, place);
+      throw new PackError("PACK-LIMIT", message, this.#placeOf(index));
     }
     const stored = new Uint8Array(size);
     this.readStored(index, 0, stored);
     if (isChecked) this.#checkDigest(index, digestOf(stored));
-    const bytes = decodeWith(this.#codecs.get(codecName)!, stored, decodedSize, place);
+    const bytes = this.#decode(index, stored);
     this.#decoded.set(index, { bytes, users: (held?.users ?? 0) + 1 });
     return bytes;
+  }
+
+  #decode(index: number, stored: Uint8Array): Uint8Array {
+    const codec = this.#codecs.get(this.table.codec(index))!;
+    try {
+      return decodeWith(codec, stored, this.table.decodedSizes[index]!, this.#placeOf(index));
+    } catch (error) {
+      if (error instanceof PackError) this.#broken.set(index, error);
+      throw error;
+    }
+  }
+
+  #placeOf(index: number): { readonly file: string | undefined; readonly pointer: string } {
+    return { file: this.label, pointer: `/asset_table/${index}` };
   }
 
   /** Gives back what {@link load} answered. */
