@@ -265,8 +265,8 @@ export function createBanks(set: AssetSet | undefined, options: BankOptions = {}
           // A read that fails half-way leaves the window alone (spec ABI-TRANSFER-5).
           if (!isResident) part.set(buffer);
         }
-        call.set(1, wanted);
-        call.set(2, offset + wanted >= bytes ? 1 : 0);
+        call.setWords(1, wanted, 0);
+        call.setWords(2, offset + wanted >= bytes ? 1 : 0, 0);
         return Status.OK;
       },
       metadata: (call: Call, { asset: { metadata } }: Held, offset: number, into: Uint8Array) => {

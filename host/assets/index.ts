@@ -7,6 +7,7 @@
  * for (const { id, name, bankType, decodedSize } of pack.assets()) console.log(id, name, bankType, decodedSize);
  * ```
  */
+export { type BankOptions, LoadState } from "./banks.ts";
 export { type Codec, ENCODERS, type EncodedBy, encodeWith } from "./codecs.ts";
 export { PACK_CODES, type PackCode, PackError, type Problem } from "./errors.ts";
 export { BANK_TYPES, DEFAULT_ALIGNMENT, DEFAULT_SLOTS } from "./format.ts";

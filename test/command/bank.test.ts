@@ -108,3 +108,45 @@ t.test("[REC-EVENT-6, REC-REPLAY-1] a recorded run is replayed without its pack"
   t.equal(again.report.stateDigest, live.report.stateDigest);
   t.equal(again.report.fuelUsed, live.report.fuelUsed);
 });
+
+/** Made ready, it has filled slot 7 with the asset 1 and holds the asset 4; `main` writes both, or exits with a status. */
+await wat(
+  "kept.wasm",
+  `(module
+    (import "bank" "open_slot" (func $slot (param i32 i32) (result i32 i64)))
+    (import "bank" "open_asset" (func $asset (param i32) (result i32 i64)))
+    (import "bank" "request" (func $request (param i32 i32) (result i32 i64)))
+    (import "bank" "state" (func $state (param i64) (result i32 i32)))
+    (import "bank" "commit" (func $commit (param i64) (result i32)))
+    (import "bank" "read" (func $read (param i64 i64 i64 i32 i32) (result i32 i32 i32)))
+    (import "sys" "stdout" (func $stdout (result i64)))
+    (import "fs" "write" (func $write (param i64 i64 i64 i32 i32) (result i32 i32)))
+    (import "bytes" "of_memory" (func $own (result i64)))
+    (memory (export "memory") 1)
+    (global $kept (mut i64) (i64.const 0))
+    (func (export "ready") (local $load i64)
+      (call $asset (i32.const 4)) (global.set $kept) (drop)
+      (call $request (i32.const 1) (i32.const 7)) (local.set $load) (drop)
+      (call $state (local.get $load)) (drop) (drop)
+      (call $state (local.get $load)) (drop) (drop)
+      (drop (call $commit (local.get $load))))
+    (func $show (param $bank i64) (result i32) (local $bytes i32) (local $status i32)
+      (call $read (local.get $bank) (i64.const 0) (call $own) (i32.const 0) (i32.const 65536))
+      (drop) (local.set $bytes) (local.set $status)
+      (call $write (call $stdout) (i64.const -1) (call $own) (i32.const 0) (local.get $bytes))
+      (drop) (drop)
+      (local.get $status))
+    (func (export "main") (result i32) (local $status i32) (local $bank i64)
+      (call $slot (i32.const 1) (i32.const 7)) (local.set $bank) (local.set $status)
+      (if (local.get $status) (then (return (local.get $status))))
+      (i32.or (call $show (local.get $bank)) (call $show (global.get $kept)))))`,
+);
+
+t.test("[BANK-SNAPSHOT-1, BANK-SNAPSHOT-2, IMAGE-PREINIT-2] banks of a guest that was made ready", async (t) => {
+  const built = await ashlar(["build", "kept.wasm", "--preinit=ready", "--assets", "base.pa", "-o", "kept.image"]);
+  t.match(built, { code: 0 });
+  const ready = (...flags: string[]): Promise<Ended> => ashlar(["run", "kept.image", ...flags]);
+  t.match(await ready("--assets", "base.pa"), { code: 0, stdout: `${Buffer.from(PLAIN)}the base\n` });
+  t.match(await ready("--assets", "base.pa,next.pa"), { code: 3, stdout: "" }, "the patch has no asset 1");
+  t.match(await ready(), { code: 134, stderr: /MissingCapability/ });
+});
