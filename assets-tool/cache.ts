@@ -21,6 +21,7 @@ import {
 import { isAbsolute, join } from "node:path";
 import { cryptoOf, digestOf, equalBytes } from "../host/assets/hash.ts";
 import { canonicalJson, type JsonObject } from "../host/assets/json.ts";
+import { closeQuietly } from "./collect.ts";
 
 /** Bytes that the folder may hold. */
 const MOST_CACHE_BYTES = 1024 * 1024 * 1024;
@@ -179,7 +180,7 @@ function readEntry(path: string): readonly MadeAsset[] | undefined {
   } catch {
     return undefined;
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    if (fd !== undefined) closeQuietly(fd);
   }
 }
 

@@ -203,7 +203,16 @@ export function readSource({ file }: Source, mostBytes: number): Uint8Array | La
   } catch (error) {
     throw inputError(error, file);
   } finally {
+    closeQuietly(fd);
+  }
+}
+
+/** What was read was read. */
+export function closeQuietly(fd: number): void {
+  try {
     closeSync(fd);
+  } catch {
+    // It is closed nevertheless.
   }
 }
 

@@ -2,10 +2,11 @@
  * Turns at a file (spec TOOL-LOCK-5). Node.js knows no locks of files; a file that is made only if there is none does, on every
  * file system.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, linkSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { PackError } from "../host/assets/errors.ts";
+import { cryptoOf } from "../host/assets/hash.ts";
 
 /** What is held takes milliseconds. */
 const MOST_WAIT_MS = 10_000;
@@ -30,24 +31,42 @@ export async function holdFile(path: string, mostWaitMs: number = MOST_WAIT_MS):
 
 /** False when there is one. */
 function create(held: string, text: string, path: string): boolean {
-  let fd: number;
+  const temporary = `${path}.${process.pid}.${cryptoOf().randomBytes(4).toString("hex")}.tmp`;
   try {
-    fd = openSync(held, "wx", 0o644);
+    writeNew(temporary, text);
+    try {
+      // With its contents at once: one without would belong to nobody, if its process ended before it wrote them.
+      linkSync(temporary, held);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      // Not every file system has links.
+      writeNew(held, text);
+    }
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
     // Windows, of one that is being removed.
-    if (process.platform === "win32" && (error as NodeJS.ErrnoException).code === "EPERM") return false;
-    throw new PackError("PACK-LOCK", `it cannot be held: ${(error as Error).message}`, { file: path });
-  }
-  try {
-    writeSync(fd, text);
-  } catch (error) {
-    rmSync(held, { force: true });
-    throw new PackError("PACK-LOCK", `it cannot be held: ${(error as Error).message}`, { file: path });
+    if (process.platform === "win32" && code === "EPERM") return false;
+    throw new PackError("PACK-LOCK", `it cannot be held: ${message}`, { file: path });
   } finally {
-    closeSync(fd);
+    rmSync(temporary, { force: true });
   }
-  return true;
+}
+
+/** Nothing is left of it when it fails. */
+function writeNew(path: string, text: string): void {
+  const fd = openSync(path, "wx", 0o644);
+  try {
+    try {
+      writeSync(fd, text);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  }
 }
 
 function read(held: string): string | undefined {

@@ -29,7 +29,8 @@ export function outputFile(path: string): string {
 function realOrNew(path: string): string {
   try {
     return realpathSync(path);
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return join(realpathSync(dirname(path)), basename(path));
   }
 }

@@ -1,5 +1,5 @@
 /** From sources to a pack (spec TOOL-SAME). */
-import { closeSync, openSync, readSync, rmSync } from "node:fs";
+import { openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ENCODERS } from "../host/assets/codecs.ts";
@@ -10,7 +10,7 @@ import { nameProblem } from "../host/assets/names.ts";
 import { type AssetInput, type PackInput, type PackSummary, writePack } from "../host/assets/write.ts";
 import { type Boot, preloadOf } from "./boot.ts";
 import { cacheFolder, openCache } from "./cache.ts";
-import { collectSources, type Source } from "./collect.ts";
+import { closeQuietly, collectSources, type Source } from "./collect.ts";
 import { type Configuration, readConfiguration } from "./config.ts";
 import type { Importer } from "./importer.ts";
 import { IMPORTERS } from "./importers/index.ts";
@@ -100,7 +100,7 @@ export async function packPlan(plan: PackPlan, request: PackRequest): Promise<Pa
     const input = inputOf(configuration, numbered, preload, note);
     const onProgress = (done: number, total: number): void => request.onProgress?.({ phase: "write", done, total });
     if (!request.check)
-      for (const file of removeLeftOvers([output]))
+      for (const file of removeLeftOvers(lock === undefined ? [output] : [output, lock]))
         note({ kind: "left-behind", message: "what a packer that was ended left behind is removed", file });
     const summary = request.check
       ? await checkPack(output, input, onProgress)
@@ -305,6 +305,6 @@ function isSameFile(left: string, right: string): boolean {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw new PackError("PACK-OUTPUT", `it cannot be read: ${(error as Error).message}`, { file: right });
   } finally {
-    for (const fd of files) closeSync(fd);
+    for (const fd of files) closeQuietly(fd);
   }
 }

@@ -29,13 +29,13 @@ export async function patchPack({ base, next, output, onProgress }: PatchRequest
   const below = openStack(base, options);
   try {
     // Before it is opened: what changes afterwards is noticed when it is read.
-    const { mtimeMs } = statOf(next);
+    const { mtimeMs } = readable(next, (path) => statSync(path));
     const pack = openPack(next, options);
     try {
       if (pack.header.patch !== undefined)
         throw new PackError("PACK-BASE", "this is a patch, and the pack is needed that it leads to", { file: next });
       for (const input of [...base, next])
-        if (realpathSync(input) === file)
+        if (readable(input, realpathSync) === file)
           throw new PackError("PACK-OUTPUT", `the patch would take the place of ${input}`, { file: output });
       const changes = changesBetween([...below.assets()], [...pack.assets()]);
       removeLeftOvers([file]);
@@ -71,9 +71,9 @@ export async function patchPack({ base, next, output, onProgress }: PatchRequest
   }
 }
 
-function statOf(file: string): { readonly mtimeMs: number } {
+function readable<T>(file: string, ask: (file: string) => T): T {
   try {
-    return statSync(file);
+    return ask(file);
   } catch (error) {
     throw new PackError("PACK-READ", `it cannot be read: ${(error as Error).message}`, { file });
   }

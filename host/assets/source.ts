@@ -1,5 +1,5 @@
 /** Where the bytes of a pack come from (spec PACK-SOURCE). */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { PackError } from "./errors.ts";
 
 /** Bytes at positions. */
@@ -67,7 +67,7 @@ function openFile(path: string): PackReader {
     throw readError(error, path);
   }
   try {
-    const opened = fstatSync(fd, { bigint: true });
+    const opened = statsOf(fd, path);
     if (!opened.isFile()) throw new PackError("PACK-READ", "this is no regular file", { file: path });
     const size = Number(opened.size);
     return {
@@ -83,15 +83,32 @@ function openFile(path: string): PackReader {
       },
       // Replacing the file does not matter: what is open stays.
       check: () => {
-        const now = fstatSync(fd, { bigint: true });
+        const now = statsOf(fd, path);
         if (now.size !== opened.size || now.mtimeNs !== opened.mtimeNs)
           throw new PackError("PACK-CHANGED", "the file changed while it was in use", { file: path });
       },
-      close: () => closeSync(fd),
+      close: () => closeQuietly(fd),
     };
   } catch (error) {
+    closeQuietly(fd);
+    throw readError(error, path);
+  }
+}
+
+/** What was read was read. */
+function closeQuietly(fd: number): void {
+  try {
     closeSync(fd);
-    throw error;
+  } catch {
+    // It is closed nevertheless.
+  }
+}
+
+function statsOf(fd: number, path: string): BigIntStats {
+  try {
+    return fstatSync(fd, { bigint: true });
+  } catch (error) {
+    throw readError(error, path);
   }
 }
 
