@@ -1,4 +1,5 @@
 /** Texts (spec TOOL-TEXT-1). */
+import { isUtf8 } from "node:buffer";
 import { decodeUtf8 } from "../../vm/utf8.ts";
 import type { Importer, ImportSource } from "../importer.ts";
 import { Settings } from "./settings.ts";
@@ -10,7 +11,7 @@ const RETURN = 0x0d;
 /** Where the text begins: behind a byte order mark. Throws for what is no UTF-8. */
 function textStart(view: SourceView): number {
   const { bytes } = view;
-  if (decodeUtf8(bytes) === undefined) throw view.wrong("it is no text in UTF-8", malformedAt(bytes));
+  if (!isUtf8(bytes)) throw view.wrong("it is no text in UTF-8", malformedAt(bytes));
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
