@@ -107,6 +107,7 @@ t.test("[TOOL-VERB-1] options that make no sense, or lack", async (t) => {
     [["ids", "mixed.pa"], /needs a language/],
     [["ids", "mixed.pa", "--lang", "cobol"], /"cobol"/],
     [["pack", ".", "--cache", "x", "--no-cache"], /exclude one another/],
+    [["pack", ".", "--lock", "x", "--no-lock"], /exclude one another/],
     [["watch", ".", "--cache", "x", "--no-cache"], /exclude one another/],
   ];
   const { commands } = assetsProgram("assets-tool");

@@ -25,14 +25,20 @@ const TITLES = { import: "importing", write: "writing" } as const;
 
 /** What `pack` and `watch` have in common. */
 export function packRequest({ positionals, options }: Arguments): PackRequest {
-  const cache = options.get("cache")?.[0];
-  if (cache !== undefined && options.has("no-cache")) throw usageError("--cache and --no-cache exclude one another.");
   return {
     from: positionals[0]!,
     output: options.get("output")?.[0],
-    lock: options.get("lock")?.[0],
-    cache: options.has("no-cache") ? false : cache,
+    lock: pathOrNone(options, "lock"),
+    cache: pathOrNone(options, "cache"),
   };
+}
+
+/** False for `--no-NAME`. */
+function pathOrNone(options: Arguments["options"], name: string): string | false | undefined {
+  const path = options.get(name)?.[0];
+  if (!options.has(`no-${name}`)) return path;
+  if (path !== undefined) throw usageError(`--${name} and --no-${name} exclude one another.`);
+  return false;
 }
 
 /** Notes are text, with `--json` too: the report has them as well. */

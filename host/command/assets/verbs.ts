@@ -18,8 +18,9 @@ const BUILD_OPTIONS: readonly Option[] = [
   {
     name: "lock",
     value: "FILE",
-    doc: "The file that keeps ids stable. Default: what the configuration says; none for a folder without one.",
+    doc: "The file that keeps ids stable. Default: what the configuration says, else assets.lock.json in the folder.",
   },
+  { name: "no-lock", doc: "Keep no ids: assets are numbered in the order of their names." },
   {
     name: "cache",
     value: "DIR",

@@ -13,14 +13,15 @@ import { withStack } from "./packs.ts";
 
 const MOST_SLOTS = 2n ** 32n;
 
-export async function verify({ positionals, options }: Arguments): Promise<number> {
+export async function verify(args: Arguments): Promise<number> {
+  const { positionals, options } = args;
   const key = options.get("key")?.[0];
   const identity = options.get("identity")?.[0];
   if (identity !== undefined && !IDENTITY.test(identity))
     throw usageError(`--identity takes mi2:…:…, not ${JSON.stringify(identity)}.`);
   const slotsText = options.get("slots")?.[0];
   const slots = slotsText === undefined ? DEFAULT_SLOTS : Number(parseCount("slots", slotsText, MOST_SLOTS));
-  return answer("verify", { positionals, rest: [], options }, (progress) => {
+  return answer("verify", args, (progress) => {
     const publicKey = key === undefined ? undefined : readPublicKey(key);
     return withStack(
       positionals[0]!,
