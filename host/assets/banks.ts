@@ -54,8 +54,8 @@ interface Held extends TransferHandle {
   readonly bytes: number;
   /** Its bytes are in memory. */
   readonly isResident: boolean;
-  /** Its stored bytes are not what their digest says; to find that once costs enough. */
-  isCorrupt: boolean;
+  /** What tells that its stored bytes are not what their digest says: to find that once costs enough. */
+  corruption: unknown;
   /** Handles, loads and slots. */
   holders: number;
 }
@@ -113,7 +113,7 @@ export function createBanks(set: AssetSet | undefined, options: BankOptions = {}
         source,
         bytes: decodedSize,
         isResident,
-        isCorrupt: false,
+        corruption: undefined,
         holders: 0,
       };
       assets.set(asset.id, held);
@@ -136,14 +136,17 @@ export function createBanks(set: AssetSet | undefined, options: BankOptions = {}
       let held: Held | undefined;
       try {
         held = hold(load.asset);
+        if (held.corruption !== undefined) throw held.corruption;
         held.source.load();
         load.held = held;
         load.state = LoadState.READY;
       } catch (error) {
-        if (held !== undefined) release(held);
         load.error = error;
         load.failure = statusOf(error);
         load.state = LoadState.ERROR;
+        if (held === undefined) return;
+        if (load.failure === Status.CORRUPT) held.corruption = error;
+        release(held);
       }
     }
   };
@@ -249,7 +252,7 @@ export function createBanks(set: AssetSet | undefined, options: BankOptions = {}
         return Status.OK;
       },
       read: (call: Call, held: Held, offset: number, into: Uint8Array) => {
-        if (held.isCorrupt) return Status.CORRUPT;
+        if (held.corruption !== undefined) return Status.CORRUPT;
         const { source, bytes, isResident } = held;
         const wanted = Math.min(Math.max(bytes - offset, 0), into.length);
         if (wanted > 0) {
@@ -259,7 +262,7 @@ export function createBanks(set: AssetSet | undefined, options: BankOptions = {}
             if (source.read(offset, buffer) < wanted) return Status.STALE;
           } catch (error) {
             const status = statusOf(error);
-            if (status === Status.CORRUPT) held.isCorrupt = true;
+            if (status === Status.CORRUPT) held.corruption = error;
             return status === Status.QUOTA ? Status.OTHER : status;
           }
           // A read that fails half-way leaves the window alone (spec ABI-TRANSFER-5).

@@ -414,6 +414,32 @@ onEngines("[BANK-FAULT-1, ABI-TRANSFER-5] packs that fail, and are whole again",
   }
 });
 
+onEngines("[BANK-FAULT-1] a raw asset that is corrupt is so for all who hold it", async (t, engine) => {
+  const faults: ReaderFaults = {};
+  let reads = 0;
+  const reader = faultyReader(PACK, faults);
+  const counted = {
+    size: reader.size,
+    read: (position: number, into: Uint8Array) => {
+      reads++;
+      return reader.read(position, into);
+    },
+  };
+  const guest = guestOn(engine, { assets: openPack(counted) });
+  const { CORRUPT, OK } = Status;
+  const first = guest.made("open_asset", 3);
+  faults.mask = 1;
+  const load = guest.load(3, 0);
+  t.equal(guest.status("commit", load), CORRUPT);
+  faults.mask = 0;
+  const before = reads;
+  t.equal(guest.bytes("read", first, 0, 4).status, CORRUPT);
+  t.equal(guest.bytes("read", guest.made("open_asset", 3), 0, 4).status, CORRUPT);
+  t.equal(guest.status("commit", guest.load(3, 0)), CORRUPT);
+  t.equal(reads, before, "nobody looks again");
+  t.equal(guest.call("bank", "size", first).results[0], OK, "what the pack tells of it is known");
+});
+
 onEngines("[BANK-FAULT-1, PACK-VERIFY-1] when stored bytes are held against their digests", async (t, engine) => {
   for (const verify of ["first", "always", "never"] as const) {
     const faults: ReaderFaults = {};
