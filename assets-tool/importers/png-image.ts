@@ -3,7 +3,8 @@
  * together: the indices of an image with a palette as they are in the file, an end to what a small file may inflate to, and
  * every bit depth interlaced too.
  */
-import { crc32, inflateSync } from "node:zlib";
+import { inflateSync } from "node:zlib";
+import { crc32 } from "../../syscalls/crc32.ts";
 import type { ImportSource } from "../importer.ts";
 import { SourceView } from "./source-view.ts";
 
@@ -116,7 +117,7 @@ function readChunks(view: SourceView): Chunks {
     const type = view.tag(at + 4, "the type of a chunk");
     if (!/^[A-Za-z]{4}$/.test(type)) throw view.wrong(`the type of a chunk is four letters, not "${type}"`, at + 4);
     const body = view.span(at + 8, length, `the chunk ${type}`);
-    const sum = crc32(view.bytes.subarray(at + 4, at + 8 + length));
+    const sum = crc32(0, view.bytes.subarray(at + 4, at + 8 + length));
     if (view.u32(at + 8 + length, `the checksum of the chunk ${type}`) !== sum)
       throw view.wrong(`the chunk ${type} is damaged: its checksum is wrong`, at);
     if (header === undefined && type !== "IHDR") throw view.wrong(`IHDR must be the first chunk, not ${type}`, at);
