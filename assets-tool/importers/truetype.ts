@@ -19,8 +19,9 @@ const MOST_SIZE = 256;
 const MOST_POINTS = 65_536;
 const MOST_PARTS = 256;
 const MOST_DEPTH = 8;
-/** Pixels that all outlines of an import may touch: some seconds of work. */
+/** Pixels that all outlines of an import may touch, and how many of them a point counts for: some seconds of work. */
 const MOST_WORK = 2 ** 28;
+const POINT_WORK = 32;
 
 const LATIN: Characters = {
   codePoints: [...Array.from({ length: 95 }, (_, k) => 0x20 + k), ...Array.from({ length: 96 }, (_, k) => 0xa0 + k)],
@@ -57,7 +58,8 @@ function rasterized(font: TrueTypeFont, size: number, { codePoints, named }: Cha
   let bytes = 0;
   const visit = (pixels: number): void => {
     work += pixels;
-    if (work > MOST_WORK) throw view.wrong("the outlines are too large: they touch too many pixels");
+    if (work > MOST_WORK)
+      throw view.wrong("the outlines are too large: they have too many points, or touch too many pixels");
   };
   const glyphs: Glyph[] = [];
   /** What characters share. */
@@ -69,6 +71,7 @@ function rasterized(font: TrueTypeFont, size: number, { codePoints, named }: Cha
     let glyph = drawn.get(index);
     if (glyph === undefined) {
       const outline = font.outlineOf(index);
+      visit(POINT_WORK * outline.reduce((points, contour) => points + contour.length, 0));
       const contours = outline.map((contour) =>
         contour.map(({ x, y, isOn }): OutlinePoint => ({ x: x * scale, y: -y * scale, isOn })),
       );

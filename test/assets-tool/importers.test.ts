@@ -575,6 +575,23 @@ t.test("[TOOL-FONT-4, TOOL-INPUT-1] fonts of outlines that are none", (t) => {
   t.end();
 });
 
+t.test("[TOOL-INPUT-1] a small font whose glyphs are all the same 65,535 points: it ends", (t) => {
+  const count = 2000;
+  const flags = Buffer.alloc(512, Buffer.from("39ff", "hex"));
+  flags[511] = 254;
+  const glyf = Buffer.concat([Buffer.from("00010000000000000000fffe0000", "hex"), flags]);
+  const loca = Buffer.alloc(4 * (count + 1));
+  for (let k = 1; k <= count; k += 2) loca.writeUInt32BE(glyf.length, 4 * k);
+  const map = Object.fromEntries(
+    Array.from({ length: count / 2 }, (_, k) => [String.fromCodePoint(0x4e00 + k), 2 * k]).slice(1),
+  );
+  const glyphs = Array.from({ length: count }, () => undefined);
+  const font = writeFont({ ...FONT, glyphs, map, longOffsets: true, tables: { glyf, loca } });
+  t.ok(font.length < 40_000);
+  t.match(problem("truetype", font, { characters: ["U+4E00-U+9FFF"] }), { message: /too many points/ });
+  t.end();
+});
+
 t.test("[TOOL-FONT-1, TOOL-SETTING-1] characters", (t) => {
   const count = (characters: JsonObject[string]): number =>
     glyphsOf(run("truetype", writeFont(FONT), { characters })[0]!).glyphs.length;
