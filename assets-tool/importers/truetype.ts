@@ -21,7 +21,7 @@ const MOST_PARTS = 256;
 const MOST_DEPTH = 8;
 /** Pixels that all outlines of an import may touch, and how many of them a point counts for: some seconds of work. */
 const MOST_WORK = 2 ** 28;
-const POINT_WORK = 32;
+const POINT_WORK = 64;
 
 const LATIN: Characters = {
   codePoints: [...Array.from({ length: 95 }, (_, k) => 0x20 + k), ...Array.from({ length: 96 }, (_, k) => 0xa0 + k)],
