@@ -79,8 +79,9 @@ export interface Configuration {
   /** The file, if there is one. */
   readonly file: string | undefined;
   readonly root: string;
+  /** Absent for a folder without configuration. */
   readonly output: string | undefined;
-  readonly lock: string | undefined;
+  readonly lock: string;
   readonly alignment: number;
   readonly metadata: JsonObject;
   readonly ignore: readonly Glob[];
@@ -210,7 +211,7 @@ export function checkConfiguration(
     file,
     root: path("root", ".")!,
     output: path("output", file === undefined ? undefined : "assets.pa"),
-    lock: path("lock", file === undefined ? undefined : "assets.lock.json"),
+    lock: path("lock", "assets.lock.json")!,
     alignment,
     metadata: reader.json(top, "metadata", ""),
     ignore: reader.list(top, "ignore", "", MOST_RULES)?.flatMap((said) => reader.glob(said) ?? []) ?? [],

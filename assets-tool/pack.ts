@@ -27,8 +27,8 @@ export interface PackRequest {
   readonly from: string;
   /** Path of the pack; absent: what the configuration says. Needed for a folder without one. */
   readonly output?: string | undefined;
-  /** Path of the lock file; absent: what the configuration says, and none for a folder without one. */
-  readonly lock?: string | undefined;
+  /** Path of the lock file; false: none; absent: what the configuration says. */
+  readonly lock?: string | false | undefined;
   /** Folder of the cache; false: none; absent: the user's (TOOL-CACHE-4). */
   readonly cache?: string | false | undefined;
   /** Write nothing; fail where something would be written (TOOL-OUTPUT-3). */
@@ -66,7 +66,7 @@ export async function planOf(request: PackRequest, isWatched = false): Promise<P
       file: from,
     });
   const file = outputFile(resolve(wanted));
-  const lockFile = lock === undefined ? configuration.lock : resolve(lock);
+  const lockFile = lock === undefined ? configuration.lock : lock === false ? undefined : resolve(lock);
   const own = [file, lockFile, configuration.file, cacheOf(request)].filter((path) => path !== undefined);
   return { configuration, importers: all, output: file, lock: lockFile, isOwn: ownFiles(own) };
 }

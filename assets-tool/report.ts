@@ -3,7 +3,7 @@
 /** Something to know that does not keep a pack from being made. */
 export interface Note {
   /** What kind it is; the kinds are stable. */
-  readonly kind: "unused-rule" | "unused-order" | "portability" | "codec" | "cache" | "left-behind";
+  readonly kind: "unused-rule" | "unused-order" | "portability" | "cache" | "left-behind";
   readonly message: string;
   readonly file?: string | undefined;
   /** JSON pointer into the configuration. */

@@ -1,7 +1,7 @@
 /**
  * `npm run test:node -- [VERSION …]`: the tests that hold both engines against each other and against V8 on older versions
  * of Node.js (22 and 24), each of which has another V8; and the short tasks of the real programs and of Ruby, which must end
- * as on this one, fuel and state included. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
+ * as on this one, fuel and state included; and packs, which must have the same bytes. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
  * file; the last line counts the assertions; exits 1 when one failed or a version is not there.
  */
 import { spawnSync } from "node:child_process";
@@ -19,6 +19,8 @@ const files = readdirSync(TESTS)
   .filter((file) => file.endsWith(".test.ts") && ON_BOTH.test(readFileSync(new URL(file, TESTS), "utf8")))
   .map((file) => fileURLToPath(new URL(file, TESTS)));
 
+/** A program that prints what must be the same on every version. */
+const PACKS = fileURLToPath(new URL("assets-tool/digests.ts", import.meta.url));
 /** Programs that print how the tasks of others end, with the arguments behind the engine. */
 const tasks: readonly (readonly [script: string, ...args: string[]])[] = [
   ...(missing === undefined
@@ -65,6 +67,10 @@ for (const version of wanted) {
       );
     if (status === 0 && good === 0) failed++;
   }
+  const isSame = printed(node.path, PACKS) === printed(process.execPath, PACKS);
+  if (isSame) passed++;
+  else failed++;
+  console.log(`${isSame ? "ok    " : "FAILED"} Node.js ${version}: packs have the same bytes as on this one`);
   for (const task of tasks) {
     const here = endingsOn(process.execPath, task);
     const there = endingsOn(node.path, task);
@@ -80,6 +86,12 @@ if (missing !== undefined) console.log(`the real programs are not built: ${missi
 if (rubyPath() === undefined) console.log("Ruby is not there: (cd test/programs/ruby && npm ci)");
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** What a program prints; an end with an error is like nothing else. */
+function printed(node: string, program: string): string | symbol {
+  const { stdout, status } = spawnSync(node, ["--no-warnings", program], { encoding: "utf8" });
+  return status === 0 && stdout !== "" ? stdout : Symbol(program);
+}
 
 /** How the short tasks end on the compiled engine of that Node.js, as JSON. */
 function endingsOn(node: string, [script, ...args]: (typeof tasks)[number]): string | undefined {

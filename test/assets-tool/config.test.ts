@@ -150,6 +150,9 @@ t.test("[TOOL-CONFIG-1, TOOL-CONFIG-8] files and folders of configurations", asy
   t.strictSame(shop.names(), ["a.txt", "b.dat"], "a folder without");
   t.notOk(shop.has("art/assets.lock.json"));
   t.strictSame(await told(() => shop.pack({ output: undefined })), [["PACK-OUTPUT", shop.at("art")]]);
+  await shop.pack({ lock: undefined });
+  t.ok(shop.has("art/assets.lock.json"));
+  shop.remove("art/assets.lock.json");
 
   shop.configure({ rules: [{ files: "*.txt" }] });
   await shop.pack({ output: undefined });

@@ -344,4 +344,10 @@ t.test("[TOOL-LOCK-6] without lock file", async (t) => {
       [3, "c"],
     ],
   );
+  await shop.configure({ ids: { b: -1 } }).pack({ lock: false });
+  t.strictSame(shop.names(), ["b", "a", "c"], "ids of the configuration hold");
+  t.notOk(shop.has(LOCK));
+  shop.remove("art/assets.config.json");
+  const { lock: usual } = await shop.pack({ lock: undefined });
+  t.equal(usual, shop.at(LOCK), "a folder without configuration has one too");
 });

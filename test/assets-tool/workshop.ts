@@ -77,9 +77,10 @@ export class Workshop {
     return this.write({ "art/assets.config.json": JSON.stringify(config) });
   }
 
-  /** Packs `art` to `out.pa`, without cache, unless asked otherwise. */
+  /** Packs `art` to `out.pa`, without cache, and without lock file where there is no configuration, unless asked otherwise. */
   pack(request: Partial<PackRequest> = {}): Promise<PackReport> {
-    return packAssets({ from: this.at("art"), output: this.at("out.pa"), cache: false, ...request });
+    const lock = this.has("art/assets.config.json") ? undefined : (false as const);
+    return packAssets({ from: this.at("art"), output: this.at("out.pa"), cache: false, lock, ...request });
   }
 
   /** Uses a pack, and verifies all of it first. */
