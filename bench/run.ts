@@ -2,7 +2,7 @@
  * `npm run bench -- [--only GROUP] [--rounds N] [--write] [--compile]`: speeds against named peers, as ratios measured in one
  * run. Peers take turns inside each round, so that what else the machine does falls on all of them.
  *
- * --only     one group: execute, bytes, syscalls, wasi, wasi-ruby, wasi-startup, translate, tiering, startup; may be given again
+ * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup; may be given again
  * --rounds   how often each peer has its turn, 3 by default
  * --write    writes bench/RESULTS.md; with --only the other sections stay as they are
  * --compile  first compiles kernels/*.c to kernels/*.wat again (needs clang and lld on the path)
@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { assetsGroup } from "./assets.ts";
 import { bytesGroup } from "./bytes.ts";
 import { executeGroup } from "./execute.ts";
 import { compile, KERNELS, LOOPS } from "./kernels.ts";
@@ -32,6 +33,7 @@ const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } 
   execute: executeGroup,
   bytes: bytesGroup,
   syscalls: syscallsGroup,
+  assets: assetsGroup,
   wasi: wasiGroup,
   "wasi-ruby": wasiRubyGroup,
   "wasi-startup": wasiStartupGroup,
@@ -93,6 +95,6 @@ function installRivals(): void {
   const { status } = spawnSync("npm", ["ci", "--silent", "--no-audit", "--no-fund"], { cwd: own, stdio: "inherit" });
   if (status !== 0)
     process.stderr.write(
-      "bench/package.json could not be installed: going on without QuickJS and older Node.js versions\n",
+      "bench/package.json could not be installed: going on without QuickJS, asar, zip and older Node.js versions\n",
     );
 }

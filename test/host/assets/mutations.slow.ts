@@ -1,4 +1,6 @@
-/** A million mutants: some minutes. Other seeds: `ASHLAR_SEED=N`. */
+/** A million mutants, some ten minutes: `ASHLAR_FUZZ_SEED` (20,000) is the first of them. */
+import t from "tap";
 import { campaign } from "./mutations.ts";
 
-campaign({ packs: 850_000, stacks: 150_000, seed: Number(process.env.ASHLAR_SEED ?? 20_000) });
+t.setTimeout(3_600_000);
+campaign({ packs: 850_000, stacks: 150_000, seed: Number(process.env.ASHLAR_FUZZ_SEED ?? 20_000) });

@@ -1,4 +1,4 @@
 /** Some thousands of mutants; `mutations.slow.ts` has a million. */
 import { campaign } from "./mutations.ts";
 
-campaign({ packs: 6000, stacks: 1500 });
+campaign({ packs: 5000, stacks: 1000 });
