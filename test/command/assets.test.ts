@@ -390,6 +390,15 @@ t.test("[TOOL-VERB-6, TOOL-VERB-7] packing, patching, ids", async (t) => {
   t.notOk(existsSync(file("v4.pa")));
   rmSync(file("art/CON.txt"));
 
+  rmSync(file("art/assets.lock.json"), { force: true });
+  t.match((await json(["pack", "art", "-o", "v3.pa", "--no-lock"])).data, { lock: null, added: [] });
+  t.notOk(existsSync(file("art/assets.lock.json")));
+  t.match((await json(["pack", "art", "-o", "v3.pa"])).data, {
+    lock: /assets\.lock\.json$/,
+    added: ["a.txt", "b.txt"],
+  });
+  t.ok(existsSync(file("art/assets.lock.json")));
+
   const source = await tool(["ids", "v1.pa", "--lang", "ts"]);
   t.match(source.stdout, /A_TXT: 1,/);
   t.match((await json(["ids", "v1.pa", "--lang", "ts"])).data, {
