@@ -111,7 +111,7 @@ export async function readConfiguration(
 ): Promise<Configuration> {
   const file = configurationFile(resolve(from));
   if (file === undefined) return checkConfiguration({}, undefined, resolve(from), importers);
-  const value = /\.json$/i.test(file) ? readJson(file) : await runModule(file, isWatched);
+  const value = /\.[cm]?[jt]s$/.test(file) ? await runModule(file, isWatched) : readJson(file);
   return checkConfiguration(value, file, dirname(file), importers);
 }
 
@@ -138,11 +138,11 @@ function unreadable(error: unknown, file: string): unknown {
 function readJson(file: string): Json {
   let bytes: Uint8Array;
   try {
-    const { size } = statSync(file);
-    if (size > MOST_CONFIG_BYTES)
-      throw new PackError("PACK-CONFIG", `a configuration has at most ${MOST_CONFIG_BYTES} bytes, not ${size}`, {
-        file,
-      });
+    const stats = statSync(file);
+    // Of a pipe there is no end to wait for.
+    if (!stats.isFile()) throw new PackError("PACK-CONFIG", "this is no regular file", { file });
+    if (stats.size > MOST_CONFIG_BYTES)
+      throw new PackError("PACK-CONFIG", `${stats.size} bytes are more than a configuration may have`, { file });
     bytes = readFileSync(file);
   } catch (error) {
     throw unreadable(error, file);

@@ -79,7 +79,9 @@ function changesOf({ added, retired }: Assignment): string {
 /** What the file holds; undefined when there is none. */
 function readBytes(path: string): Buffer | undefined {
   try {
-    if (statSync(path).size > MOST_LOCK_BYTES)
+    const stats = statSync(path);
+    if (!stats.isFile()) throw new PackError("PACK-LOCK", "this is no regular file", { file: path });
+    if (stats.size > MOST_LOCK_BYTES)
       throw new PackError("PACK-LOCK", `a lock file has at most ${MOST_LOCK_BYTES} bytes`, { file: path });
     return readFileSync(path);
   } catch (error) {

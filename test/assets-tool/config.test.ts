@@ -6,8 +6,10 @@ import t from "tap";
 import { type Configuration, checkConfiguration, defineConfig, readConfiguration } from "../../assets-tool/config.ts";
 import { parseDocument } from "../../assets-tool/document.ts";
 import { IMPORTERS } from "../../assets-tool/importers/index.ts";
-import { MOST_PROBLEMS } from "../../host/assets/errors.ts";
+import { readLock } from "../../assets-tool/lock.ts";
+import { MOST_PROBLEMS, PackError } from "../../host/assets/errors.ts";
 import type { Json } from "../../host/assets/json.ts";
+import { Random } from "../vm/random.ts";
 import { foundOf, problemsOf, told, Workshop } from "./workshop.ts";
 
 const check = (value: unknown): Configuration =>
@@ -144,6 +146,56 @@ t.test("[TOOL-CONFIG-1, TOOL-CONFIG-4] the JSON of configurations", async (t) =>
   t.notOk("a" in (parsed as object));
 });
 
+t.test(
+  "[TOOL-CONFIG-4, TOOL-LOCK-4] any bytes are a configuration, a lock file, or an error with its place",
+  async (t) => {
+    const config = `{"root": "a", "alignment": 16, "ids": {"a": -1, "b": 2}, "slots": {"tiles": 3}, "order": ["a/**", "{b,c}"],
+    "rules": [{"files": ["**/*.png", "!x"], "bank": "tiles", "codec": "auto", "settings": {"n": [1e3, null]}, "preload": {"tiles": 0}}],
+    "preload": [{"asset": "a", "slot": 0}], "metadata": {"\\u00e4": "\u00e4"}}`;
+    const lock = '{"schema": "ashlar.assets.lock/1", "assets": {"a": 1, "b": -2}, "retired": {"7": "c", "-9": "d"}}';
+    const random = new Random(12);
+    const pieces = [
+      '"',
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      "0",
+      "-",
+      "1e9",
+      "null",
+      "\\",
+      "__proto__",
+      "\u0000",
+      "..",
+      "**",
+      "\ufeff",
+    ];
+    let wrong = 0;
+    for (let round = 0; round < 4_000; round++) {
+      const isLock = random.chance(0.3);
+      const bytes = [...Buffer.from(isLock ? lock : config)];
+      for (let k = random.below(4); k >= 0; k--) {
+        const at = random.below(bytes.length);
+        const piece = random.chance(0.5) ? [...Buffer.from(random.pick(pieces))] : [random.below(256)];
+        bytes.splice(at, random.below(4), ...(random.chance(0.7) ? piece : []));
+      }
+      const text = Uint8Array.from(bytes);
+      try {
+        if (isLock) readLock(text, "lock");
+        else check(parseDocument(text, "PACK-CONFIG", "config"));
+      } catch (error) {
+        wrong++;
+        const code = isLock ? "PACK-LOCK" : "PACK-CONFIG";
+        if (!(error instanceof PackError) || error.code !== code) t.fail(`round ${round}: ${error}`);
+      }
+    }
+    t.ok(wrong > 2_000 && wrong < 4_000, `${wrong} were wrong`);
+  },
+);
+
 t.test("[TOOL-CONFIG-1, TOOL-CONFIG-8] files and folders of configurations", async (t) => {
   const shop = new Workshop(t).write({ "art/a.txt": "a", "art/b.dat": "b" });
   await shop.pack();
@@ -183,6 +235,10 @@ t.test("[TOOL-CONFIG-1, TOOL-CONFIG-8] files and folders of configurations", asy
   t.match(await fails("export default { ids: { a: () => 1 } };"), /PACK-CONFIG \/ids\/a a function/);
   t.match(await fails("export default { alignment: NaN };"), /PACK-CONFIG \/alignment/);
   t.strictSame(await told(() => shop.pack({ from: shop.at("none.json") })), [["PACK-INPUT", shop.at("none.json")]]);
+  shop.write({ "picture.png": Uint8Array.of(0x89, 0x50) });
+  t.strictSame(await told(() => shop.pack({ from: shop.at("picture.png") })), [
+    ["PACK-CONFIG", shop.at("picture.png")],
+  ]);
   shop.write({ "large.json": " ".repeat(1024 * 1024 + 1) });
   t.strictSame(await told(() => shop.pack({ from: shop.at("large.json") })), [["PACK-CONFIG", shop.at("large.json")]]);
 });

@@ -39,10 +39,10 @@ function sources(): (readonly [path: string, bytes: Uint8Array | string])[] {
     ["art/text/\u{1f600}.txt", "beyond the first plane"],
     ["art/text/\uffee.txt", "before it, and behind surrogates"],
     ["art/maps/one.json", '{"b": [1, 2.50], "a": "\\u00e4"}'],
-    ["art/data/words.bin", sampleBytes(300_000)],
-    ["art/data/again.bin", sampleBytes(300_000)],
+    ["art/data/words.bin", sampleBytes(100_000)],
+    ["art/data/again.bin", sampleBytes(100_000)],
     ["art/data/noise.bin", Uint8Array.from({ length: 10_000 }, () => noise.below(256))],
-    ["art/data/zeros.bin", new Uint8Array(1_000_000)],
+    ["art/data/zeros.bin", new Uint8Array(200_000)],
     ["art/data/empty.bin", ""],
   ];
 }

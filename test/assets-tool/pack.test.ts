@@ -1,7 +1,18 @@
 /** Packs of sources: always the same bytes, by importers and codecs, and nothing but what is meant. */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, chmodSync, mkdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import t from "tap";
@@ -9,8 +20,10 @@ import type { Importer } from "../../assets-tool/importer.ts";
 import { encode } from "../../assets-tool/make.ts";
 import { compareNames } from "../../assets-tool/name-order.ts";
 import type { PackProgress } from "../../assets-tool/report.ts";
+import { Spool } from "../../assets-tool/spool.ts";
 import { ENCODERS } from "../../host/assets/codecs.ts";
 import { PackError } from "../../host/assets/errors.ts";
+import { encodePack, type StoredFile } from "../../host/assets/write.ts";
 import { Random } from "../vm/random.ts";
 import { digests } from "./digests.ts";
 import { problemsOf, told, Workshop } from "./workshop.ts";
@@ -20,10 +33,10 @@ const POSIX = isPosix ? {} : { skip: "of POSIX" };
 
 /** Of four packs and their lock files. A change of these is a change of every pack that users have checked in. */
 const DIGESTS = {
-  raw: "0a9cec1c42704b0fa6f52f2df39c8e3236c24ea5b03115f2dba07c1767fb71ce",
-  deflate: "be1e095ddcd011848a5994036b3b21013bb81b14b5ced1c65d619ab419cd2ff6",
-  zstd: "80cfaed7db1b6f120127b671c299e0af54528ded67629416fae8f8df96dd84e3",
-  auto: "38c03ed4eface164f8648a545bd5845f4a1afdefc3b0e414f26e10a7b09a1f80",
+  raw: "12dfc8c8c6a106fa297ae3c91ba6d08d4c91be85122ba0eeb1b6f6bafa7a8c06",
+  deflate: "4c0b44cf1a736536fa219e61f6ebcfce933023378b9dad913cba8ac428d4d6f1",
+  zstd: "afab5c4bf18221c802aa6415c9b5b743be7ac36f2b3becce8de00b40655f16af",
+  auto: "02b4da2abbb1e9d7b3bd3723b51e9f3a80eaee9d67da4476f921843c48722d54",
 };
 
 t.test("[TOOL-SAME-1, TOOL-SAME-3] the same bytes", async (t) => {
@@ -108,10 +121,36 @@ t.test("[TOOL-CODEC-1] codecs", async (t) => {
 });
 
 t.test("[TOOL-CODEC-2] what zstd makes too short", async (t) => {
-  const shop = new Workshop(t).write({ "art/zeros": new Uint8Array(3_000_000) }).configure({ codec: "zstd" });
+  const shop = new Workshop(t).write({ "art/zeros": new Uint8Array(300_000) }).configure({ codec: "zstd" });
   await shop.pack();
-  t.match(shop.found(), [{ codec: "deflate", text: "\0".repeat(3_000_000) }]);
-  t.equal((await encode("auto", new Uint8Array(3_000_000))).codec, "deflate");
+  t.match(shop.found(), [{ codec: "deflate", text: "\0".repeat(300_000) }]);
+  t.equal((await encode("auto", new Uint8Array(300_000))).codec, "deflate");
+});
+
+t.test("[TOOL-CODEC-3] what is too much for memory", async (t) => {
+  const spool = new Spool(100);
+  const first = new Uint8Array(60).fill(1);
+  t.equal(spool.keep(first), first, "is there room, it stays");
+  const kept = [2, 3].map((fill) => spool.keep(new Uint8Array(50).fill(fill)) as StoredFile);
+  t.strictSame(
+    kept.map(({ size, offset, file }) => [size, offset, readFileSync(file).subarray(offset, offset! + size)[0]]),
+    [
+      [50, 0, 2],
+      [50, 50, 3],
+    ],
+  );
+  const { file } = kept[0]!;
+  if (isPosix) t.equal(statSync(file).mode & 0o077, 0);
+  const input = (id: number, stored: Uint8Array | StoredFile) =>
+    ({ id, name: String(id), bankType: "data", codec: "raw", decodedSize: 50, stored }) as const;
+  const whole = await encodePack({
+    assets: [input(1, new Uint8Array(50).fill(2)), input(2, new Uint8Array(50).fill(3))],
+  });
+  const spooled = await encodePack({ assets: [input(1, kept[0]!), input(2, kept[1]!)] });
+  t.ok(Buffer.from(whole).equals(spooled));
+  spool.close();
+  t.notOk(existsSync(file));
+  spool.close();
 });
 
 t.test("[TOOL-SOURCE-1] what is a source", async (t) => {
@@ -345,6 +384,13 @@ t.test("[TOOL-SOURCE-8, TOOL-IMPORT-3] all problems at once", async (t) => {
     t.ok(error instanceof PackError && error.total === 154 && error.problems.length === 100);
   }
   t.notOk(shop.has("out.pa"));
+});
+
+t.test("[TOOL-IMPORT-3] a source that is too large for its importer", async (t) => {
+  const shop = new Workshop(t).write({ "art/large.png": "" });
+  // Sparse: it takes no room, and nobody reads it.
+  truncateSync(shop.at("art/large.png"), 1024 ** 3 + 1);
+  t.strictSame(await told(() => shop.pack(), shop.folder), [["PACK-IMPORT", "art/large.png"]]);
 });
 
 t.test("[TOOL-IMPORT-2] banks", async (t) => {
