@@ -69,7 +69,7 @@ const command = {
   plugins: [builtins],
   // Less to read is less start-up time; the source maps beside the bundles tell what stack traces name.
   minify: true,
-  external: ["wabt", "binaryen", "fflate", "fzstd", "@hpcc-js/wasm-zstd", "fast-png"],
+  external: ["wabt", "binaryen", "fflate", "@hpcc-js/wasm-zstd"],
   banner: {
     js: `#!/usr/bin/env node
 import { createRequire as requireOf } from "node:module";

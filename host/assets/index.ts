@@ -8,7 +8,7 @@
  * ```
  */
 export { type BankOptions, LoadState } from "./banks.ts";
-export { type Codec, ENCODERS, type EncodedBy, encodeWith } from "./codecs.ts";
+export { type Codec, ENCODERS, type EncodedBy, encodeWith, NATIVE_ZSTD } from "./codecs.ts";
 export { PACK_CODES, type PackCode, PackError, type Problem } from "./errors.ts";
 export { BANK_TYPES, DEFAULT_ALIGNMENT, DEFAULT_SLOTS } from "./format.ts";
 export type { PackHeader, Patch, Preload } from "./header.ts";
