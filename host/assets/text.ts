@@ -136,11 +136,11 @@ export class CanonicalText {
     this.isEscaped = isEscaped;
     this.isAscii = seen < 0x80;
     this.at = at + 1;
-    if (isEscaped) this.#checkEscapes(this.#pointer(pointer, depth));
+    if (isEscaped) this.#checkEscapes(pointer, depth);
   }
 
   /** Only what must be escaped is, in the one form of RFC 8785 §3.2.2.2. */
-  #checkEscapes(pointer: string): void {
+  #checkEscapes(pointer: string, depth: number): void {
     const token = this.#decode(this.start - 1, this.end + 1);
     let value: unknown;
     try {
@@ -149,7 +149,12 @@ export class CanonicalText {
       // Told below.
     }
     if (typeof value !== "string" || JSON.stringify(value) !== token || /\p{Surrogate}/u.test(value))
-      this.fail("PACK-JSON", "the string's escapes are not in canonical form", pointer, this.start);
+      this.fail(
+        "PACK-JSON",
+        "the string's escapes are not in canonical form",
+        this.#pointer(pointer, depth),
+        this.start,
+      );
   }
 
   #decode(start: number, end: number): string {
@@ -175,13 +180,19 @@ export class CanonicalText {
         this.#array(pointer, depth);
         break;
       default:
-        if (!LITERALS.some((literal) => this.takes(literal))) this.#number(pointer, depth);
+        if (isOfNumber(this.peek()) || !LITERALS.some((literal) => this.takes(literal))) this.#number(pointer, depth);
     }
   }
 
   #enter(pointer: string, depth: number): void {
     if (depth >= MOST_JSON_DEPTH)
       this.fail("PACK-JSON", `nested deeper than ${MOST_JSON_DEPTH}`, this.#pointer(pointer, depth));
+    this.at++;
+  }
+
+  /** As {@link byte}. The pointer is put together only where something is wrong: its keys may be as long as the header. */
+  #take(wanted: number, pointer: string, depth: number): void {
+    if (this.peek() !== wanted) this.byte(wanted, this.#pointer(pointer, depth));
     this.at++;
   }
 
@@ -207,7 +218,7 @@ export class CanonicalText {
     let end = -1;
     let isPlain = true;
     while (this.peek() !== CLOSE_OBJECT) {
-      if (start >= 0) this.byte(COMMA, this.#pointer(pointer, depth));
+      if (start >= 0) this.#take(COMMA, pointer, depth);
       const at = this.at;
       this.string(pointer, depth);
       const wasPlain = isPlain;
@@ -225,8 +236,7 @@ export class CanonicalText {
       this.#starts[depth] = start;
       this.#ends[depth] = end;
       if (!isInOrder) this.#failOrder(before, beforeEnd, this.#pointer(pointer, depth + 1), at);
-      if (this.peek() !== COLON) this.byte(COLON, this.#pointer(pointer, depth + 1));
-      this.at++;
+      this.#take(COLON, pointer, depth + 1);
       this.value(pointer, depth + 1);
       if (this.peek() !== COMMA && this.peek() !== CLOSE_OBJECT)
         this.unexpected('"," or "}"', this.#pointer(pointer, depth));
@@ -245,7 +255,7 @@ export class CanonicalText {
   #array(pointer: string, depth: number): void {
     this.#enter(pointer, depth);
     for (let index = 0; this.peek() !== CLOSE_ARRAY; index++) {
-      if (index > 0) this.byte(COMMA, this.#pointer(pointer, depth));
+      if (index > 0) this.#take(COMMA, pointer, depth);
       this.#starts[depth] = index;
       this.#ends[depth] = -1;
       this.value(pointer, depth + 1);
@@ -260,6 +270,7 @@ export class CanonicalText {
     const start = this.at;
     while (isOfNumber(this.peek())) this.at++;
     if (this.at === start) this.unexpected("a value", this.#pointer(pointer, depth));
+    if (isShortInteger(this.bytes, start, this.at)) return;
     const token = this.#decode(start, this.at);
     const value = Number(token);
     if (!Number.isFinite(value) || String(value) !== token)
@@ -281,6 +292,13 @@ function isBefore(bytes: Uint8Array, start: number, end: number, otherStart: num
 }
 
 const LITERALS: readonly Uint8Array[] = ["true", "false", "null"].map((word) => Buffer.from(word));
+
+/** True for most numbers: what is in canonical form at first sight. */
+function isShortInteger(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > 15 || (bytes[start] === ZERO && end - start > 1)) return false;
+  for (let at = start; at < end; at++) if (bytes[at]! < ZERO || bytes[at]! > NINE) return false;
+  return true;
+}
 
 /** Digits, signs, the point and the exponent. */
 function isOfNumber(byte: number): boolean {
