@@ -32,11 +32,10 @@ export function preloadOf(configuration: Configuration, assets: readonly Bootabl
     return [];
   });
   const isNamed = new Set(named.map(({ asset }) => asset));
-  const byRule = new Map<Rule, Bootable[]>();
+  const rules = configuration.rules.map((rule) => ({ rule, assets: [] as Bootable[] }));
+  const byRule = new Map(rules.map(({ rule, assets }) => [rule, assets]));
   for (const asset of assets)
-    if (asset.rule.preload !== undefined && !isNamed.has(asset))
-      byRule.set(asset.rule, [...(byRule.get(asset.rule) ?? []), asset]);
-  const rules = configuration.rules.map((rule) => ({ rule, assets: byRule.get(rule) ?? [] }));
+    if (asset.rule.preload !== undefined && !isNamed.has(asset)) byRule.get(asset.rule)!.push(asset);
 
   const fixed = new Map(rules.map(({ rule, assets }) => [rule, fixedSlots(rule, assets)]));
   const taken = new Map<string, Placed>();
