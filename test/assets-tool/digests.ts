@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { packAssets } from "../../assets-tool/pack.ts";
 import { Random } from "../vm/random.ts";
 import { type Drawing, drawPng } from "./png-writer.ts";
+import { type FontPlan, writeFont } from "./truetype-writer.ts";
 
 /** Bytes that compress, and repeat at long distances as well. */
 function sampleBytes(length: number): Uint8Array {
@@ -29,11 +30,52 @@ const GRASS: Drawing = {
   at: (x, y) => [(x * y) % 3],
 };
 
+/** Curves: what covers how much of a pixel is computed in floating point. */
+const ROUND: FontPlan = {
+  glyphs: [
+    undefined,
+    {
+      contours: [
+        [
+          [37, 0, false],
+          [611, 13, false],
+          [587, 701, false],
+          [41, 689, false],
+        ],
+      ],
+    },
+  ],
+  advances: [500, 640],
+  map: { O: 1 },
+};
+
+/** 32-bit floats, which become 16-bit integers. */
+function sound(): Uint8Array {
+  const random = new Random(5);
+  const samples = Float32Array.from({ length: 1_000 }, () => random.next() / 2 ** 30 - 2);
+  const head = Buffer.alloc(44);
+  head.write("RIFF");
+  head.writeUInt32LE(36 + samples.byteLength, 4);
+  head.write("WAVEfmt ", 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(3, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(44_100, 24);
+  head.writeUInt32LE(4 * 44_100, 28);
+  head.writeUInt16LE(4, 32);
+  head.writeUInt16LE(32, 34);
+  head.write("data", 36);
+  head.writeUInt32LE(samples.byteLength, 40);
+  return Buffer.concat([head, Buffer.from(samples.buffer)]);
+}
+
 /** The files, in the order in which they are made. */
 function sources(): (readonly [path: string, bytes: Uint8Array | string])[] {
   const noise = new Random(11);
   return [
     ["art/tiles/grass.png", drawPng(GRASS)],
+    ["art/fonts/round.ttf", writeFont(ROUND)],
+    ["art/sounds/noise.wav", sound()],
     ["art/text/\u00e4.txt", "umlaut\r\n"],
     ["art/text/z.txt", "z"],
     ["art/text/\u{1f600}.txt", "beyond the first plane"],

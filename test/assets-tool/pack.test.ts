@@ -33,10 +33,10 @@ const POSIX = isPosix ? {} : { skip: "of POSIX" };
 
 /** Of four packs and their lock files. A change of these is a change of every pack that users have checked in. */
 const DIGESTS = {
-  raw: "12dfc8c8c6a106fa297ae3c91ba6d08d4c91be85122ba0eeb1b6f6bafa7a8c06",
-  deflate: "4c0b44cf1a736536fa219e61f6ebcfce933023378b9dad913cba8ac428d4d6f1",
-  zstd: "afab5c4bf18221c802aa6415c9b5b743be7ac36f2b3becce8de00b40655f16af",
-  auto: "02b4da2abbb1e9d7b3bd3723b51e9f3a80eaee9d67da4476f921843c48722d54",
+  raw: "8d95f5455c566d544b68ed677a404acacd3fde934492ee1649ad3ec2170cbcff",
+  deflate: "f3f2c33eaec30326e8af90efda9bcedd74cb127befd92b5fad48c62b77e6c9a3",
+  zstd: "4045268e6e6aa3b53de9e1a65c32d97c2776051ab5ea6868dc92d2b9f65dde91",
+  auto: "cbaba6a9db442e2d601eb1d68cd9c6da7a1d39c62e5731975f000acf85975ee8",
 };
 
 t.test("[TOOL-SAME-1, TOOL-SAME-3] the same bytes", async (t) => {
