@@ -384,11 +384,13 @@ function loadOf(asset: Asset, slot: number): Load {
   return { asset, slot, state: LoadState.PENDING, held: undefined, failure: Status.OK, error: undefined };
 }
 
-/** Bytes, stored and decoded, that a unit of fuel pays for (spec BANK-FUEL-1). */
-const FUEL_BYTES = 32;
+/** Bytes of which a unit of fuel pays for the digest, or for the decoding, which takes the host so much longer (spec BANK-FUEL-1). */
+const DIGEST_BYTES = 32;
+const DECODED_BYTES = 4;
 
-function fuelOf({ size, decodedSize }: Asset): number {
-  return Math.min(Math.floor((size + decodedSize) / FUEL_BYTES), MOST_CHARGE);
+function fuelOf({ size, decodedSize, codec }: Asset): number {
+  const decoding = codec === "raw" ? 0 : Math.floor(decodedSize / DECODED_BYTES);
+  return Math.min(Math.floor(size / DIGEST_BYTES) + decoding, MOST_CHARGE);
 }
 
 /** What a load can fail with. */
