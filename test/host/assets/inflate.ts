@@ -1,5 +1,4 @@
-/** Decoding RFC 1951 and walking RFC 8878, written from the RFCs: what the product's decoders are held against. */
-import { zstdDecompressSync } from "node:zlib";
+/** Decoding RFC 1951, written from the RFC and slowly: what the product's decoder is held against. */
 
 /** The codes of an alphabet: by length and value, as RFC 1951 §3.2.2 assigns them. */
 interface Codes {
@@ -133,69 +132,4 @@ export function inflate(stored: Uint8Array, decodedSize: number): Uint8Array {
   if (position !== stored.length) throw new Error("bytes behind the stream");
   if (written !== decodedSize) throw new Error("less than the header says");
   return out;
-}
-
-/** What RFC 8878 §3.1.1 says of a frame before its blocks, and where it ends. */
-interface Frame {
-  readonly end: number;
-  readonly windowSize: number;
-  /** Undefined when the frame does not say. */
-  readonly contentSize: number | undefined;
-  /** It has the field of a dictionary's id, whatever that says. */
-  readonly dictionary: boolean;
-  readonly hasChecksum: boolean;
-}
-
-/** Looks at a frame's header and steps over its blocks. */
-export function zstdFrame(stored: Uint8Array): Frame {
-  const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
-  const number = (at: number, bytes: number): number => {
-    if (at + bytes > stored.length) throw new Error("the frame ends early");
-    let value = 0;
-    for (let k = bytes - 1; k >= 0; k--) value = value * 256 + stored[at + k]!;
-    return value;
-  };
-  if (stored.length < 5 || view.getUint32(0, true) !== 0xfd2fb528) throw new Error("no frame");
-  const descriptor = stored[4]!;
-  const single = (descriptor & 0x20) !== 0;
-  if ((descriptor & 0x08) !== 0) throw new Error("a reserved bit is set");
-  let at = 5;
-  let windowSize = 0;
-  if (!single) {
-    const exponent = number(at, 1) >> 3;
-    windowSize = 2 ** (10 + exponent) * (1 + (number(at, 1) & 7) / 8);
-    at++;
-  }
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!;
-  at += dictionaryBytes;
-  const sizeBytes = [single ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
-  const contentSize = sizeBytes === 0 ? undefined : number(at, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
-  at += sizeBytes;
-  if (single) windowSize = contentSize!;
-  for (let last = false; !last; ) {
-    const header = number(at, 3);
-    last = (header & 1) === 1;
-    const kind = (header >> 1) & 3;
-    if (kind === 3) throw new Error("a block of a reserved kind");
-    const size = header >> 3;
-    at += 3 + (kind === 1 ? 1 : size);
-    if (at > stored.length) throw new Error("the frame ends early");
-  }
-  const hasChecksum = (descriptor & 4) !== 0;
-  return { end: at + (hasChecksum ? 4 : 0), windowSize, contentSize, dictionary: dictionaryBytes > 0, hasChecksum };
-}
-
-/** Largest window of a frame. */
-const MOST_WINDOW = 2 ** 27;
-
-/** The one frame that `stored` is, which says how long it is and neither needs a dictionary nor has a checksum; or an Error. */
-export function unzstd(stored: Uint8Array, decodedSize: number): Uint8Array {
-  const { end, dictionary, hasChecksum, contentSize, windowSize } = zstdFrame(stored);
-  if (end !== stored.length) throw new Error(end > stored.length ? "the frame ends early" : "bytes behind the frame");
-  if (dictionary || hasChecksum) throw new Error("a dictionary, or a checksum");
-  if (contentSize !== decodedSize) throw new Error("another length than the header says");
-  if (windowSize > MOST_WINDOW) throw new Error("the window is too large");
-  const decoded = zstdDecompressSync(stored, { maxOutputLength: decodedSize + 1 });
-  if (decoded.length !== decodedSize) throw new Error("another length than the frame says");
-  return decoded;
 }

@@ -3,7 +3,8 @@
  * no care for speed. Where the two disagree, one of them or the specification is wrong.
  */
 import { createHash, createPublicKey, verify as verifyEd25519 } from "node:crypto";
-import { inflate, unzstd } from "./inflate.ts";
+import { inflate } from "./inflate.ts";
+import { unzstd } from "./unzstd.ts";
 
 /** What is wrong, by the code that the specification gives it. */
 export class Refused extends Error {
