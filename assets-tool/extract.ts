@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import { PackError, Problems } from "../host/assets/errors.ts";
 import { nameProblem } from "../host/assets/names.ts";
+import { outputError } from "../host/assets/output.ts";
 import type { Asset, AssetSet } from "../host/assets/pack.ts";
 import { clashesOf, portableProblem } from "./portable-names.ts";
 
@@ -34,9 +35,6 @@ export interface ExtractedFile {
   readonly path: string;
   readonly bytes: number;
 }
-
-/** Bytes that are written at once. */
-const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Writes the decoded bytes of assets to files in `folder`, named as they are. Everything that is wrong with names and with what is
@@ -117,7 +115,7 @@ class TargetFolder {
     try {
       return lstatSync(path, { throwIfNoEntry: false });
     } catch (error) {
-      throw failed(error, path);
+      throw outputError(error, path);
     }
   }
 
@@ -137,7 +135,7 @@ class TargetFolder {
       this.#put(temporary, path);
     } catch (error) {
       removeLeftOver(temporary);
-      throw failed(error, path);
+      throw outputError(error, path);
     }
     return join(...parts);
   }
@@ -148,7 +146,7 @@ class TargetFolder {
       mkdirSync(path);
     } catch (error) {
       const there = this.#stat(path);
-      if (there === undefined) throw failed(error, path);
+      if (there === undefined) throw outputError(error, path);
       if (!there.isDirectory()) throw new PackError("PACK-EXTRACT", notFolder(there), { file: path });
     }
     this.#known.add(path);
@@ -184,28 +182,19 @@ function makeRoot(folder: string): string {
     mkdirSync(folder, { recursive: true });
     return realpathSync(folder);
   } catch (error) {
-    throw failed(error, folder);
+    throw outputError(error, folder);
   }
 }
 
 function writeAsset(asset: Asset, path: string, onBytes: (bytes: number) => void): void {
-  const open = asset.open();
+  const fd = openSync(path, "wx");
   try {
-    open.load();
-    const fd = openSync(path, "wx");
-    try {
-      const piece = new Uint8Array(Math.min(PIECE_BYTES, asset.decodedSize));
-      for (let at = 0; at < asset.decodedSize; ) {
-        const got = open.read(at, piece);
-        for (let written = 0; written < got; ) written += writeSync(fd, piece, written, got - written);
-        at += got;
-        onBytes(got);
-      }
-    } finally {
-      closeSync(fd);
+    for (const piece of asset.pieces()) {
+      for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
+      onBytes(piece.length);
     }
   } finally {
-    open.close();
+    closeSync(fd);
   }
 }
 
@@ -215,10 +204,4 @@ function removeLeftOver(path: string): void {
   } catch {
     // What is told is why there is one.
   }
-}
-
-function failed(error: unknown, file: string): PackError {
-  if (error instanceof PackError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new PackError("PACK-OUTPUT", `it cannot be written: ${message}`, { file });
 }

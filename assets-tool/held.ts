@@ -6,7 +6,7 @@ import { closeSync, linkSync, openSync, readFileSync, rmSync, writeSync } from "
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { PackError } from "../host/assets/errors.ts";
-import { cryptoOf } from "../host/assets/hash.ts";
+import { temporaryBeside } from "../host/assets/output.ts";
 
 /** What is held takes milliseconds. */
 const MOST_WAIT_MS = 10_000;
@@ -31,7 +31,7 @@ export async function holdFile(path: string, mostWaitMs: number = MOST_WAIT_MS):
 
 /** False when there is one. */
 function create(held: string, text: string, path: string): boolean {
-  const temporary = `${path}.${process.pid}.${cryptoOf().randomBytes(4).toString("hex")}.tmp`;
+  const temporary = temporaryBeside(path);
   try {
     writeNew(temporary, text);
     try {
@@ -44,11 +44,11 @@ function create(held: string, text: string, path: string): boolean {
     }
     return true;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return false;
     // Windows, of one that is being removed.
     if (process.platform === "win32" && code === "EPERM") return false;
-    throw new PackError("PACK-LOCK", `it cannot be held: ${message}`, { file: path });
+    throw PackError.from(error, "PACK-LOCK", "it cannot be held", { file: path });
   } finally {
     rmSync(temporary, { force: true });
   }

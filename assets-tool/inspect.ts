@@ -1,10 +1,12 @@
 /** What a pack is made of, and what lies at a byte of it (spec TOOL-INSPECT, TOOL-AT). */
 import { PackError } from "../host/assets/errors.ts";
 import { PRELUDE_BYTES, VERSION } from "../host/assets/format.ts";
+import { hex } from "../host/assets/hash.ts";
 import type { Preload } from "../host/assets/header.ts";
 import { type JsonObject, pointerStep } from "../host/assets/json.ts";
 import type { Asset, Pack } from "../host/assets/pack.ts";
 import { PRELUDE_FIELDS } from "../host/assets/prelude.ts";
+import { SIGNATURE_FIELDS } from "../host/assets/signature.ts";
 import { compareNames } from "./name-order.ts";
 
 /** Assets that have something in common. All sizes are in bytes. */
@@ -135,10 +137,6 @@ function byName<T>(shares: ReadonlyMap<string, T>): [string, T][] {
   return [...shares].sort(([left], [right]) => compareNames(left, right));
 }
 
-export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
-}
-
 /** What lies at a byte of the file. */
 export interface Place {
   readonly offset: number;
@@ -170,15 +168,6 @@ export function placeIn(pack: Pack, offset: number): Place {
   if (offset < payloadOffset + payloadLength) return sliceAt(pack, offset);
   return fieldAt(offset, "signature", payloadOffset + payloadLength, SIGNATURE_FIELDS);
 }
-
-/** spec PACK-SIGN-1. */
-const SIGNATURE_FIELDS: Fields = {
-  magic: { at: 0, size: 8 },
-  algorithm: { at: 8, size: 4 },
-  reserved: { at: 12, size: 4 },
-  publicKey: { at: 16, size: 32 },
-  signature: { at: 48, size: 64 },
-};
 
 /** By name, from the beginning of the part. */
 interface Fields {

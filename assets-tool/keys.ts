@@ -37,7 +37,7 @@ function writeNew(path: string, text: string, mode: number): void {
     // Not through a link either: "wx" says so.
     fd = openSync(path, "wx", mode);
   } catch (error) {
-    throw keyError("the key cannot be written", error, path);
+    throw PackError.from(error, "PACK-KEYFILE", "the key cannot be written", { file: path });
   }
   try {
     if (process.platform !== "win32") fchmodSync(fd, mode);
@@ -46,7 +46,7 @@ function writeNew(path: string, text: string, mode: number): void {
     fsyncSync(fd);
   } catch (error) {
     rmSync(path, { force: true });
-    throw keyError("the key cannot be written", error, path);
+    throw PackError.from(error, "PACK-KEYFILE", "the key cannot be written", { file: path });
   } finally {
     closeSync(fd);
   }
@@ -89,7 +89,7 @@ function readKeyFile(path: string): string {
     // A pipe without a writer would be waited for.
     fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
-    throw keyError("the key cannot be read", error, path);
+    throw PackError.from(error, "PACK-KEYFILE", "the key cannot be read", { file: path });
   }
   try {
     if (!fstatSync(fd).isFile()) throw new PackError("PACK-KEYFILE", "this is no regular file", { file: path });
@@ -101,14 +101,8 @@ function readKeyFile(path: string): string {
       throw new PackError("PACK-KEYFILE", `a key has at most ${MOST_KEY_BYTES} bytes`, { file: path });
     return Buffer.from(bytes.subarray(0, length)).toString("latin1");
   } catch (error) {
-    throw keyError("the key cannot be read", error, path);
+    throw PackError.from(error, "PACK-KEYFILE", "the key cannot be read", { file: path });
   } finally {
     closeSync(fd);
   }
-}
-
-function keyError(what: string, error: unknown, file: string): PackError {
-  if (error instanceof PackError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new PackError("PACK-KEYFILE", `${what}: ${message}`, { file });
 }

@@ -1,7 +1,8 @@
 /** Files that the tool writes, and what is left beside them (spec TOOL-OUTPUT). */
-import { readdirSync, realpathSync, rmSync, type Stats, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { lstatSync, readdirSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { PackError } from "../host/assets/errors.ts";
+import { outputError } from "../host/assets/output.ts";
 import { isAlive } from "./held.ts";
 
 /** What stands behind a file's name while it is written, or held. */
@@ -19,9 +20,7 @@ export function outputFile(path: string): string {
     if (!statSync(dirname(file)).isDirectory()) throw new Error("its folder is none");
     return file;
   } catch (error) {
-    if (error instanceof PackError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    throw new PackError("PACK-OUTPUT", `it cannot be written: ${message}`, { file: path });
+    throw outputError(error, path);
   }
 }
 
@@ -31,19 +30,25 @@ function realOrNew(path: string): string {
     return realpathSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return join(realpathSync(dirname(path)), basename(path));
+    const file = join(realpathSync(dirname(path)), basename(path));
+    // One that leads to what is not there yet.
+    const isLink = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+    return isLink ? realOrNew(resolve(dirname(file), readlinkSync(file))) : file;
+  }
+}
+
+/** Where `path` leads, if it is a link; itself where that cannot be told. */
+export function linkedFile(path: string): string {
+  try {
+    return realOrNew(path);
+  } catch {
+    return path;
   }
 }
 
 /** Tells whether a path, without links, is one of these files or folders, or what lies beside them while they are written. */
 export function ownFiles(files: readonly string[]): (path: string) => boolean {
-  const own = files.map((file) => {
-    try {
-      return realOrNew(file);
-    } catch {
-      return file;
-    }
-  });
+  const own = files.map(linkedFile);
   return (path) => own.some((file) => path.startsWith(file) && (path === file || BESIDE.test(path.slice(file.length))));
 }
 

@@ -30,8 +30,8 @@ export class Spool {
     try {
       return this.#spill(stored);
     } catch (error) {
-      const message = `what was made cannot be kept: ${error instanceof Error ? error.message : error}`;
-      throw new PackError("PACK-OUTPUT", message, { file: this.#file || tmpdir() });
+      const file = this.#file || tmpdir();
+      throw PackError.from(error, "PACK-OUTPUT", "what was made cannot be kept", { file });
     }
   }
 

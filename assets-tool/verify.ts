@@ -1,8 +1,8 @@
 /** Everything in packs that can be checked (spec TOOL-VERIFY). */
-import { PackError, type Problem } from "../host/assets/errors.ts";
+import { PackError, Problems } from "../host/assets/errors.ts";
+import { hex } from "../host/assets/hash.ts";
 import type { AssetSet, Pack } from "../host/assets/pack.ts";
 import { signatureOf } from "../host/assets/signature.ts";
-import { hex } from "./inspect.ts";
 
 export interface VerifyOptions {
   /** The 32 bytes of the Ed25519 key that must have signed every pack. */
@@ -33,33 +33,21 @@ export interface Verification {
 /** Reads every byte. Throws a PackError with all that is wrong. */
 export function verifyPacks(set: AssetSet, options: VerifyOptions = {}): Verification {
   const { publicKey, identity, onProgress = () => {} } = options;
-  const problems: Problem[] = [];
-  let unlisted = 0;
-  const gather = <Result>(check: () => Result): Result | undefined => {
-    try {
-      return check();
-    } catch (error) {
-      if (!(error instanceof PackError)) throw error;
-      problems.push(...error.problems);
-      unlisted += error.total - error.problems.length;
-      return undefined;
-    }
-  };
+  const problems = new Problems();
   const total = set.packs.reduce((sum, { prelude }) => sum + prelude.payloadLength, 0);
   let before = 0;
   const packs = set.packs.map((pack): VerifiedPack => {
-    const signedBy = gather(() => signerOf(pack, publicKey)) ?? null;
-    gather(() => pack.verify((done) => onProgress(before + done, total)));
+    const signedBy = problems.gather(() => signerOf(pack, publicKey)) ?? null;
+    problems.gather(() => pack.verify((done) => onProgress(before + done, total)));
     before += pack.prelude.payloadLength;
     const { label = null, length, prelude } = pack;
     return { file: label, identity: pack.identity, assets: length, bytes: prelude.fileLength, signedBy };
   });
   if (identity !== undefined && identity !== set.identity) {
-    const file = set.packs.at(-1)?.label;
     const message = `the identity is ${set.identity}, not ${identity}`;
-    problems.push({ code: "PACK-IDENTITY", message, file });
+    problems.add("PACK-IDENTITY", message, { file: set.packs.at(-1)?.label });
   }
-  if (problems.length > 0) throw PackError.of(problems, problems.length + unlisted);
+  problems.check();
   return { identity: set.identity, assets: set.length, packs };
 }
 

@@ -1,4 +1,5 @@
 /** Guest modules (spec TOOL-MODULE-1). */
+import { hex } from "../../host/assets/hash.ts";
 import { decode } from "../../vm/bytecode/decode.ts";
 import { validate } from "../../vm/bytecode/validate.ts";
 import { AshlarError } from "../../vm/errors.ts";
@@ -17,7 +18,7 @@ export const module: Importer = {
     const isValidated = known.boolean("validate") ?? true;
     known.end();
     const { bytes } = source;
-    if (bytes.length < 8 || Buffer.from(bytes.subarray(0, 8)).toString("hex") !== "0061736d01000000")
+    if (bytes.length < 8 || hex(bytes.subarray(0, 8)) !== "0061736d01000000")
       throw wrongSource(source, "it does not begin as a WebAssembly module does", 0);
     if (isValidated) {
       try {

@@ -1,4 +1,5 @@
 /** WAV files as sounds (spec TOOL-WAV-1). */
+import { hex } from "../../host/assets/hash.ts";
 import type { Json, JsonObject } from "../../host/assets/json.ts";
 import type { Importer } from "../importer.ts";
 import { Settings } from "./settings.ts";
@@ -107,7 +108,7 @@ function readShape(view: SourceView, at: number, length: number): Shape {
   const bits = view.u16(at + 14, "the bits of a sample", true);
   if (format === EXTENSIBLE) {
     if (length < 40) throw view.wrong(`an extensible chunk "fmt " has at least 40 bytes, not ${length}`, at);
-    const guid = Buffer.from(view.span(at + 26, 14, "the format's name")).toString("hex");
+    const guid = hex(view.span(at + 26, 14, "the format's name"));
     format = guid === GUID_END ? view.u16(at + 24, "the format", true) : EXTENSIBLE;
   }
   if (format !== PCM && format !== FLOAT)

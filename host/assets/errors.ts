@@ -84,6 +84,14 @@ export class PackError extends AshlarError {
     this.total = 1;
   }
 
+  /** For what a call threw: that itself if it is a PackError, else one that says `what` went wrong, and why. */
+  static from(error: unknown, code: PackCode, what: string, place: ProblemPlace = {}): PackError {
+    if (error instanceof PackError) return error;
+    const told = new PackError(code, `${what}: ${error instanceof Error ? error.message : error}`, place);
+    told.cause = error;
+    return told;
+  }
+
   /** All that was found, of which there is at least one. */
   static of(problems: readonly Problem[], total: number = problems.length): PackError {
     const [first] = problems as readonly [Problem];
@@ -109,6 +117,17 @@ export class Problems {
   add(code: PackCode, message: string, place: ProblemPlace = {}): void {
     this.#total++;
     if (this.#found.length < MOST_PROBLEMS) this.#found.push({ code, message, file: this.#file, ...place });
+  }
+  /** Answers what `act` does. Keeps what it throws, if that is a PackError; then the answer is undefined. */
+  gather<T>(act: () => T): T | undefined {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof PackError)) throw error;
+      for (const { code, message, ...place } of error.problems) this.add(code, message, place);
+      this.#total += error.total - error.problems.length;
+      return undefined;
+    }
   }
   /** Throws when there are any. */
   check(): void {

@@ -20,6 +20,10 @@ export function digestHex(bytes: Uint8Array): string {
   return cryptoOf().hash("sha256", bytes, "hex");
 }
 
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+}
+
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, k) => byte === right[k]);
 }

@@ -13,7 +13,7 @@ export function fileOutput(fd: number, path: string): Output {
     new Promise((resolve, reject) => {
       const from = (at: number): void =>
         write(fd, bytes, at, bytes.length - at, position + at, (error, written) => {
-          if (error !== null) reject(outputError(path, error));
+          if (error !== null) reject(outputError(error, path));
           else if (at + written < bytes.length) from(at + written);
           else resolve();
         });
@@ -21,20 +21,24 @@ export function fileOutput(fd: number, path: string): Output {
     });
 }
 
-function outputError(path: string, error: unknown): PackError {
-  if (error instanceof PackError) return error;
-  const why = error instanceof Error ? error.message : String(error);
-  return new PackError("PACK-OUTPUT", `it cannot be written: ${why}`, { file: path });
+/** What to throw when a file cannot be written. */
+export function outputError(error: unknown, path: string): PackError {
+  return PackError.from(error, "PACK-OUTPUT", "it cannot be written", { file: path });
+}
+
+/** A new name beside `path`, which tells whose it is: what a killed process left is found by that. */
+export function temporaryBeside(path: string): string {
+  return `${path}.${process.pid}.${cryptoOf().randomBytes(4).toString("hex")}.tmp`;
 }
 
 /** Runs `fill` on a new file, and puts that in the place of `path` once it is on disk; else nothing is left of it. */
 export async function replaceFile<T>(path: string, fill: (fd: number) => Promise<T>): Promise<T> {
-  const temporary = `${path}.${process.pid}.${cryptoOf().randomBytes(4).toString("hex")}.tmp`;
+  const temporary = temporaryBeside(path);
   let fd: number;
   try {
     fd = openSync(temporary, "wx+");
   } catch (error) {
-    throw outputError(path, error);
+    throw outputError(error, path);
   }
   let isOpen = true;
   try {
@@ -48,7 +52,7 @@ export async function replaceFile<T>(path: string, fill: (fd: number) => Promise
   } catch (error) {
     if (isOpen) closeSync(fd);
     rmSync(temporary, { force: true });
-    throw outputError(path, error);
+    throw outputError(error, path);
   }
 }
 

@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { CODECS, type Codec, decodeWith } from "./codecs.ts";
 import { PackError, Problems } from "./errors.ts";
 import { Flag, MOST_HEADER_BYTES, PRELUDE_BYTES } from "./format.ts";
-import { digestOf, equalBytes, sha256 } from "./hash.ts";
+import { digestOf, equalBytes, hex, sha256 } from "./hash.ts";
 import { type AssetTable, headerText, type PackHeader, type Preload, parseHeader } from "./header.ts";
 import { identityOf } from "./identity.ts";
 import { bankNumber } from "./names.ts";
@@ -102,6 +102,18 @@ export class Asset {
   }
   open(): OpenAsset {
     return new OpenAsset(this);
+  }
+  /** The decoded bytes in order; each piece is good until the next. Throws a PackError. */
+  *pieces(): Generator<Uint8Array> {
+    const { decodedSize } = this;
+    const open = this.open();
+    try {
+      open.load();
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, decodedSize));
+      for (let at = 0; at < decodedSize; at += piece.length) yield piece.subarray(0, open.read(at, piece));
+    } finally {
+      open.close();
+    }
   }
 }
 
@@ -361,7 +373,7 @@ export class Pack implements AssetSet {
   }
 
   #checkDigest(index: number, digest: Uint8Array): void {
-    const found = Buffer.from(digest).toString("hex");
+    const found = hex(digest);
     const wanted = this.table.digest(index);
     if (found !== wanted)
       throw new PackError(
@@ -382,7 +394,8 @@ export class Pack implements AssetSet {
     const problems = new Problems(this.label);
     const tree = new TreeHash(this.header.leafSize);
     const piece = new Uint8Array(Math.min(prelude.payloadLength, PIECE_BYTES));
-    const checked = new Map<number, boolean>();
+    /** Offsets of slices whose digests are wrong. */
+    const damaged = new Set<number>();
     let at = 0;
     const pass = (end: number, hear: (bytes: Uint8Array) => void): void => {
       while (at < end) {
@@ -403,10 +416,9 @@ export class Pack implements AssetSet {
       });
       const hash = sha256();
       pass(offset + table.sizes[index]!, (bytes) => hash.update(bytes));
-      checked.set(
-        offset,
-        gathers(problems, () => this.#checkDigest(index, hash.digest())),
-      );
+      const found = problems.total;
+      problems.gather(() => this.#checkDigest(index, hash.digest()));
+      if (problems.total > found) damaged.add(offset);
     }
     if (!equalBytes(tree.digest(), prelude.payloadRoot))
       problems.add("PACK-ROOT", "the payload is not what the prelude's root says", { offset: 80 });
@@ -415,25 +427,13 @@ export class Pack implements AssetSet {
     for (let index = 0; index < table.length; index++) {
       const codec = table.codec(index);
       const offset = table.offsets[index]!;
-      if (codec === "raw" || checked.get(offset) === false) continue;
+      if (codec === "raw" || damaged.has(offset)) continue;
       const how = `${offset} ${table.decodedSizes[index]} ${codec}`;
       if (!tried.has(how)) tried.set(how, this.#failureOf(index));
       const failure = tried.get(how);
       if (failure !== undefined) problems.add(failure.code, failure.problems[0]!.message, this.#placeOf(index));
     }
     problems.check();
-  }
-}
-
-/** Runs `check`; false when it threw a PackError, which is kept. */
-function gathers(problems: Problems, check: () => void): boolean {
-  try {
-    check();
-    return true;
-  } catch (error) {
-    if (!(error instanceof PackError)) throw error;
-    for (const { code, message, ...place } of error.problems) problems.add(code, message, place);
-    return false;
   }
 }
 

@@ -10,7 +10,17 @@ import { encodePrelude, type Prelude } from "./prelude.ts";
 const MAGIC = Buffer.from("PASIGN\r\n");
 const ED25519 = 1;
 const CONTEXT = Buffer.from("ashlar.assets/1 signature\n");
-const AT = { algorithm: 8, reserved: 12, publicKey: 16, signature: 48 } as const;
+
+/** Where each field of the block lies, in bytes (spec PACK-SIGN-1). */
+export const SIGNATURE_FIELDS = {
+  magic: { at: 0, size: 8 },
+  algorithm: { at: 8, size: 4 },
+  reserved: { at: 12, size: 4 },
+  publicKey: { at: 16, size: 32 },
+  signature: { at: 48, size: 64 },
+} as const;
+
+const F = SIGNATURE_FIELDS;
 
 /** A signature that is valid: by whom it is, only its key tells. */
 export interface Signature {
@@ -42,14 +52,14 @@ export function signatureOf(pack: Pack): Signature | undefined {
   };
   const view = new DataView(block.buffer);
   if (!MAGIC.every((byte, k) => block[k] === byte)) fail("the signature block does not begin as one");
-  if (view.getUint32(AT.algorithm, true) !== ED25519) fail("the signature's algorithm is unknown");
-  if (view.getUint32(AT.reserved, true) !== 0) fail("reserved bytes are not zero");
-  const publicKey = block.slice(AT.publicKey, AT.signature);
+  if (view.getUint32(F.algorithm.at, true) !== ED25519) fail("the signature's algorithm is unknown");
+  if (view.getUint32(F.reserved.at, true) !== 0) fail("reserved bytes are not zero");
+  const publicKey = block.slice(F.publicKey.at, F.signature.at);
   let isValid = false;
   try {
     const x = Buffer.from(publicKey).toString("base64url");
     const key = cryptoOf().createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-    isValid = cryptoOf().verify(null, messageOf(prelude, headerJson), key, block.subarray(AT.signature));
+    isValid = cryptoOf().verify(null, messageOf(prelude, headerJson), key, block.subarray(F.signature.at));
   } catch {
     // What is no point of the curve has signed nothing.
   }
@@ -72,9 +82,9 @@ export async function signPack(path: string, privateKey: KeyObject, out: string 
     const prelude = { ...before, signatureLength: SIGNATURE_BYTES, fileLength: end + SIGNATURE_BYTES };
     const block = new Uint8Array(SIGNATURE_BYTES);
     block.set(MAGIC);
-    new DataView(block.buffer).setUint32(AT.algorithm, ED25519, true);
-    block.set(publicKey, AT.publicKey);
-    block.set(cryptoOf().sign(null, messageOf(prelude, headerJson), privateKey), AT.signature);
+    new DataView(block.buffer).setUint32(F.algorithm.at, ED25519, true);
+    block.set(publicKey, F.publicKey.at);
+    block.set(cryptoOf().sign(null, messageOf(prelude, headerJson), privateKey), F.signature.at);
     await replaceFile(out, async (fd) => {
       const output = fileOutput(fd, out);
       await output(encodePrelude(prelude), 0);

@@ -120,11 +120,7 @@ function readRest(fd: number, position: number, into: Uint8Array): number {
 }
 
 function readError(error: unknown, file: string | undefined, offset?: number): PackError {
-  if (error instanceof PackError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const told = new PackError("PACK-READ", `it cannot be read: ${message}`, { file, offset });
-  told.cause = error;
-  return told;
+  return PackError.from(error, "PACK-READ", "it cannot be read", { file, offset });
 }
 
 /** Fills `into` from `position` on. Throws a PackError when there is less. */

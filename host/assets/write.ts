@@ -437,8 +437,7 @@ function openInput({ file, size, offset, mtimeMs }: StoredFile): Stored {
     try {
       return act();
     } catch (error) {
-      if (error instanceof PackError || !(error instanceof Error)) throw error;
-      throw new PackError("PACK-INPUT", `it cannot be read: ${error.message}`, { file });
+      throw PackError.from(error, "PACK-INPUT", "it cannot be read", { file });
     }
   };
   const changed = (): PackError => new PackError("PACK-CHANGED", "the file changed while it was packed", { file });

@@ -3,9 +3,9 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { hex } from "../../assets-tool/inspect.ts";
 import { generateKeys, readPrivateKey, readPublicKey } from "../../assets-tool/keys.ts";
 import { signAssets } from "../../assets-tool/sign.ts";
+import { hex } from "../../host/assets/hash.ts";
 import { openPack } from "../../host/assets/pack.ts";
 import { signatureOf } from "../../host/assets/signature.ts";
 import { mixedPack } from "./small-packs.ts";

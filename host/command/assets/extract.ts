@@ -20,7 +20,7 @@ export async function extract(args: Arguments): Promise<number> {
   return answer("extract", args, (progress) =>
     withStack(positionals[0]!, (set): Answer | undefined => {
       if (folder === "-") {
-        writeAsset(onlyAsset(set, isWanted));
+        for (const piece of onlyAsset(set, isWanted).pieces()) writeFully(STDOUT, piece);
         return undefined;
       }
       const force = options.has("force");
@@ -67,18 +67,4 @@ function onlyAsset(set: AssetSet, isWanted: (asset: Asset) => boolean): Asset {
     "PACK-EXTRACT",
     `-o - takes exactly one asset, and ${counted(count, "asset")} would be extracted`,
   );
-}
-
-const PIECE_BYTES = 1024 * 1024;
-
-function writeAsset(asset: Asset): void {
-  const open = asset.open();
-  try {
-    open.load();
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, asset.decodedSize));
-    for (let at = 0; at < asset.decodedSize; at += piece.length)
-      writeFully(STDOUT, piece.subarray(0, open.read(at, piece)));
-  } finally {
-    open.close();
-  }
 }

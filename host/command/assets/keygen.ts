@@ -1,6 +1,6 @@
 /** `assets-tool keygen`. */
-import { hex } from "../../../assets-tool/inspect.ts";
 import { generateKeys } from "../../../assets-tool/keys.ts";
+import { hex } from "../../assets/hash.ts";
 import type { Arguments } from "../arguments.ts";
 import { usageError } from "../failure.ts";
 import { plain } from "../terminal.ts";

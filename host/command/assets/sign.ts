@@ -1,6 +1,6 @@
 /** `assets-tool sign`. */
-import { hex } from "../../../assets-tool/inspect.ts";
 import { signAssets } from "../../../assets-tool/sign.ts";
+import { hex } from "../../assets/hash.ts";
 import type { Arguments } from "../arguments.ts";
 import { usageError } from "../failure.ts";
 import { plain } from "../terminal.ts";
