@@ -320,9 +320,7 @@ class HeaderParser {
     const metadataAt = text.at;
     if (!text.takes(EMPTY_OBJECT)) {
       if (text.peek() !== OPEN_OBJECT) this.#typed("an object", "/metadata");
-      text.value("/metadata");
-      if (text.at - metadataAt > MOST_METADATA_BYTES)
-        text.add("PACK-LIMIT", `metadata has at most ${MOST_METADATA_BYTES} bytes`, "/metadata", metadataAt);
+      text.object("/metadata", MOST_METADATA_BYTES);
     }
     table.metadataStarts[row] = metadataAt;
     table.metadataEnds[row] = text.at;
@@ -422,9 +420,7 @@ class HeaderParser {
     const text = this.#text;
     const start = text.at;
     if (text.peek() !== OPEN_OBJECT) this.#typed("an object", pointer);
-    text.value(pointer);
-    if (text.at - start > MOST_METADATA_BYTES)
-      text.fail("PACK-LIMIT", `at most ${MOST_METADATA_BYTES} bytes of metadata`, pointer, start);
+    text.object(pointer, MOST_METADATA_BYTES);
     return withoutPrototypes(text.bytes.subarray(start, text.at));
   }
 

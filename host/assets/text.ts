@@ -32,6 +32,8 @@ export class CanonicalText {
   /** Of the value that is read: its keys, as places in the text, or indices, whose end is -1. */
   readonly #starts = new Int32Array(MOST_JSON_DEPTH);
   readonly #ends = new Int32Array(MOST_JSON_DEPTH);
+  /** Where {@link object} must have ended. */
+  #last = Number.POSITIVE_INFINITY;
   readonly #problems: Problems;
   readonly #base: number;
 
@@ -167,8 +169,24 @@ export class CanonicalText {
     return this.#unescaped(this.start, this.end);
   }
 
+  /** An object of anything, of at most `most` bytes; where it is longer the reading ends. */
+  object(pointer: string, most: number): void {
+    const start = this.at;
+    this.#last = start + most;
+    this.#object(pointer, 0);
+    if (this.at > this.#last)
+      this.fail("PACK-LIMIT", `an object of anything has at most ${most} bytes`, pointer, start);
+    this.#last = Number.POSITIVE_INFINITY;
+  }
+
   /** Any value; only its form is looked at. */
   value(pointer: string, depth = 0): void {
+    if (this.at > this.#last)
+      this.fail(
+        "PACK-LIMIT",
+        "the object of anything that this is in is over its limit",
+        this.#pointer(pointer, depth),
+      );
     switch (this.peek()) {
       case QUOTE:
         this.string(pointer, depth);
