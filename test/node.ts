@@ -1,7 +1,7 @@
 /**
  * `npm run test:node -- [VERSION …]`: the tests that hold both engines against each other and against V8 on older versions
  * of Node.js (22 and 24), each of which has another V8; and the short tasks of the real programs and of Ruby, which must end
- * as on this one, fuel and state included; and packs, which must have the same bytes. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
+ * as on this one, fuel and state included; and packs, which must be read alike and have the same bytes. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
  * file; the last line counts the assertions; exits 1 when one failed or a version is not there.
  */
 import { spawnSync } from "node:child_process";
@@ -11,13 +11,19 @@ import { nodes } from "../bench/report.ts";
 import { missing } from "./programs/programs.ts";
 import { rubyPath } from "./programs/ruby/ruby.ts";
 
-const TESTS = new URL("vm/", import.meta.url);
 /** What runs code on the compiled engine: files that import one of these. */
 const ON_BOTH = /from "\.\/(engines|compare|fuzz)\.ts"|engine: "compiled"/;
 
-const files = readdirSync(TESTS)
-  .filter((file) => file.endsWith(".test.ts") && ON_BOTH.test(readFileSync(new URL(file, TESTS), "utf8")))
-  .map((file) => fileURLToPath(new URL(file, TESTS)));
+/** The tests in a folder whose text matches. */
+function testsIn(folder: string, pattern: RegExp): string[] {
+  const url = new URL(folder, import.meta.url);
+  return readdirSync(url)
+    .filter((file) => file.endsWith(".test.ts") && pattern.test(readFileSync(new URL(file, url), "utf8")))
+    .map((file) => fileURLToPath(new URL(file, url)));
+}
+
+// What reads packs depends on the version as well: its zlib, its Unicode, its files.
+const files = [...testsIn("vm/", ON_BOTH), ...testsIn("host/assets/", /\[PACK-/)];
 
 /** A program that prints what must be the same on every version. */
 const PACKS = fileURLToPath(new URL("assets-tool/digests.ts", import.meta.url));
