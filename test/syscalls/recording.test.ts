@@ -335,7 +335,7 @@ onEngines("[REC-EVENT-6, REC-REPLAY-3] a run that ends where a call charges", as
   player.end(again(replayAbi(player)));
 });
 
-t.test("[REC-BODY-1, REC-EVENT-6] implementations of an embedder charge, too", async (t) => {
+t.test("[REC-BODY-1, REC-EVENT-6, ABI-DEFINE-5] implementations of an embedder charge, too", async (t) => {
   const charges: { amounts: number[] } = { amounts: [] };
   const table = {
     module: "own",
