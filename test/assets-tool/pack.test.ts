@@ -23,6 +23,7 @@ import type { PackProgress } from "../../assets-tool/report.ts";
 import { Spool } from "../../assets-tool/spool.ts";
 import { ENCODERS } from "../../host/assets/codecs.ts";
 import { PackError } from "../../host/assets/errors.ts";
+import { MAGIC } from "../../host/assets/format.ts";
 import { encodePack, type StoredFile } from "../../host/assets/write.ts";
 import { Random } from "../vm/random.ts";
 import { digests } from "./digests.ts";
@@ -159,7 +160,7 @@ t.test("[TOOL-SOURCE-1] what is a source", async (t) => {
     "art/deep/er/b": "b",
     "art/.hidden": "h",
     "art/.git/c": "c",
-    "art/out.pa": "an older pack",
+    "art/out.pa": Buffer.concat([MAGIC, Buffer.from("an older pack")]),
     "art/out.pa.123.0a1b2c3d.tmp": "what a killed packer left",
     "art/out.pa.bak": "kept",
     "art/my.lock.held": "",
