@@ -69,7 +69,8 @@ export const ASHLAR: Archive = {
   extension: "pa",
   version: "",
   async pack(folder, output) {
-    await packAssets({ from: folder, output });
+    // asar keeps no ids and caches nothing either.
+    await packAssets({ from: folder, output, lock: false, cache: false });
   },
   async count(file) {
     const pack = openPack(file);
