@@ -65,7 +65,9 @@ function assignFrom(
   const bytes = readBytes(path);
   const assignment = assignIds(names, configuration, readLock(bytes, path));
   const text = lockText(assignment.next);
-  return { assignment, text: bytes?.equals(Buffer.from(text)) ? undefined : text };
+  // A tool for versions may have changed the line ends, and does so again.
+  const isSame = bytes !== undefined && bytes.toString().replaceAll("\r\n", "\n") === text;
+  return { assignment, text: isSame ? undefined : text };
 }
 
 function changesOf({ added, retired }: Assignment): string {

@@ -48,6 +48,11 @@ t.test("[TOOL-LOCK-1] what the file holds", async (t) => {
   const before = statSync(shop.at(LOCK)).ino;
   await shop.pack();
   t.equal(statSync(shop.at(LOCK)).ino, before, "it is not written when it would not change");
+  const crlf = shop.text(LOCK).replaceAll("\n", "\r\n");
+  shop.write({ [LOCK]: crlf });
+  await shop.pack({ check: true });
+  await shop.pack();
+  t.equal(shop.text(LOCK), crlf, "nor for its line ends");
   t.strictSame(
     shop.found().map(({ id, name }) => [id, name]),
     [
