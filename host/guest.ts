@@ -18,6 +18,7 @@ import { engineOf, Store } from "../vm/store.ts";
 import { Trap, TrapCode } from "../vm/trap.ts";
 import type { Value } from "../vm/value.ts";
 import { type Abi, createAbi } from "./abi.ts";
+import type { AssetSet } from "./assets/pack.ts";
 import { adopt, codeMadeFor } from "./compile.ts";
 import { useHostSha256 } from "./digest.ts";
 import {
@@ -51,6 +52,8 @@ export interface GuestOptions {
   readonly grants?: Grants;
   /** Empty by default. Not together with a grant of `stdin`. */
   readonly stdin?: Input | Uint8Array;
+  /** What the guest may load into its banks, opened by the caller, who closes it. Not together with a grant of `assets`. */
+  readonly assets?: AssetSet;
   /** Takes what the guest writes; without it that is collected, up to {@link COLLECTED_BYTES}, for the result. */
   readonly stdout?: Output;
   readonly stderr?: Output;
@@ -177,6 +180,8 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
   const { grants = {}, args = [], name, fuel, limits, log, observe, interrupt } = options;
   if (options.stdin !== undefined && grants.stdin !== undefined)
     throw new GrantError("standard input is given and granted as a file: one of both");
+  if (options.assets !== undefined && grants.assets !== undefined)
+    throw new GrantError("assets are given and granted as files: one of both");
   checkTogether(options);
   let module: Module;
   let called: Called;
@@ -204,6 +209,7 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
     const abi = createAbi({
       stdin: options.stdin ?? new Uint8Array(0),
       ...opened.options,
+      ...(options.assets !== undefined && { assets: options.assets }),
       ...outputs,
       args,
       ...(name !== undefined && { name }),
@@ -265,6 +271,7 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     "name",
     "grants",
     "stdin",
+    "assets",
     "fuel",
     "limits",
     "invoke",

@@ -226,6 +226,17 @@ onEngines("[BANK-BOOT-1, BANK-BOOT-2, BANK-GRANT-1] banks are full before the fi
   t.match(run(1), { outcome: "exit", exitCode: 0, stdout: digits.toReversed() });
   t.match(run(2), { exitCode: Status.NOT_FOUND }, "the preload of the topmost pack counts");
   t.equal(run(0).fuelUsed, run(1).fuelUsed, "boots cost no fuel");
+  const assets = openStack([base, patch]);
+  t.match(runGuest({ module: GUEST, engine, assets }), { exitCode: 0, stdout: digits.toReversed() });
+  t.match(runGuest({ module: GUEST, engine, assets }), { exitCode: 0 }, "it is not closed");
+  t.match(
+    thrown(() => runGuest({ module: GUEST, assets, grants: { assets: { host: host! } } })),
+    { code: "FS-GRANT" },
+  );
+  t.match(
+    thrown(() => runGuest({ module: GUEST, assets, replay: new Uint8Array(0) })),
+    { code: "VM-ARGUMENT" },
+  );
 
   const instance = GUEST.instantiate({ engine, ...createAbi({ assets: openStack([base, patch]) }) });
   t.same(instance.memory("memory").bytes.slice(0, 10), digits.toReversed());
