@@ -78,11 +78,18 @@ function demand(holds: boolean, what: string): asserts holds {
 /** A table of finite state entropy whose symbols stand for a number: a base and so many bits more. */
 interface NumberTable {
   /** Bits that tell the first state. */
-  readonly log: number;
+  log: number;
   /** By state: the next one without its bits, how many these are (<< 16), and how many bits the number has (<< 24). */
   readonly cells: Uint32Array;
   /** By state: the number without its bits. */
   readonly bases: Int32Array;
+}
+
+/** The table of one kind of number. Room for a described one is made once: a frame may have one in every 16 bytes. */
+interface Tables {
+  /** Undefined until there is one. */
+  last: NumberTable | undefined;
+  readonly described: NumberTable;
 }
 
 /** What a compressed block takes over from those before it. */
@@ -97,9 +104,9 @@ interface Decoder extends Frame {
   readonly codes: Uint16Array;
   /** Zero until there are codes. */
   codeLog: number;
-  lengths: NumberTable | undefined;
-  offsets: NumberTable | undefined;
-  matches: NumberTable | undefined;
+  readonly lengths: Tables;
+  readonly offsets: Tables;
+  readonly matches: Tables;
   readonly lastOffsets: Int32Array;
 }
 
@@ -117,9 +124,9 @@ export function decodeFrame(stored: Uint8Array, decodedSize: number): Uint8Array
     room: new Uint8Array(Math.min(frame.blockBytes, decodedSize)),
     codes: new Uint16Array(2 ** MOST_CODE_BITS),
     codeLog: 0,
-    lengths: undefined,
-    offsets: undefined,
-    matches: undefined,
+    lengths: tablesOf(LENGTHS),
+    offsets: tablesOf(OFFSETS),
+    matches: tablesOf(MATCHES),
     lastOffsets: Int32Array.of(1, 4, 8),
   };
   let at = frame.blocksAt;
@@ -245,9 +252,10 @@ function readCodes(decoder: Decoder, at: number, end: number): number {
   for (let symbol = 0; symbol <= count; symbol++) {
     const weight = weights[symbol]!;
     if (weight === 0) continue;
-    const start = starts[weight]!;
-    starts[weight] = start + (1 << (weight - 1));
-    codes.fill((symbol << 4) | (log + 1 - weight), start, starts[weight]);
+    const code = (symbol << 4) | (log + 1 - weight);
+    let at = starts[weight]!;
+    for (let k = 1 << (weight - 1); k > 0; k--) codes[at++] = code;
+    starts[weight] = at;
   }
   decoder.codeLog = log;
   return next;
@@ -259,7 +267,9 @@ function readWeights(decoder: Decoder, at: number, end: number, weights: Uint8Ar
   const counts = readCounts(stored, at, end, 255, 6);
   demand(counts.symbols <= MOST_CODE_BITS + 1, "a code is too long");
   const { log } = counts;
-  const { symbols, cells } = statesOf(counts);
+  const symbols = symbolsOf(counts);
+  const cells = new Uint32Array(1 << log);
+  fillCells(cells, symbols, log);
   const base = counts.next;
   let left = bitsOf(stored, base, end);
   let one = bitsAt(view, base, left, log);
@@ -285,10 +295,16 @@ function readWeights(decoder: Decoder, at: number, end: number, weights: Uint8Ar
 /** How often each symbol is in a table of finite state entropy; -1 is less than once. */
 interface Counts {
   readonly log: number;
+  /** {@link PER_SYMBOL}, where it was read. */
   readonly perSymbol: Int16Array;
   readonly symbols: number;
   readonly next: number;
 }
+
+// What making a table needs for a moment.
+const PER_SYMBOL = new Int16Array(256);
+const NEXT_STATES = new Uint16Array(256);
+const SYMBOLS = new Uint8Array(512);
 
 /** RFC 8878 §4.1.1 */
 function readCounts(stored: Uint8Array, at: number, end: number, lastSymbol: number, mostLog: number): Counts {
@@ -302,7 +318,7 @@ function readCounts(stored: Uint8Array, at: number, end: number, lastSymbol: num
   const log = look(4) + 5;
   bit += 4;
   demand(log <= mostLog, "a table is too large");
-  const perSymbol = new Int16Array(lastSymbol + 1);
+  const perSymbol = PER_SYMBOL.fill(0);
   let symbols = 0;
   // One more than what is to be shared out, as counts are written one up.
   let remaining = (1 << log) + 1;
@@ -334,32 +350,37 @@ function readCounts(stored: Uint8Array, at: number, end: number, lastSymbol: num
   return { log, perSymbol, symbols, next };
 }
 
-/** By state: its symbol; and the next state without its bits, and how many these are (<< 16). RFC 8878 §4.1.1. */
-function statesOf({ log, perSymbol, symbols }: Omit<Counts, "next">) {
+/** The symbol of each state, in {@link SYMBOLS}; and that of the first one of each symbol in {@link NEXT_STATES} (RFC 8878 §4.1.1). */
+function symbolsOf({ log, perSymbol, symbols }: Omit<Counts, "next">): Uint8Array {
   const size = 1 << log;
   const step = (size >> 1) + (size >> 3) + 3;
-  const symbolOf = new Uint8Array(size);
-  const nextOf = new Uint16Array(symbols);
   let high = size - 1;
   for (let symbol = 0; symbol < symbols; symbol++) {
-    nextOf[symbol] = Math.abs(perSymbol[symbol]!);
-    if (perSymbol[symbol] === -1) symbolOf[high--] = symbol;
+    const count = perSymbol[symbol]!;
+    NEXT_STATES[symbol] = Math.abs(count);
+    if (count === -1) SYMBOLS[high--] = symbol;
   }
   let position = 0;
   for (let symbol = 0; symbol < symbols; symbol++) {
-    for (let k = 0; k < perSymbol[symbol]!; k++) {
-      symbolOf[position] = symbol;
+    for (let count = perSymbol[symbol]!; count > 0; count--) {
+      SYMBOLS[position] = symbol;
       do position = (position + step) & (size - 1);
       while (position > high);
     }
   }
-  const cells = new Uint32Array(size);
+  return SYMBOLS;
+}
+
+/** By state: the next one without its bits, and how many these are (<< 16). */
+function fillCells(cells: Uint32Array, symbols: Uint8Array, log: number): void {
+  const size = 1 << log;
   for (let state = 0; state < size; state++) {
-    const next = nextOf[symbolOf[state]!]!++;
-    const bits = log - (31 - Math.clz32(next));
+    const symbol = symbols[state]!;
+    const next = NEXT_STATES[symbol]!;
+    NEXT_STATES[symbol] = next + 1;
+    const bits = log - 31 + Math.clz32(next);
     cells[state] = ((next << bits) - size) | (bits << 16);
   }
-  return { symbols: symbolOf, cells };
 }
 
 /**
@@ -454,31 +475,44 @@ function decodeFourStreams(decoder: Decoder, at: number, end: number, size: numb
 
 /** The codes of one kind of number in sequences (RFC 8878 §3.1.1.3.2.1.1 and §3.1.1.3.2.2). */
 interface Numbers {
-  readonly bits: readonly number[];
-  readonly bases: readonly number[];
+  readonly bits: Uint8Array;
+  readonly bases: Int32Array;
   readonly mostLog: number;
   readonly usual: NumberTable;
 }
 
-function numbersOf(bits: readonly number[], first: number, mostLog: number, log: number, usual: string): Numbers {
-  const bases: number[] = [];
+function numbersOf(codeBits: readonly number[], first: number, mostLog: number, log: number, usual: string): Numbers {
+  const bits = Uint8Array.from(codeBits);
+  const bases = new Int32Array(bits.length);
   for (let k = 0, base = first; k < bits.length; k++) {
-    bases.push(base);
+    bases[k] = base;
     base += 2 ** bits[k]!;
   }
   const perSymbol = Int16Array.from(usual.split(" "), Number);
-  return { bits, bases, mostLog, usual: tableOf({ log, perSymbol, symbols: perSymbol.length }, bits, bases) };
+  const table = emptyTable(log);
+  fillTable(table, { log, perSymbol, symbols: perSymbol.length }, bits, bases);
+  return { bits, bases, mostLog, usual: table };
 }
 
-function tableOf(counts: Omit<Counts, "next">, bits: readonly number[], bases: readonly number[]): NumberTable {
-  const { symbols, cells } = statesOf(counts);
-  const perState = new Int32Array(symbols.length);
-  for (let state = 0; state < symbols.length; state++) {
+function emptyTable(mostLog: number): NumberTable {
+  return { log: 0, cells: new Uint32Array(1 << mostLog), bases: new Int32Array(1 << mostLog) };
+}
+
+function tablesOf({ mostLog }: Numbers): Tables {
+  return { last: undefined, described: emptyTable(mostLog) };
+}
+
+function fillTable(table: NumberTable, counts: Omit<Counts, "next">, bits: Uint8Array, bases: Int32Array): void {
+  const { log } = counts;
+  const symbols = symbolsOf(counts);
+  fillCells(table.cells, symbols, log);
+  table.log = log;
+  const size = 1 << log;
+  for (let state = 0; state < size; state++) {
     const symbol = symbols[state]!;
-    cells[state]! |= bits[symbol]! << 24;
-    perState[state] = bases[symbol]!;
+    table.cells[state]! |= bits[symbol]! << 24;
+    table.bases[state] = bases[symbol]!;
   }
-  return { log: counts.log, cells, bases: perState };
 }
 
 const zeros = (count: number): number[] => new Array<number>(count).fill(0);
@@ -517,28 +551,26 @@ function decodeSequences(
   demand(base < end, "the sequences are cut off");
   const modes = stored[base++]!;
   demand((modes & 3) === 0, "a reserved bit is set");
-  const readTable = (mode: number, numbers: Numbers, last: NumberTable | undefined): NumberTable => {
-    if (mode === RAW) return numbers.usual;
-    if (mode === REPEATED) {
-      demand(last !== undefined, "there is no table to repeat");
-      return last;
-    }
-    const { bits, bases } = numbers;
+  const readTable = (mode: number, tables: Tables, { bits, bases, mostLog, usual }: Numbers): NumberTable => {
+    const table = mode === RAW ? usual : mode === REPEATED ? tables.last : tables.described;
+    demand(table !== undefined, "there is no table to repeat");
     if (mode === RLE) {
       demand(base < end && stored[base]! < bits.length, "a table's symbol is missing");
       const symbol = stored[base++]!;
-      return { log: 0, cells: Uint32Array.of(bits[symbol]! << 24), bases: Int32Array.of(bases[symbol]!) };
+      table.log = 0;
+      table.cells[0] = bits[symbol]! << 24;
+      table.bases[0] = bases[symbol]!;
+    } else if (mode === COMPRESSED) {
+      const counts = readCounts(stored, base, end, bits.length - 1, mostLog);
+      base = counts.next;
+      fillTable(table, counts, bits, bases);
     }
-    const counts = readCounts(stored, base, end, bits.length - 1, numbers.mostLog);
-    base = counts.next;
-    return tableOf(counts, bits, bases);
+    tables.last = table;
+    return table;
   };
-  const lengths = readTable(modes >>> 6, LENGTHS, decoder.lengths);
-  const offsets = readTable((modes >>> 4) & 3, OFFSETS, decoder.offsets);
-  const matches = readTable((modes >>> 2) & 3, MATCHES, decoder.matches);
-  decoder.lengths = lengths;
-  decoder.offsets = offsets;
-  decoder.matches = matches;
+  const lengths = readTable(modes >>> 6, decoder.lengths, LENGTHS);
+  const offsets = readTable((modes >>> 4) & 3, decoder.offsets, OFFSETS);
+  const matches = readTable((modes >>> 2) & 3, decoder.matches, MATCHES);
 
   const lengthCells = lengths.cells;
   const lengthBases = lengths.bases;
