@@ -1,9 +1,17 @@
 /** Configurations: what they may say, and what comes of it. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { type Configuration, checkConfiguration, defineConfig, readConfiguration } from "../../assets-tool/config.ts";
+import {
+  type AssetsConfig,
+  type Configuration,
+  checkConfiguration,
+  defineConfig,
+  type RuleConfig,
+  readConfiguration,
+} from "../../assets-tool/config.ts";
 import { parseDocument } from "../../assets-tool/document.ts";
 import { IMPORTERS } from "../../assets-tool/importers/index.ts";
 import { readLock } from "../../assets-tool/lock.ts";
@@ -414,3 +422,49 @@ t.test("[TOOL-CONFIG-7] the order of slices", async (t) => {
     ),
   );
 });
+
+t.test(
+  "[TOOL-CONFIG-2, TOOL-CONFIG-3] the schema for editors has the keys that a configuration may have",
+  async (t) => {
+    const top: { readonly [key in keyof Required<AssetsConfig>]: true } = {
+      $schema: true,
+      root: true,
+      output: true,
+      lock: true,
+      alignment: true,
+      metadata: true,
+      names: true,
+      codec: true,
+      ignore: true,
+      rules: true,
+      ids: true,
+      preload: true,
+      slots: true,
+      order: true,
+    };
+    const rule: { readonly [key in keyof Required<RuleConfig>]: true } = {
+      files: true,
+      importer: true,
+      bank: true,
+      codec: true,
+      names: true,
+      settings: true,
+      metadata: true,
+      name: true,
+      preload: true,
+    };
+    const path = new URL("../../assets-tool/assets.config.schema.json", import.meta.url);
+    const { properties, $defs } = JSON.parse(readFileSync(path, "utf8"));
+    t.strictSame(Object.keys(properties), Object.keys(top));
+    t.strictSame(Object.keys($defs.rule.properties), Object.keys(rule));
+    // What it allows of fixed words and numbers is allowed, and what it takes for absent keys.
+    const defaults = Object.entries<{ default?: unknown }>(properties).flatMap(([key, { default: value }]) =>
+      value === undefined ? [] : [[key, value]],
+    );
+    const placed = ({ root, output, lock, alignment }: Configuration): unknown[] => [root, output, lock, alignment];
+    t.strictSame(placed(check(Object.fromEntries(defaults))), placed(check({})));
+    for (const alignment of properties.alignment.enum) t.equal(check({ alignment }).alignment, alignment);
+    for (const codec of $defs.codec.enum) t.equal(check({ codec }).rules[0]!.codec, codec);
+    for (const names of $defs.names.enum) t.equal(check({ names }).rules[0]!.names, names);
+  },
+);
