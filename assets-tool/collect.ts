@@ -113,9 +113,7 @@ class Walk {
   }
 
   #ruleOf(path: string): Rule | undefined {
-    return this.#configuration.rules.find(
-      ({ files, except }) => files.some((glob) => glob.matches(path)) && !except.some((glob) => glob.matches(path)),
-    );
+    return ruleOf(this.#configuration, path);
   }
 
   #mayMatchBelow(path: string): boolean {
@@ -145,6 +143,7 @@ class Walk {
       this.#wrong(`the link leads nowhere: ${messageOf(error)}`, link);
       return;
     }
+    if (this.#isOwn(file)) return;
     if (file !== this.#root && !file.startsWith(this.#root + sep))
       this.#wrong(`the link leads out of the root, to ${file}`, link);
     else if (stats.isDirectory()) {
@@ -155,6 +154,29 @@ class Walk {
       else this.#wrong("this is no regular file", link);
     }
   }
+}
+
+/** The rule of a path below the root, but for what is ignored. */
+function ruleOf({ rules }: Configuration, path: string): Rule | undefined {
+  return rules.find(
+    ({ files, except }) => files.some((glob) => glob.matches(path)) && !except.some((glob) => glob.matches(path)),
+  );
+}
+
+/** Whether a file, without links, would be a source if it were not the tool's. */
+export function isAmongSources(configuration: Configuration, file: string): boolean {
+  let root: string;
+  try {
+    root = realpathSync(configuration.root);
+  } catch {
+    return false;
+  }
+  if (!file.startsWith(root + sep)) return false;
+  const path = file
+    .slice(root.length + 1)
+    .replaceAll(sep, "/")
+    .normalize("NFC");
+  return !configuration.ignore.some((glob) => glob.matches(path)) && ruleOf(configuration, path) !== undefined;
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -48,7 +48,8 @@ export function linkedFile(path: string): string {
 
 /** Tells whether a path, without links, is one of these files or folders, or what lies beside them while they are written. */
 export function ownFiles(files: readonly string[]): (path: string) => boolean {
-  const own = files.map(linkedFile);
+  // A link to one of them is the tool's as well.
+  const own = files.flatMap((file) => [linkedFile(file), join(linkedFile(dirname(file)), basename(file))]);
   return (path) => own.some((file) => path.startsWith(file) && (path === file || BESIDE.test(path.slice(file.length))));
 }
 

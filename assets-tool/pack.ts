@@ -4,20 +4,21 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ENCODERS } from "../host/assets/codecs.ts";
 import { PackError, Problems } from "../host/assets/errors.ts";
+import { MAGIC } from "../host/assets/format.ts";
 import { cryptoOf } from "../host/assets/hash.ts";
 import type { Preload } from "../host/assets/header.ts";
 import { nameProblem } from "../host/assets/names.ts";
 import { type AssetInput, type PackInput, type PackSummary, writePack } from "../host/assets/write.ts";
 import { type Boot, preloadOf } from "./boot.ts";
 import { cacheFolder, openCache } from "./cache.ts";
-import { closeQuietly, collectSources, type Source } from "./collect.ts";
+import { closeQuietly, collectSources, isAmongSources, type Source } from "./collect.ts";
 import { type Configuration, readConfiguration } from "./config.ts";
 import type { Importer } from "./importer.ts";
 import { IMPORTERS } from "./importers/index.ts";
 import { type Assignment, assignIds, lockIds } from "./lock.ts";
 import { type Made, Maker } from "./make.ts";
 import { sortByName } from "./name-order.ts";
-import { outputFile, ownFiles, removeLeftOvers } from "./output.ts";
+import { linkedFile, outputFile, ownFiles, removeLeftOvers } from "./output.ts";
 import { clashesOf, portableProblem } from "./portable-names.ts";
 import type { BankReport, Note, PackProgress, PackReport } from "./report.ts";
 import { Spool } from "./spool.ts";
@@ -66,9 +67,41 @@ export async function planOf(request: PackRequest, isWatched = false): Promise<P
       file: from,
     });
   const file = outputFile(resolve(wanted));
-  const lockFile = lock === undefined ? configuration.lock : lock === false ? undefined : resolve(lock);
-  const own = [file, lockFile, configuration.file, cacheOf(request)].filter((path) => path !== undefined);
+  const wantedLock = lock === undefined ? configuration.lock : lock === false ? undefined : resolve(lock);
+  const lockFile = wantedLock === undefined ? undefined : linkedFile(wantedLock);
+  checkOutput(file, configuration, lockFile);
+  const own = [resolve(wanted), wantedLock, configuration.file, cacheOf(request)].filter((path) => path !== undefined);
   return { configuration, importers: all, output: file, lock: lockFile, isOwn: ownFiles(own) };
+}
+
+/** A slip in the line must not replace what is no pack. Throws a PackError. */
+function checkOutput(output: string, configuration: Configuration, lock: string | undefined): void {
+  const fail = (message: string): never => {
+    throw new PackError("PACK-OUTPUT", message, { file: output });
+  };
+  if (output === lock) fail("the pack would take the place of the lock file");
+  if (configuration.file !== undefined && output === linkedFile(configuration.file))
+    fail("the pack would take the place of its configuration");
+  if (isAmongSources(configuration, output) && isOther(output))
+    fail("this is no pack, but a source: it is not replaced");
+}
+
+/** True for a file with bytes that does not begin as a pack. */
+function isOther(file: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    // There is none, or writing tells what is wrong.
+    return false;
+  }
+  try {
+    const start = Buffer.alloc(MAGIC.length);
+    const got = readSync(fd, start, 0, start.length, 0);
+    return got > 0 && !start.equals(MAGIC);
+  } finally {
+    closeQuietly(fd);
+  }
 }
 
 function cacheOf({ cache = cacheFolder(process.env) }: PackRequest): string | undefined {

@@ -1,8 +1,10 @@
 /** Signing a pack in a file (spec TOOL-SIGN). */
+import { resolve } from "node:path";
 import { PackError } from "../host/assets/errors.ts";
 import { openPack } from "../host/assets/pack.ts";
 import { signPack } from "../host/assets/signature.ts";
 import { readPrivateKey } from "./keys.ts";
+import { outputFile } from "./output.ts";
 
 export interface SignRequest {
   /** Path of the pack. */
@@ -32,6 +34,7 @@ export async function signAssets({ pack: path, key, output = path, force = false
   pack.close();
   if (prelude.signatureLength > 0 && !force)
     throw new PackError("PACK-SIGNATURE", "the pack is signed already, and can have one signature", { file: path });
-  const { publicKey } = await signPack(path, privateKey, output);
+  // Neither a link nor a device is replaced.
+  const { publicKey } = await signPack(path, privateKey, outputFile(resolve(output)));
   return { output, identity, publicKey };
 }

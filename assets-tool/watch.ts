@@ -1,5 +1,5 @@
 /** Packing again and again while the sources change (spec TOOL-WATCH). */
-import { type FSWatcher, lstatSync, statSync, watch } from "node:fs";
+import { type FSWatcher, lstatSync, type Stats, statSync, watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { PackError } from "../host/assets/errors.ts";
 import { collectSources, type Source } from "./collect.ts";
@@ -114,16 +114,25 @@ function sourcesState(sources: readonly Source[]): string {
 }
 
 function fileState(file: string): string {
-  const stats = lstatSync(file, { throwIfNoEntry: false });
+  const stats = statsOf(file);
   if (stats === undefined) return "none";
   const { size, mtimeMs, ctimeMs, ino } = stats;
   return `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
 }
 
+/** Undefined also of a file in a folder that may not be looked into any more. */
+function statsOf(file: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Waits while a file is so new that a later change may not show. Times that lie in the future are none of these. */
 async function settle(files: readonly string[]): Promise<void> {
   const isNew = (file: string): boolean => {
-    const changed = lstatSync(file, { throwIfNoEntry: false })?.ctimeMs ?? 0;
+    const changed = statsOf(file)?.ctimeMs ?? 0;
     return Math.abs(Date.now() - changed) < SAME_TIME_MS;
   };
   for (let round = 0; round < MOST_ROUNDS && files.some(isNew); round++)

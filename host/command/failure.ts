@@ -96,6 +96,12 @@ export function failureOf(error: unknown, where?: string): Failure {
     // A grant's message names the folder; `where` is the module.
     return { code, message, exitCode, where: code === "FS-GRANT" ? undefined : where, hint };
   }
+  if (error instanceof Error && "syscall" in error && error.syscall === "write")
+    return {
+      code: "CLI-OUTPUT",
+      message: `The output cannot be written: ${error.message}`,
+      exitCode: ExitCode.FAILURE,
+    };
   return {
     code: code === "ABI-PANIC" ? code : "CLI-INTERNAL",
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import t, { type Test } from "tap";
+import { generateKeys } from "../../assets-tool/keys.ts";
 import type { packAssets } from "../../assets-tool/pack.ts";
 import type { patchPack } from "../../assets-tool/patch.ts";
+import { signAssets } from "../../assets-tool/sign.ts";
 import type { PackError } from "../../host/assets/errors.ts";
 import { told, Workshop } from "./workshop.ts";
 
@@ -289,4 +291,36 @@ t.test("[TOOL-OUTPUT-2] an output that is a link", POSIX, async (t) => {
   t.equal(output, shop.at("real/game.pa"));
   t.ok(fs.lstatSync(shop.at("out.pa")).isSymbolicLink());
   t.equal(shop.found("real/game.pa").length, 3);
+
+  shop.remove("real/game.pa");
+  t.equal((await shop.pack()).output, output, "one that leads to nothing yet");
+  t.ok(fs.lstatSync(shop.at("out.pa")).isSymbolicLink());
+
+  shop.remove("art/assets.lock.json");
+  shop.write({ "art/assets.lock.json": { link: "../real/shared.json" } });
+  await shop.pack();
+  t.ok(fs.lstatSync(shop.at("art/assets.lock.json")).isSymbolicLink(), "a lock file that several share");
+  t.match(shop.text("real/shared.json"), /"a\.txt": 1/);
+
+  const { privateKeyFile: key } = generateKeys(shop.at("key.pem"));
+  await signAssets({ pack: shop.at("out.pa"), key });
+  t.ok(fs.lstatSync(shop.at("out.pa")).isSymbolicLink(), "signing writes there, too");
+  t.ok(shop.open(({ prelude }) => prelude.signatureLength > 0, "real/game.pa"));
+  spawnSync("mkfifo", [shop.at("pipe")]);
+  const toPipe = () => signAssets({ pack: shop.at("out.pa"), key, force: true, output: shop.at("pipe") });
+  t.strictSame(await told(toPipe, shop.folder), [["PACK-OUTPUT", "pipe"]]);
+});
+
+t.test("[TOOL-OUTPUT-4] an output that would take the place of something else", async (t) => {
+  const shop = shopOf(t);
+  const fails = async (request: Parameters<Workshop["pack"]>[0]) => await told(() => shop.pack(request), shop.folder);
+  t.strictSame(await fails({ output: shop.at("art/a.txt") }), [["PACK-OUTPUT", "art/a.txt"]], "a source");
+  t.strictSame(await fails({ output: shop.at("art/assets.config.json") }), [["PACK-OUTPUT", "art/assets.config.json"]]);
+  t.strictSame(await fails({ lock: shop.at("out.pa") }), [["PACK-OUTPUT", "out.pa"]], "the lock file");
+  t.equal(shop.text("art/a.txt"), "a".repeat(300));
+  t.notOk(shop.has("out.pa"));
+  shop.write({ "art/empty.pa": "" });
+  await shop.pack({ output: shop.at("art/empty.pa") });
+  t.equal(shop.found("art/empty.pa").length, 3, "what has no bytes is no loss");
+  await shop.pack({ output: shop.at("art/empty.pa") });
 });

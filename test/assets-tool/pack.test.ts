@@ -228,6 +228,13 @@ t.test("[TOOL-SOURCE-2] links", POSIX, async (t) => {
   shop.write({ "art2/y": "y" });
   t.strictSame(await fails("art/x", "../art2/y"), [["PACK-INPUT", "art/x"]]);
 
+  const request = { output: shop.at("art/deep/out.pa"), lock: false } as const;
+  await shop.configure({}).pack(request);
+  shop.write({ "art/self.pa": { link: "deep/out.pa" } });
+  await shop.pack(request);
+  t.notMatch(shop.names("art/deep/out.pa"), ["self.pa"], "a link to the output is no source");
+  shop.remove("art/self.pa", "art/deep/out.pa");
+
   shop.write({ "art/x": { link: "../out/secret" }, "art/.x": { link: "nowhere" } });
   await shop.configure({ ignore: ["x"] }).pack();
   t.notMatch(shop.names(), ["x"], "what is ignored, or matched by nothing, may lead anywhere");

@@ -1,14 +1,17 @@
 /** `ashlar assets` and `assets-tool`, as users and scripts meet them. */
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import t from "tap";
 import { openPack } from "../../host/assets/pack.ts";
 import { encodePack } from "../../host/assets/write.ts";
 import { parseArguments } from "../../host/command/arguments.ts";
 import { assetsProgram } from "../../host/command/assets/verbs.ts";
 import type { Command } from "../../host/command/command.ts";
+import { failureOf } from "../../host/command/failure.ts";
 import { barText, openProgress } from "../../host/command/progress.ts";
 import { mixedPack, textAsset } from "../assets-tool/small-packs.ts";
 import { ashlar, type Ended, firstLine, type Given, root, scratch, start } from "./ashlar.ts";
@@ -177,6 +180,27 @@ t.test("[TOOL-VERB-2] a reader that goes away: 141, and nothing is said", async 
   child.stdout!.once("data", () => child.stdout!.destroy());
   t.equal((await once(child, "close"))[0], 141);
   t.equal(stderr, "");
+});
+
+t.test("[TOOL-VERB-2] packs go to files", async (t) => {
+  mkdirSync(file("given"));
+  for (const line of ["pack given", "patch mixed.pa mixed.pa", "sign mixed.pa --key none"])
+    t.match(await tool([...line.split(" "), "-o", "-"]), { code: 2, stderr: /A pack goes to a file/ }, line);
+  t.match(await tool(["pack", "", "-o", "none.pa"]), { code: 2 }, "an empty name is not the folder where one is");
+});
+
+t.test("[TOOL-VERB-7] a pipe gets the text", { skip: process.platform === "win32" && "there are none" }, async (t) => {
+  execFileSync("mkfifo", [file("pipe")]);
+  const reader = spawn("cat", [file("pipe")]);
+  const seen = text(reader.stdout);
+  t.match(await tool(["ids", "mixed.pa", "--lang", "h", "-o", "pipe"]), { code: 0 });
+  t.match(await seen, /#define ASSET_/);
+});
+
+t.test("[CLI-ERROR-1] an output that cannot be written is no bug", (t) => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
+  t.match(failureOf(full), { code: "CLI-OUTPUT", exitCode: 1, message: /ENOSPC/ });
+  t.end();
 });
 
 t.test("[TOOL-VERB-4] packs from standard input, stacks, and names with commas", async (t) => {

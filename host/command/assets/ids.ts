@@ -1,5 +1,5 @@
 /** `assets-tool ids`. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { ID_LANGUAGES, idsOf } from "../../../assets-tool/ids.ts";
 import { PackError } from "../../assets/errors.ts";
 import type { Arguments } from "../arguments.ts";
@@ -33,7 +33,8 @@ export async function ids(args: Arguments): Promise<number> {
 /** Leaves a file alone that is as it should be, so that no build thinks it is new. Answers whether it was written. */
 function writeChanged(path: string, text: string): boolean {
   try {
-    if (readFileSync(path, "utf8") === text) return false;
+    // A pipe would be waited for.
+    if (statSync(path).isFile() && readFileSync(path, "utf8") === text) return false;
   } catch {
     // Writing says what is wrong.
   }

@@ -7,6 +7,7 @@ import type { Progress } from "../progress.ts";
 import { note, plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
 import { columns, counted } from "./columns.ts";
+import { packOutput } from "./packs.ts";
 
 export async function pack(args: Arguments): Promise<number> {
   const { options } = args;
@@ -25,9 +26,11 @@ const TITLES = { import: "importing", write: "writing" } as const;
 
 /** What `pack` and `watch` have in common. */
 export function packRequest({ positionals, options }: Arguments): PackRequest {
+  const from = positionals[0]!;
+  if (from === "") throw usageError("The name of the folder or configuration is empty.");
   return {
-    from: positionals[0]!,
-    output: options.get("output")?.[0],
+    from,
+    output: packOutput(options),
     lock: pathOrNone(options, "lock"),
     cache: pathOrNone(options, "cache"),
   };

@@ -5,11 +5,11 @@ import { usageError } from "../failure.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
 import { columns, counted } from "./columns.ts";
-import { stackPaths } from "./packs.ts";
+import { packOutput, stackPaths } from "./packs.ts";
 
 export async function patch(args: Arguments): Promise<number> {
   const [base, next] = args.positionals as readonly [string, string];
-  const output = args.options.get("output")?.[0];
+  const output = packOutput(args.options);
   if (output === undefined) throw usageError("`patch` needs a place for the patch.", "Write -o PATCH.");
   return answer("patch", args, async (progress) => {
     const data = await patchPack({ base: stackPaths(base), next, output, onProgress: progress.update });
