@@ -23,7 +23,7 @@ export const LoadState = { PENDING: 0, LOADING: 1, READY: 2, COMMITTED: 3, CANCE
 export type LoadState = (typeof LoadState)[keyof typeof LoadState];
 
 /** Most bytes of decoded assets that are held at one time, unless the host says otherwise. */
-export const DEFAULT_BANK_BYTES: number = 256 * 1024 * 1024;
+const DEFAULT_BANK_BYTES: number = 256 * 1024 * 1024;
 
 export interface BankOptions {
   /** Slots of each bank, or by the name of its type; 0 to 65,536, and 256 by default. */
@@ -388,9 +388,10 @@ function loadOf(asset: Asset, slot: number): Load {
 const DIGEST_BYTES = 32;
 const DECODED_BYTES = 4;
 
+/** A stored byte has a unit of its own where it is decoded: few of them can make tables that take longer than what they decode to. */
 function fuelOf({ size, decodedSize, codec }: Asset): number {
-  const decoding = codec === "raw" ? 0 : Math.floor(decodedSize / DECODED_BYTES);
-  return Math.min(Math.floor(size / DIGEST_BYTES) + decoding, MOST_CHARGE);
+  const fuel = codec === "raw" ? size / DIGEST_BYTES : size + decodedSize / DECODED_BYTES;
+  return Math.min(Math.floor(fuel), MOST_CHARGE);
 }
 
 /** What a load can fail with. */

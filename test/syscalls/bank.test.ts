@@ -208,8 +208,8 @@ onEngines("[BANK-FUEL-1] what is charged, before anything is done", async (t, en
     // With no such asset nothing is charged beside the price.
     const own = { asset: cost("asset", 0), request: cost("request", 0) };
     for (const { id, codec, decodedSize, stored } of INPUT.assets) {
-      const decoding = codec === "raw" ? 0 : Math.floor(decodedSize / 4);
-      const work = Math.floor((stored as Uint8Array).length / 32) + decoding;
+      const { length } = stored as Uint8Array;
+      const work = codec === "raw" ? Math.floor(length / 32) : length + Math.floor(decodedSize / 4);
       for (const name of ["asset", "request"] as const) {
         t.equal(cost(name, id), own[name] + work, `${name} of ${id}, ${verify}`);
         t.equal(cost(name, id), own[name] + work, "no less the second time");
@@ -260,7 +260,7 @@ onEngines(
         const { size, decodedSize } = openPack(PACK).asset(2)!;
         const event = heard.at(-1)!;
         t.same([event.row.name, event.end.type], ["open_asset", "returned"]);
-        t.ok(event.fuel > 500n + BigInt(Math.floor(size / 32) + decodedSize / 4));
+        t.ok(event.fuel > 500n + BigInt(size + decodedSize / 4));
         lines.push(traceLine(event));
       } else {
         t.match(error, { reason: "OutOfFuel" });
