@@ -2,6 +2,7 @@
 import zlib from "node:zlib";
 import t from "tap";
 import { ZSTD } from "../../../host/assets/codecs.ts";
+import { type Codec, encodePack, NATIVE_ZSTD, openPack, PackError } from "../../../host/assets/index.ts";
 import { decodeFrame } from "../../../host/assets/zstd.ts";
 import {
   type Block,
@@ -356,6 +357,7 @@ t.test("[PACK-CODEC-3] what no encoder makes is taken or refused as the RFC says
     for (const decode of [
       () => LIBZSTD.decompress(frame),
       () => zlib.zstdDecompressSync(frame, { maxOutputLength: Math.max(size, 1) }),
+      () => NATIVE_ZSTD.decode(frame, size),
     ]) {
       const theirs = verdict(decode, size);
       if (typeof ours !== "string")
@@ -367,6 +369,34 @@ t.test("[PACK-CODEC-3] what no encoder makes is taken or refused as the RFC says
     BY_HAND.filter((mode) => !seen.has(mode)),
     [],
   );
+});
+
+t.test("[PACK-CODEC-1, PACK-CODEC-3] Node.js's decoder is there for who asks for it", async (t) => {
+  const bytes = words(20_000);
+  const stored = LIBZSTD.compress(bytes, 9);
+  const asset = { id: 1, name: "words", bankType: "text", codec: "zstd", decodedSize: bytes.length, stored };
+  const pack = await encodePack({ assets: [asset], encoders: { zstd: "libzstd" } });
+  const read = (codec?: Codec): Uint8Array => {
+    const into = new Uint8Array(bytes.length);
+    const opened = openPack(pack, codec === undefined ? {} : { codecs: [codec] });
+    opened.asset(1)!.open().read(0, into);
+    opened.close();
+    return into;
+  };
+  let asked = 0;
+  const decode = (frame: Uint8Array, size: number): Uint8Array => {
+    asked++;
+    return NATIVE_ZSTD.decode(frame, size);
+  };
+  t.same(read(), bytes);
+  t.same(read({ name: "zstd", decode }), bytes);
+  t.equal(asked, 1);
+  // What is not exactly a frame is refused by either.
+  const cut = { ...asset, stored: stored.subarray(0, -1) };
+  const damaged = await encodePack({ assets: [cut], encoders: { zstd: "libzstd" } });
+  for (const codecs of [[], [NATIVE_ZSTD]])
+    t.throws(() => openPack(damaged, { codecs }).asset(1)!.open().load(), { code: "PACK-DECODE" });
+  t.throws(() => openPack(damaged).verify(), PackError);
 });
 
 t.test("[PACK-CODEC-3] cut anywhere, a frame is refused", async (t) => {
