@@ -1,6 +1,7 @@
 /** Ids of assets as constants for programs (spec TOOL-IDS-1 to 5). */
 import { Problems } from "../host/assets/errors.ts";
 import type { AssetSet } from "../host/assets/pack.ts";
+import { slotsByAsset } from "../host/assets/preload.ts";
 
 /** TypeScript, a header of C, AssemblyScript, or JSON. */
 export const ID_LANGUAGES = ["ts", "h", "as", "json"] as const;
@@ -17,7 +18,7 @@ export function idsOf(set: Pick<AssetSet, "assets" | "preload">, language: IdLan
     case "as":
       return assemblyScript(groups);
     case "json":
-      return json(set);
+      return json(set, groups);
   }
 }
 
@@ -38,16 +39,19 @@ interface Group {
   readonly constants: readonly Constant[];
 }
 
-function groupsOf(set: Pick<AssetSet, "assets" | "preload">): readonly Group[] {
+/** Of assets, bank types and slots. */
+type Groups = readonly [Group, Group, Group];
+
+function groupsOf(set: Pick<AssetSet, "assets" | "preload">): Groups {
   const assets: Constant[] = [];
   const banks = new Map<string, Constant>();
   const slots: Constant[] = [];
-  const first = firstSlots(set);
+  const preloaded = slotsByAsset(set.preload);
   for (const { id, name, bankType, bankNumber } of set.assets()) {
     const constant = constantOf(name);
     assets.push({ name: constant, value: id, meaning: `${name}, of ${bankType}` });
     banks.set(bankType, { name: constantOf(bankType), value: bankNumber, meaning: bankType });
-    const slot = first.get(id)?.[0];
+    const slot = preloaded.get(id)?.[0];
     if (slot !== undefined) slots.push({ name: constant, value: slot, meaning: `of ${bankType}: ${name}` });
   }
   const types = [...banks.values()].sort((left, right) => left.value - right.value);
@@ -60,17 +64,6 @@ function groupsOf(set: Pick<AssetSet, "assets" | "preload">): readonly Group[] {
     { name: "BankType", prefix: "BANK_TYPE_", doc: "Numbers of bank types.", type: "u32", constants: types },
     { name: "Slot", prefix: "SLOT_", doc: "Slots that assets are in at the beginning.", type: "u32", constants: slots },
   ];
-}
-
-/** Slots of the preload by ids, each in its order. */
-function firstSlots({ preload }: Pick<AssetSet, "preload">): ReadonlyMap<number, readonly number[]> {
-  const slots = new Map<number, number[]>();
-  for (const { assetId, slot } of preload) {
-    const others = slots.get(assetId);
-    if (others === undefined) slots.set(assetId, [slot]);
-    else others.push(slot);
-  }
-  return slots;
 }
 
 /** All capitals: no language has such a keyword. */
@@ -141,11 +134,9 @@ function shown({ meaning }: Constant): string {
     .replaceAll("/*", "\\u002f*");
 }
 
-function json(set: Pick<AssetSet, "assets" | "preload">): string {
-  const slots = firstSlots(set);
-  const banks = new Map<string, number>();
-  const assets = Array.from(set.assets(), ({ id, name, bankType, bankNumber }) => {
-    banks.set(bankType, bankNumber);
+function json(set: Pick<AssetSet, "assets" | "preload">, [, banks]: Groups): string {
+  const slots = slotsByAsset(set.preload);
+  const assets = Array.from(set.assets(), ({ id, name, bankType }) => {
     return {
       asset_id: id,
       asset_name: name,
@@ -154,8 +145,8 @@ function json(set: Pick<AssetSet, "assets" | "preload">): string {
       slots: slots.get(id) ?? [],
     };
   });
-  const types = [...banks]
-    .sort(([, left], [, right]) => left - right)
-    .map(([bankType, number]) => ({ bank_type: bankType, constant: constantOf(bankType), number }));
+  const types = banks.constants.map(({ meaning, name, value }) => {
+    return { bank_type: meaning, constant: name, number: value };
+  });
   return `${JSON.stringify({ assets, bank_types: types, schema: "ashlar.assets.ids/1" }, undefined, 2)}\n`;
 }

@@ -3,7 +3,7 @@ import { PackError } from "../../host/assets/errors.ts";
 import { type Json, type JsonObject, pointerStep } from "../../host/assets/json.ts";
 
 /** The error for a setting. `pointer` is into the settings. */
-export function wrongSetting(pointer: string, message: string): PackError {
+function wrongSetting(pointer: string, message: string): PackError {
   return new PackError("PACK-CONFIG", message, { pointer });
 }
 

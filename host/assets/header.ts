@@ -20,8 +20,8 @@ import {
 } from "./format.ts";
 import { IDENTITY } from "./identity.ts";
 import type { JsonObject } from "./json.ts";
-import { bankNumber, isBankType, nameProblem } from "./names.ts";
-import { CanonicalText, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT } from "./text.ts";
+import { checkBankTypes, isBankType, nameProblem } from "./names.ts";
+import { CanonicalText, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT, textOf, unescaped } from "./text.ts";
 
 export interface Preload {
   readonly assetId: number;
@@ -68,8 +68,6 @@ export interface AssetTable {
   metadata(index: number): Uint8Array;
   /** The assets with bytes by offset, then size, then id. */
   order(): Uint32Array;
-  /** The bank types that occur. */
-  readonly bankTypes: readonly string[];
 }
 
 export interface HeaderOptions {
@@ -266,7 +264,7 @@ class HeaderParser {
     });
     this.#text.row = -1;
     table.close(banks.names, codecs.names);
-    this.#checkBanks(table, banks.names);
+    checkBankTypes(banks.names, this.#problems, { pointer: "/asset_table" });
     return table;
   }
 
@@ -340,7 +338,7 @@ class HeaderParser {
       table.broken.add(row);
     } else if (size === 0) {
       if (offset !== 0) text.add("PACK-RANGE", "what has no bytes is at offset 0", "/offset", offsetAt);
-      if (!equalAt(bytes, digest, EMPTY_DIGEST))
+      if (!areEqual(bytes, digest, EMPTY_DIGEST, 0, EMPTY_DIGEST.length))
         text.add("PACK-DIGEST", "this is not the digest of no bytes", "/digest", digest);
     } else if (offset % this.#alignment !== 0)
       text.add("PACK-ALIGNMENT", `the offset ${offset} is no multiple of ${this.#alignment}`, "/offset", offsetAt);
@@ -377,17 +375,6 @@ class HeaderParser {
     table.nameEnds[row] = end;
     if (!table.addName(row))
       text.add("PACK-ASSET-NAME", `the name ${quoted(text.text())} comes twice`, "/asset_name", start);
-  }
-
-  #checkBanks({ bankTypes }: AssetTable, names: readonly string[]): void {
-    const numbers = new Map<number, string>();
-    for (const name of bankTypes.length > 0 ? names : []) {
-      const number = bankNumber(name);
-      const other = numbers.get(number);
-      if (other !== undefined)
-        this.#text.add("PACK-BANK-TYPE", `the bank types ${other} and ${name} have one number`, "/asset_table");
-      numbers.set(number, name);
-    }
   }
 
   #data(): number {
@@ -500,8 +487,9 @@ function isHex(bytes: Uint8Array, start: number, end: number): boolean {
   return all === 1;
 }
 
-function equalAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
-  for (let k = 0; k < wanted.length; k++) if (bytes[at + k] !== wanted[k]) return false;
+/** Whether `length` bytes from these places on are the same. */
+function areEqual(left: Uint8Array, at: number, right: Uint8Array, from: number, length: number): boolean {
+  for (let k = 0; k < length; k++) if (left[at + k] !== right[from + k]) return false;
   return true;
 }
 
@@ -528,7 +516,7 @@ class Interned {
     this.isNew = false;
     for (let k = 0; k < this.#places.length; k++) {
       const place = this.#places[k]!;
-      if (sameBytes(bytes, place.start, place.end, start, end)) return k;
+      if (place.end - place.start === end - start && areEqual(bytes, place.start, bytes, start, end - start)) return k;
     }
     const name = text.text();
     const known = this.#indices.get(name);
@@ -539,12 +527,6 @@ class Interned {
     if (this.names.length < 16) this.#places.push({ start, end });
     return this.names.push(name) - 1;
   }
-}
-
-function sameBytes(bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean {
-  if (end - start !== otherEnd - otherStart) return false;
-  for (let at = start, other = otherStart; at < end; at++, other++) if (bytes[at] !== bytes[other]) return false;
-  return true;
 }
 
 /** Nobody can make names that fall together. */
@@ -570,7 +552,7 @@ class Columns implements AssetTable {
   readonly metadataEnds: Uint32Array;
   /** Rows whose slice is not in the payload. */
   readonly broken = new Set<number>();
-  bankTypes: readonly string[] = [];
+  #bankTypes: readonly string[] = [];
   #codecNames: readonly string[] = [];
   readonly #bytes: Uint8Array;
   /** Rows plus one, by the hash of the name; at least half of it is empty. */
@@ -600,7 +582,7 @@ class Columns implements AssetTable {
   }
 
   close(bankTypes: readonly string[], codecNames: readonly string[]): void {
-    this.bankTypes = bankTypes;
+    this.#bankTypes = bankTypes;
     this.#codecNames = codecNames;
   }
 
@@ -627,9 +609,7 @@ class Columns implements AssetTable {
 
   #hasName(row: number, bytes: Uint8Array, start: number, end: number): boolean {
     const from = this.nameStarts[row]!;
-    if (this.nameEnds[row]! - from !== end - start) return false;
-    for (let k = 0; k < end - start; k++) if (this.#bytes[from + k] !== bytes[start + k]) return false;
-    return true;
+    return this.nameEnds[row]! - from === end - start && areEqual(this.#bytes, from, bytes, start, end - start);
   }
 
   indexOf(id: number): number {
@@ -652,18 +632,17 @@ class Columns implements AssetTable {
   }
 
   name(index: number): string {
-    const text = latin1OrUtf8(this.#bytes, this.nameStarts[index]!, this.nameEnds[index]!);
-    return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
+    return unescaped(this.#bytes, this.nameStarts[index]!, this.nameEnds[index]!);
   }
   bankType(index: number): string {
-    return this.bankTypes[this.banks[index]!]!;
+    return this.#bankTypes[this.banks[index]!]!;
   }
   codec(index: number): string {
     return this.#codecNames[this.codecs[index]!]!;
   }
   digest(index: number): string {
     const start = this.digests[index]!;
-    return latin1OrUtf8(this.#bytes, start, start + 64);
+    return textOf(this.#bytes, start, start + 64);
   }
   metadata(index: number): Uint8Array {
     return this.#bytes.subarray(this.metadataStarts[index]!, this.metadataEnds[index]!);
@@ -682,13 +661,7 @@ class Columns implements AssetTable {
       const offset = offsets[row]!;
       const size = sizes[row]!;
       if (before >= 0 && offset === offsets[before] && size === sizes[before]) {
-        if (
-          !equalAt(
-            this.#bytes,
-            this.digests[row]!,
-            this.#bytes.subarray(this.digests[before]!, this.digests[before]! + 64),
-          )
-        )
+        if (!areEqual(this.#bytes, this.digests[row]!, this.#bytes, this.digests[before]!, 64))
           add("PACK-OVERLAP", row, `shares its slice with asset ${ids[before]}, and has another digest`);
         if (++shares > MOST_SHARES) add("PACK-OVERLAP", row, `more than ${MOST_SHARES} assets share a slice`);
         continue;
@@ -726,8 +699,4 @@ class Columns implements AssetTable {
 export function alignUp(value: number, alignment: number): number {
   const over = value % alignment;
   return over === 0 ? value : value + alignment - over;
-}
-
-function latin1OrUtf8(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
 }

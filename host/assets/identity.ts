@@ -4,7 +4,7 @@ import type { Prelude } from "./prelude.ts";
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
 /** A SHA-256 digest as multihash in multibase: `b`, and base32 without padding of 12 20 and the digest; 56 characters. */
-export function multihash(digest: Uint8Array): string {
+function multihash(digest: Uint8Array): string {
   let text = "b";
   let bits = 0;
   let held = 0;

@@ -1,4 +1,5 @@
 /** Names of assets and of bank types (spec PACK-NAME, PACK-BANK). */
+import type { ProblemPlace, Problems } from "./errors.ts";
 import { BANK_TYPES, MOST_NAME_BYTES } from "./format.ts";
 import { digestOf } from "./hash.ts";
 
@@ -29,4 +30,16 @@ export function bankNumber(bankType: string): number {
   if (known !== undefined) return known;
   const digest = digestOf(Buffer.from(bankType));
   return (new DataView(digest.buffer, digest.byteOffset).getUint32(0, true) | 0x8000_0000) >>> 0;
+}
+
+/** Whether guests can tell all bank types of a pack, or a stack, from one another (spec PACK-BANK-2). */
+export function checkBankTypes(bankTypes: Iterable<string>, problems: Problems, place?: ProblemPlace): void {
+  const numbers = new Map<number, string>();
+  for (const bankType of bankTypes) {
+    const number = bankNumber(bankType);
+    const other = numbers.get(number);
+    if (other !== undefined)
+      problems.add("PACK-BANK-TYPE", `the bank types ${other} and ${bankType} have one number`, place);
+    numbers.set(number, bankType);
+  }
 }

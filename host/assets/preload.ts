@@ -11,6 +11,17 @@ export function slotsOf(slots: Slots | undefined, bankType: string): number {
   return slots !== undefined && Object.hasOwn(slots, bankType) ? slots[bankType]! : DEFAULT_SLOTS;
 }
 
+/** The slots that each asset is loaded into, by its id, in the order of the table. */
+export function slotsByAsset(preload: readonly Preload[]): ReadonlyMap<number, readonly number[]> {
+  const slots = new Map<number, number[]>();
+  for (const { assetId, slot } of preload) {
+    const others = slots.get(assetId);
+    if (others === undefined) slots.set(assetId, [slot]);
+    else others.push(slot);
+  }
+  return slots;
+}
+
 /** `bankTypeOf` answers undefined for an id that no asset has. */
 export function checkPreload(
   preload: readonly Preload[],

@@ -1,6 +1,6 @@
 /** A pack with patches on top (spec PACK-PATCH): one set of assets, under the identity of the topmost. */
 import { Problems } from "./errors.ts";
-import { bankNumber } from "./names.ts";
+import { checkBankTypes } from "./names.ts";
 import { type Asset, type AssetSet, openPack, type Pack, type PackOptions } from "./pack.ts";
 import { checkPreload } from "./preload.ts";
 import type { PackSource } from "./source.ts";
@@ -77,14 +77,7 @@ function setOf(
 ): AssetSet {
   const top = packs.at(-1)!;
   const problems = new Problems(top.label);
-  const numbers = new Map<number, string>();
-  for (const { bankType } of merged.values()) {
-    const number = bankNumber(bankType);
-    const other = numbers.get(number);
-    if (other !== undefined && other !== bankType)
-      problems.add("PACK-BANK-TYPE", `the bank types ${other} and ${bankType} have one number`);
-    numbers.set(number, bankType);
-  }
+  checkBankTypes(new Set(Array.from(merged.values(), ({ bankType }) => bankType)), problems);
   checkPreload(top.preload, (id) => merged.get(id)?.bankType, slots, problems);
   problems.check();
   const ids = [...merged.keys()].sort((a, b) => a - b);

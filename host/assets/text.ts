@@ -12,7 +12,7 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 export const COMMA = 0x2c;
-export const COLON = 0x3a;
+const COLON = 0x3a;
 export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 export const OPEN_ARRAY = 0x5b;
@@ -79,7 +79,7 @@ export class CanonicalText {
     return this.fail("PACK-JSON", `expected ${wanted}, found ${found}`, pointer);
   }
 
-  /** An integer from `least` to `most`, which are safe; any other value fails. */
+  /** An integer from -(2^53 - 1) to 2^53 - 1; any other value fails. */
   integer(pointer: string): number {
     const { bytes } = this;
     const start = this.at;
@@ -143,7 +143,7 @@ export class CanonicalText {
 
   /** Only what must be escaped is, in the one form of RFC 8785 §3.2.2.2. */
   #checkEscapes(pointer: string, depth: number): void {
-    const token = this.#decode(this.start - 1, this.end + 1);
+    const token = textOf(this.bytes, this.start - 1, this.end + 1);
     let value: unknown;
     try {
       value = JSON.parse(token);
@@ -159,14 +159,9 @@ export class CanonicalText {
       );
   }
 
-  #decode(start: number, end: number): string {
-    const { buffer, byteOffset } = this.bytes;
-    return Buffer.from(buffer, byteOffset + start, end - start).toString();
-  }
-
   /** The text of the string that was read last. */
   text(): string {
-    return this.#unescaped(this.start, this.end);
+    return unescaped(this.bytes, this.start, this.end);
   }
 
   /** An object of anything, of at most `most` bytes; where it is longer the reading ends. */
@@ -220,14 +215,9 @@ export class CanonicalText {
     for (let k = 0; k < depth; k++) {
       const start = this.#starts[k]!;
       const end = this.#ends[k]!;
-      all += pointerStep(end < 0 ? start : this.#unescaped(start, end));
+      all += pointerStep(end < 0 ? start : unescaped(this.bytes, start, end));
     }
     return all;
-  }
-
-  #unescaped(start: number, end: number): string {
-    const text = this.#decode(start, end);
-    return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
   }
 
   #object(pointer: string, depth: number): void {
@@ -246,7 +236,7 @@ export class CanonicalText {
         start < 0 ||
         (wasPlain && isPlain
           ? isBefore(this.bytes, start, end, this.start, this.end)
-          : this.#unescaped(start, end) < this.#unescaped(this.start, this.end));
+          : unescaped(this.bytes, start, end) < unescaped(this.bytes, this.start, this.end));
       const before = start < 0 ? -1 : start;
       const beforeEnd = end;
       start = this.start;
@@ -263,8 +253,8 @@ export class CanonicalText {
   }
 
   #failOrder(start: number, end: number, pointer: string, at: number): never {
-    const before = this.#unescaped(start, end);
-    const key = this.#unescaped(this.start, this.end);
+    const before = unescaped(this.bytes, start, end);
+    const key = unescaped(this.bytes, this.start, this.end);
     if (before === key) this.fail("PACK-KEY", `the key ${JSON.stringify(key)} comes twice`, pointer, at);
     const message = `the key ${JSON.stringify(key)} stands behind ${JSON.stringify(before)}`;
     return this.fail("PACK-JSON", message, pointer, at);
@@ -289,7 +279,7 @@ export class CanonicalText {
     while (isOfNumber(this.peek())) this.at++;
     if (this.at === start) this.unexpected("a value", this.#pointer(pointer, depth));
     if (isShortInteger(this.bytes, start, this.at)) return;
-    const token = this.#decode(start, this.at);
+    const token = textOf(this.bytes, start, this.at);
     const value = Number(token);
     if (!Number.isFinite(value) || String(value) !== token)
       this.fail(
@@ -299,6 +289,17 @@ export class CanonicalText {
         start,
       );
   }
+}
+
+/** The text in a range of well-formed UTF-8. */
+export function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+}
+
+/** The same, where it stands between the quotes of a string. */
+export function unescaped(bytes: Uint8Array, start: number, end: number): string {
+  const text = textOf(bytes, start, end);
+  return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 function isBefore(bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean {

@@ -8,11 +8,6 @@ const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
 const ROOT = Uint8Array.of(2);
 
-/** Digest of a leaf. */
-export function leafDigest(chunk: Uint8Array): Uint8Array {
-  return sha256().update(LEAF).update(chunk).digest();
-}
-
 /** Root of a payload of `length` bytes, from the digests of its leaves, in order. */
 export function rootOf(leaves: readonly Uint8Array[], length: number, leafSize: number): Uint8Array {
   let row = leaves;
@@ -32,7 +27,7 @@ export function rootOf(leaves: readonly Uint8Array[], length: number, leafSize: 
   return sha256()
     .update(ROOT)
     .update(bound)
-    .update(row[0] ?? leafDigest(new Uint8Array(0)))
+    .update(row[0] ?? sha256().update(LEAF).digest())
     .digest();
 }
 

@@ -1,5 +1,5 @@
 /** What a verb answers: a JSON object for programs, text for people, and an exit code (spec TOOL-VERB). */
-import { MOST_PROBLEMS, type Problem } from "../../assets/errors.ts";
+import type { Problem } from "../../assets/errors.ts";
 import type { Arguments } from "../arguments.ts";
 import { describeFailure, ExitCode, failureOf } from "../failure.ts";
 import { openProgress, type Progress } from "../progress.ts";
@@ -56,5 +56,5 @@ function errorData(error: unknown): object {
     readonly problems?: readonly Problem[];
     readonly total?: number;
   };
-  return { code, message, problems: problems.slice(0, MOST_PROBLEMS), total };
+  return { code, message, problems, total };
 }

@@ -1,5 +1,6 @@
 /** `assets-tool list`. */
 import type { Asset } from "../../assets/pack.ts";
+import { slotsByAsset } from "../../assets/preload.ts";
 import type { Arguments } from "../arguments.ts";
 import { answer } from "./answer.ts";
 import { columns, counted } from "./columns.ts";
@@ -9,12 +10,7 @@ export function list(args: Arguments): Promise<number> {
   const types = args.options.get("type");
   return answer("list", args, () =>
     withStack(args.positionals[0]!, (set) => {
-      const slots = new Map<number, number[]>();
-      for (const { assetId, slot } of set.preload) {
-        const known = slots.get(assetId);
-        if (known === undefined) slots.set(assetId, [slot]);
-        else known.push(slot);
-      }
+      const slots = slotsByAsset(set.preload);
       const assets = [...set.assets()]
         .filter(({ bankType }) => types === undefined || types.includes(bankType))
         .map((asset) => rowOf(asset, slots.get(asset.id) ?? [], set.packs.indexOf(asset.pack)));
