@@ -466,6 +466,14 @@ function openInput({ file, size, offset, mtimeMs }: StoredFile): Stored {
 /** Leaves that other threads hash and write at one time. */
 const MOST_PENDING = 8;
 
+/**
+ * Waits for all, and throws when one failed: not at once, as `Promise.all` does. Otherwise the file would be closed while another thread
+ * writes to it, and the next one that is opened may get its number, and what was meant for it.
+ */
+async function ended(all: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(all)) if (result.status === "rejected") throw result.reason;
+}
+
 /** How far a payload was. */
 interface Mark {
   readonly length: number;
@@ -532,7 +540,7 @@ class Payload {
   }
   /** Waits until half of what is pending is done. */
   async catchUp(): Promise<void> {
-    await Promise.all(this.#pending.splice(0, MOST_PENDING / 2));
+    await ended(this.#pending.splice(0, MOST_PENDING / 2));
   }
 
   mark(): Mark {
@@ -540,7 +548,7 @@ class Payload {
   }
   /** Forgets what came behind the mark; it will be written over, or cut off. */
   async rewind({ length, leaves, held }: Mark): Promise<void> {
-    await Promise.all(this.#pending.splice(0));
+    await ended(this.#pending.splice(0));
     this.#digests.length = leaves;
     this.length = length;
     this.#buffer.set(held, 1);

@@ -1,5 +1,5 @@
 /** What the writer makes is what the second reader reads, and never what a reader refuses. */
-import {
+import fs, {
   appendFileSync,
   mkdirSync,
   readdirSync,
@@ -363,3 +363,36 @@ const DIGESTS = {
     "04709674835ec793",
   ],
 };
+
+t.test("No thread writes to a file that is closed [PACK-WRITE-3]", async (t) => {
+  const folder = t.testdir();
+  for (const same of [false, true]) {
+    let calls = 0;
+    let writing = 0;
+    const closedWhile: number[] = [];
+    const slow = {
+      ...fs,
+      write: (...args: unknown[]) => {
+        const hear = args.at(-1) as (error: unknown, written?: number) => void;
+        if (calls++ === 0) return setTimeout(() => hear(new Error("ENOSPC")), 5);
+        writing++;
+        return setTimeout(() => {
+          writing--;
+          hear(null, (args[1] as Uint8Array).length);
+        }, 40);
+      },
+      closeSync: (fd: number) => {
+        closedWhile.push(writing);
+        fs.closeSync(fd);
+      },
+    };
+    const { writePack } = (await t.mockImport("../../../host/assets/write.ts", { "node:fs": slow })) as {
+      writePack: typeof import("../../../host/assets/write.ts").writePack;
+    };
+    // Twice the same is laid down twice, and taken back.
+    const stored = (id: number): Uint8Array => noise(same ? 1_000_000 : 4_000_000, same ? 1 : id);
+    const assets = [1, 2].map((id) => raw(id, stored(id)));
+    await t.rejects(writePack(join(folder, "a.pa"), { assets }), { code: "PACK-OUTPUT" });
+    t.strictSame(closedWhile, [0]);
+  }
+});
