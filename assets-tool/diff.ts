@@ -6,6 +6,7 @@ import type { Asset, AssetSet } from "../host/assets/pack.ts";
 /** What can be different in an asset that has its id in both; `bytes` are the stored ones, with their codec. */
 export type Aspect = "name" | "bankType" | "bytes" | "metadata";
 
+/** What the header tells of an asset, without its metadata. */
 export interface AssetSummary {
   readonly id: number;
   readonly name: string;
@@ -78,7 +79,7 @@ export function diffPacks(before: AssetSet, after: AssetSet): PackDifference {
   };
 }
 
-function summaryOf({ id, name, bankType, codec, size, decodedSize, digest }: Asset): AssetSummary {
+export function summaryOf({ id, name, bankType, codec, size, decodedSize, digest }: Asset): AssetSummary {
   return { id, name, bankType, codec, size, decodedSize, digest };
 }
 

@@ -1,4 +1,6 @@
 /** `assets-tool list`. */
+import { type AssetSummary, summaryOf } from "../../../assets-tool/diff.ts";
+import { type JsonObject, parseCanonicalJson } from "../../assets/json.ts";
 import type { Asset } from "../../assets/pack.ts";
 import { slotsByAsset } from "../../assets/preload.ts";
 import type { Arguments } from "../arguments.ts";
@@ -20,15 +22,8 @@ export function list(args: Arguments): Promise<number> {
   );
 }
 
-interface Row {
-  readonly id: number;
-  readonly name: string;
-  readonly bankType: string;
-  readonly codec: string;
-  /** Stored and decoded, in bytes. */
-  readonly size: number;
-  readonly decodedSize: number;
-  readonly digest: string;
+interface Row extends AssetSummary {
+  /** That are filled with it when a guest begins. */
   readonly slots: readonly number[];
   readonly metadata: object;
   /** Index of the pack that it comes from. */
@@ -36,9 +31,8 @@ interface Row {
 }
 
 function rowOf(asset: Asset, slots: readonly number[], pack: number): Row {
-  const { id, name, bankType, codec, size, decodedSize, digest } = asset;
-  const metadata = JSON.parse(Buffer.from(asset.metadata).toString());
-  return { id, name, bankType, codec, size, decodedSize, digest, slots, metadata, pack };
+  const metadata = parseCanonicalJson(Buffer.from(asset.metadata).toString()) as JsonObject;
+  return { ...summaryOf(asset), slots, metadata, pack };
 }
 
 function textOf(assets: readonly Row[]): string {
