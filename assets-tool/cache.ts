@@ -20,7 +20,7 @@ import {
 } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { cryptoOf, digestOf, equalBytes } from "../host/assets/hash.ts";
-import { canonicalJson, type JsonObject } from "../host/assets/json.ts";
+import { canonicalJson, type JsonObject, parseCanonicalJson } from "../host/assets/json.ts";
 import { closeQuietly } from "./collect.ts";
 
 /** Bytes that the folder may hold. */
@@ -157,7 +157,7 @@ function decodeEntry(bytes: Uint8Array): readonly MadeAsset[] | undefined {
     return undefined;
   // What has its digest was written by us.
   const end = TABLE_AT + new DataView(bytes.buffer, bytes.byteOffset).getUint32(DIGEST_BYTES, true);
-  const rows = JSON.parse(Buffer.from(bytes.subarray(TABLE_AT, end)).toString()) as TableRow[];
+  const rows = parseCanonicalJson(Buffer.from(bytes.subarray(TABLE_AT, end)).toString()) as unknown as TableRow[];
   let at = end;
   return rows.map(({ size, ...row }) => ({ ...row, stored: bytes.subarray(at, (at += size)) }));
 }

@@ -4,7 +4,14 @@ import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PackError, Problems } from "../host/assets/errors.ts";
 import { DEFAULT_ALIGNMENT, DEFAULT_SLOTS, MOST_ALIGNMENT } from "../host/assets/format.ts";
-import { canonicalJson, type Json, JsonError, type JsonObject, pointerStep } from "../host/assets/json.ts";
+import {
+  canonicalJson,
+  type Json,
+  JsonError,
+  type JsonObject,
+  parseCanonicalJson,
+  pointerStep,
+} from "../host/assets/json.ts";
 import { isBankType, nameProblem } from "../host/assets/names.ts";
 import { parseDocument } from "./document.ts";
 import { type Glob, GlobError, globOf } from "./glob.ts";
@@ -166,7 +173,7 @@ async function runModule(file: string, isWatched: boolean): Promise<Json> {
   if (value === undefined) throw new PackError("PACK-CONFIG", "the module has no default export", { file });
   try {
     // What has no form in JSON is refused, and whatever else the value can do is gone.
-    return JSON.parse(canonicalJson(value)) as Json;
+    return parseCanonicalJson(canonicalJson(value));
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new PackError("PACK-CONFIG", error.message, { file, pointer: error.pointer });

@@ -3,7 +3,7 @@ import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { PackError } from "../host/assets/errors.ts";
 import { equalBytes, sha256 } from "../host/assets/hash.ts";
-import type { JsonObject } from "../host/assets/json.ts";
+import { type JsonObject, parseCanonicalJson } from "../host/assets/json.ts";
 import { type Asset, openPack, type Pack } from "../host/assets/pack.ts";
 import { openStack } from "../host/assets/stack.ts";
 import { type AssetInput, writePack } from "../host/assets/write.ts";
@@ -125,7 +125,7 @@ function inputOf(asset: Asset, file: string, mtimeMs: number): AssetInput {
     bankType,
     codec,
     decodedSize,
-    metadata: JSON.parse(Buffer.from(asset.metadata).toString()) as JsonObject,
+    metadata: parseCanonicalJson(Buffer.from(asset.metadata).toString()) as JsonObject,
     stored: { file, size, offset: pack.prelude.payloadOffset + offset, mtimeMs },
   };
 }

@@ -19,7 +19,7 @@ import {
   TREE_ALGORITHM,
 } from "./format.ts";
 import { IDENTITY } from "./identity.ts";
-import type { JsonObject } from "./json.ts";
+import { type JsonObject, parseCanonicalJson } from "./json.ts";
 import { checkBankTypes, isBankType, nameProblem } from "./names.ts";
 import { CanonicalText, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT, textOf, unescaped } from "./text.ts";
 
@@ -408,7 +408,7 @@ class HeaderParser {
     const start = text.at;
     if (text.peek() !== OPEN_OBJECT) this.#typed("an object", pointer);
     text.object(pointer, MOST_METADATA_BYTES);
-    return withoutPrototypes(text.bytes.subarray(start, text.at));
+    return parseCanonicalJson(textOf(text.bytes, start, text.at)) as JsonObject;
   }
 
   #patch(key: Key, table: AssetTable): Patch {
@@ -491,15 +491,6 @@ function isHex(bytes: Uint8Array, start: number, end: number): boolean {
 function areEqual(left: Uint8Array, at: number, right: Uint8Array, from: number, length: number): boolean {
   for (let k = 0; k < length; k++) if (left[at + k] !== right[from + k]) return false;
   return true;
-}
-
-/** JSON whose objects inherit nothing, so that `__proto__` is a key like others. */
-function withoutPrototypes(json: Uint8Array): JsonObject {
-  const text = Buffer.from(json.buffer, json.byteOffset, json.length).toString();
-  return JSON.parse(text, (_key, value: unknown) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    return Object.assign(Object.create(null), value) as unknown;
-  }) as JsonObject;
 }
 
 /** Few texts, of which each comes often. */
