@@ -167,7 +167,7 @@ async function runModule(file: string, isWatched: boolean): Promise<Json> {
     ({ default: value } = (await import(url.href)) as { default?: unknown });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const hint = (error as { code?: unknown }).code === "ERR_UNKNOWN_FILE_EXTENSION" ? `; ${NO_TYPES}` : "";
+    const hint = hintOf(error, message);
     throw new PackError("PACK-CONFIG", `the configuration fails: ${message}${hint}`, { file });
   }
   if (value === undefined) throw new PackError("PACK-CONFIG", "the module has no default export", { file });
@@ -178,6 +178,13 @@ async function runModule(file: string, isWatched: boolean): Promise<Json> {
     if (!(error instanceof JsonError)) throw error;
     throw new PackError("PACK-CONFIG", error.message, { file, pointer: error.pointer });
   }
+}
+
+/** What helps where Node.js does not take a module for one. */
+function hintOf(error: unknown, message: string): string {
+  if ((error as { code?: unknown }).code === "ERR_UNKNOWN_FILE_EXTENSION") return `; ${NO_TYPES}`;
+  const isTakenForScript = error instanceof SyntaxError && /outside a module|token 'export'/.test(message);
+  return isTakenForScript ? '; end its name in .mts or .mjs, or say "type": "module" in package.json' : "";
 }
 
 const NO_TYPES = `this Node.js, ${process.version}, does not strip types: take ${JSON_FILE}, .mjs, or Node.js 22.18 or later`;

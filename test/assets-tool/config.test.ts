@@ -240,6 +240,13 @@ t.test("[TOOL-CONFIG-1, TOOL-CONFIG-8] files and folders of configurations", asy
   };
   t.match(await fails("throw new Error('oh');  "), /PACK-CONFIG - the configuration fails: oh/);
   t.match(await fails("export const a = 1;   "), /no default export/);
+  shop.write({ "script/package.json": '{"type": "commonjs"}', "script/c.js": "export default {};" });
+  const [script] = await problemsOf(() => readConfiguration(shop.at("script/c.js"), IMPORTERS));
+  t.match(
+    script?.message,
+    /the configuration fails: .*; end its name in \.mts or \.mjs/,
+    "a module in a package of scripts",
+  );
   t.match(await fails("export default { ids: { a: () => 1 } };"), /PACK-CONFIG \/ids\/a a function/);
   t.match(await fails("export default { alignment: NaN };"), /PACK-CONFIG \/alignment/);
   t.strictSame(await told(() => shop.pack({ from: shop.at("none.json") })), [["PACK-INPUT", shop.at("none.json")]]);
