@@ -2,7 +2,9 @@
 import { deflateRawSync } from "node:zlib";
 import t from "tap";
 import { type Codec, openPack } from "../../../host/assets/index.ts";
-import { partsOf, seal } from "./pack-parts.ts";
+import { TreeHash } from "../../../host/assets/tree-hash.ts";
+import { noise, partsOf, seal } from "./pack-parts.ts";
+import { treeHash } from "./second-reader.ts";
 
 t.test("A long key costs as much as it is long, whatever stands below it [PACK-ERROR-1]", (t) => {
   const parts = partsOf([{ id: 1, bytes: Uint8Array.of(1) }]);
@@ -37,5 +39,16 @@ t.test("verify decodes once what assets share, and tells of each that does not d
   });
   t.throws(() => openPack(pack, { codecs: [bad] }).verify(), { code: "PACK-DECODE", total: 1_024 });
   t.equal(count, 2);
+  t.end();
+});
+
+t.test("Roots of any number of leaves, of which few digests are kept [PACK-TREE-1, PACK-TREE-2]", (t) => {
+  const bytes = noise(66 * 4_096);
+  for (let length = 0; length <= bytes.length; length += 2_048) {
+    const payload = bytes.subarray(0, length);
+    const tree = new TreeHash(4_096);
+    for (let at = 0; at < length; at += 3_000) tree.update(payload.subarray(at, at + 3_000));
+    t.same(Buffer.from(tree.digest()), Buffer.from(treeHash(payload, 4_096)), `${length} bytes`);
+  }
   t.end();
 });
