@@ -138,7 +138,15 @@ export class CanonicalText {
     this.isEscaped = isEscaped;
     this.isAscii = seen < 0x80;
     this.at = at + 1;
+    // Before its escapes are looked at, and before it becomes a part of pointers.
+    this.#checkLimit(pointer, depth);
     if (isEscaped) this.#checkEscapes(pointer, depth);
+  }
+
+  #checkLimit(pointer: string, depth: number): void {
+    if (this.at <= this.#last) return;
+    const message = "the object of anything that this is in is over its limit";
+    this.fail("PACK-LIMIT", message, this.#pointer(pointer, depth));
   }
 
   /** Only what must be escaped is, in the one form of RFC 8785 §3.2.2.2. */
@@ -176,12 +184,7 @@ export class CanonicalText {
 
   /** Any value; only its form is looked at. */
   value(pointer: string, depth = 0): void {
-    if (this.at > this.#last)
-      this.fail(
-        "PACK-LIMIT",
-        "the object of anything that this is in is over its limit",
-        this.#pointer(pointer, depth),
-      );
+    this.#checkLimit(pointer, depth);
     switch (this.peek()) {
       case QUOTE:
         this.string(pointer, depth);

@@ -64,8 +64,8 @@ for (const [what, [expected, make]] of Object.entries(CASES))
       const longest = Math.max(
         ...error.problems.flatMap(({ message, pointer = "" }) => [message.length, pointer.length]),
       );
-      t.ok(longest < 10_000, `${longest} characters`);
-      t.ok(error.message.length < 20_000);
+      t.ok(longest < 200_000, `${longest} characters`);
+      t.ok(error.message.length < 200_000);
     }
     t.end();
   });
