@@ -36,7 +36,7 @@ type Decompress = (
 /**
  * The same by Node.js's libzstd, for who trusts what made their packs and gives it as one of `codecs`: 3 to 4 times as
  * fast (1,000 MB/s to 300 of text). What {@link ZSTD} decodes it decodes to the same bytes, but it also takes some of the
- * damaged frames that are refused there: on x86-64 one in eight, as its decoder of literals does not look where their
+ * damaged frames that are refused there: on x86-64 one in twelve, as its decoder of literals does not look where their
  * streams end. That depends on the processor and on how libzstd was built, so two machines would not agree about a pack.
  * Where Node.js has none (before 22.15) it is {@link ZSTD}.
  */
