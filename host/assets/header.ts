@@ -520,8 +520,11 @@ class Interned {
   }
 }
 
-/** Nobody can make names that fall together. */
-const SEED = Math.floor(Math.random() * 2 ** 32) | 0;
+/**
+ * By byte: what hashes of names are made of. Nobody can make names that fall together without knowing all of it; of a random number that
+ * hashes began with, eight bits were enough.
+ */
+const WORDS: Int32Array = Int32Array.from({ length: 256 }, () => Math.floor(Math.random() * 2 ** 32));
 
 /** Length of the shortest text that is read as an entry, if only to be refused, and of the comma behind it. */
 const LEAST_ENTRY_BYTES = 120;
@@ -587,8 +590,8 @@ class Columns implements AssetTable {
 
   /** The row with the name in `bytes[start, end)`, or the complement of its place in the table. */
   #find(bytes: Uint8Array, start: number, end: number): number {
-    let hash = SEED;
-    for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x0100_0193);
+    let hash = end - start;
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ WORDS[bytes[at]!]!, 0x0100_0193);
     const names = this.#names;
     const mask = names.length - 1;
     for (let place = (hash ^ (hash >>> 15)) & mask; ; place = (place + 1) & mask) {
