@@ -5,7 +5,14 @@
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import t from "tap";
-import { type Asset, openStack, PACK_CODES, PackError, signatureOf } from "../../../host/assets/index.ts";
+import {
+  type Asset,
+  canonicalJson,
+  openStack,
+  PACK_CODES,
+  PackError,
+  signatureOf,
+} from "../../../host/assets/index.ts";
 import { Random } from "../../vm/random.ts";
 import {
   digestOf,
@@ -618,6 +625,8 @@ export type Outcome =
       readonly refused: undefined;
       readonly identity: string;
       readonly preload: readonly object[];
+      /** What the header of each level says of itself, canonical. */
+      readonly said: readonly string[];
       readonly assets: readonly (Entry & { readonly data: string })[];
       /** The code with which `verify` refuses; "" when it does not, or there is none to ask. */
       readonly verified: string;
@@ -671,6 +680,7 @@ export function secondOutcome(files: readonly Uint8Array[]): Outcome {
       refused: undefined,
       identity: set.identity,
       preload: set.preload.map(({ asset_id, slot }) => ({ assetId: asset_id, slot })),
+      said: set.packs.map(({ metadata, encoders }) => metadata + encoders),
       assets: set.table.map((entry) => ({ ...entry, data: textOr(() => digestOf(set.data(entry.asset_id))) })),
       verified: refusalsOf(() => only?.verify())[0] ?? "",
       signer: textOr(() => hexOf(only?.signer())),
@@ -719,6 +729,7 @@ export function productOutcome(files: readonly Uint8Array[]): Outcome {
       refused: undefined,
       identity: set.identity,
       preload: set.preload.map(({ assetId, slot }) => ({ assetId, slot })),
+      said: set.packs.map(({ header }) => canonicalJson(header.metadata) + canonicalJson(header.encoders)),
       assets,
       verified: refusalsOf(() => only?.verify())[0] ?? "",
       signer: textOr(() => hexOf(only && signatureOf(only)?.publicKey)),

@@ -41,6 +41,9 @@ export interface Reading {
   readonly identity: string;
   readonly table: readonly Entry[];
   readonly preload: readonly Place[];
+  /** Canonical JSON, both. */
+  readonly metadata: string;
+  readonly encoders: string;
   readonly patch: { readonly base: string; readonly removed: readonly number[] } | undefined;
   /** Decoded bytes of an asset, its digest checked. */
   data(entry: Entry): Uint8Array;
@@ -435,10 +438,10 @@ export function readPack(file: Uint8Array, slots = SLOTS): Reading {
   if (text(hashing.get("hash"), "data/hash") !== "sha2-256") refuse("PACK-VALUE", "data/hash");
   const leafSize = integer(hashing.get("leaf_size"), "data/leaf_size", 4096, 64 * MiB);
   if (!Number.isInteger(Math.log2(leafSize))) refuse("PACK-VALUE", "data/leaf_size is no power of two");
-  metadataOf(top.get("encoders"), "encoders");
+  const encoders = metadataOf(top.get("encoders"), "encoders");
   for (const [codec, encoder] of top.get("encoders") as ReadonlyMap<string, Value>)
     if (codec.length > 255 || text(encoder, `encoders/${codec}`).length > 255) refuse("PACK-VALUE", "encoders");
-  metadataOf(top.get("metadata"), "metadata");
+  const metadata = metadataOf(top.get("metadata"), "metadata");
 
   const table = list(top.get("asset_table"), "asset_table").map(readEntry);
   checkTable(table);
@@ -488,7 +491,8 @@ export function readPack(file: Uint8Array, slots = SLOTS): Reading {
   };
   const signer = (): Uint8Array | undefined =>
     signatureLength > 0 ? signerOf(file.subarray(fileLength - 112), file.subarray(0, 128), json) : undefined;
-  return { identity: identityOf(headerDigest, payloadRoot), table, preload, patch, data, verify, signer };
+  const identity = identityOf(headerDigest, payloadRoot);
+  return { identity, table, preload, metadata, encoders, patch, data, verify, signer };
 }
 
 function signerOf(block: Uint8Array, prelude: Uint8Array, json: Uint8Array): Uint8Array {
