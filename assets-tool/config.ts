@@ -182,8 +182,9 @@ async function runModule(file: string, isWatched: boolean): Promise<Json> {
 
 /** What helps where Node.js does not take a module for one. */
 function hintOf(error: unknown, message: string): string {
-  if ((error as { code?: unknown }).code === "ERR_UNKNOWN_FILE_EXTENSION") return `; ${NO_TYPES}`;
-  const isTakenForScript = error instanceof SyntaxError && /outside a module|token 'export'/.test(message);
+  const { code } = error as { readonly code?: unknown };
+  if (code === "ERR_UNKNOWN_FILE_EXTENSION") return `; ${NO_TYPES}`;
+  const isTakenForScript = code === "ERR_REQUIRE_CYCLE_MODULE" || /outside a module|token 'export'/.test(message);
   return isTakenForScript ? '; end its name in .mts or .mjs, or say "type": "module" in package.json' : "";
 }
 
