@@ -2,6 +2,17 @@
  * The header of a pack (spec PACK-HEADER): read in one pass into columns, since a pack may have 100,000 assets of which a
  * guest reads a few. Every rule is checked before anything is used.
  */
+
+import {
+  CanonicalText,
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COMMA,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  textOf,
+  unescaped,
+} from "./canonical-text.ts";
 import { type PackError, Problems } from "./errors.ts";
 import {
   HASH_NAME,
@@ -21,8 +32,8 @@ import {
 import { IDENTITY } from "./identity.ts";
 import { type JsonObject, parseCanonicalJson } from "./json.ts";
 import { checkBankTypes, isBankType, nameProblem } from "./names.ts";
-import { CanonicalText, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT, textOf, unescaped } from "./text.ts";
 
+/** An asset, and the slot of its bank that a boot puts it into (spec PACK-PRELOAD). */
 export interface Preload {
   readonly assetId: number;
   readonly slot: number;
@@ -273,7 +284,7 @@ class HeaderParser {
     const text = this.#text;
     const { bytes } = text;
     text.row = index;
-    const row = table.row(index);
+    table.length = index + 1;
 
     this.#key(ID, "");
     const idAt = text.at;
@@ -284,18 +295,18 @@ class HeaderParser {
       const what = id === before ? "comes twice" : `stands behind ${before}: ids ascend`;
       text.add("PACK-ASSET-ID", `the asset id ${id} ${what}`, "/asset_id", idAt);
     }
-    table.ids[row] = id;
+    table.ids[index] = id;
 
     this.#key(NAME, "");
     text.string("/asset_name");
-    this.#name(table, row);
+    this.#name(table, index);
 
     this.#key(BANK_TYPE, "");
     text.string("/bank_type");
     const bank = banks.indexOf(text);
     if (banks.isNew && !isBankType(banks.names[bank]!))
       text.add("PACK-BANK-TYPE", `${quoted(text.text())} is no bank type: ${BANK_TYPE_FORM}`, "/bank_type", text.start);
-    table.banks[row] = bank;
+    table.banks[index] = bank;
 
     this.#key(CODEC, "");
     text.string("/codec");
@@ -303,7 +314,7 @@ class HeaderParser {
     if (codecs.isNew && !this.#options.isCodec(codecs.names[codec]!))
       text.add("PACK-CODEC", `the codec ${quoted(text.text())} is unknown`, "/codec", text.start);
     const isRaw = codecs.names[codec] === "raw";
-    table.codecs[row] = codec;
+    table.codecs[index] = codec;
 
     this.#key(DECODED_SIZE, "");
     const decodedSize = this.#size("/decoded_size");
@@ -312,7 +323,7 @@ class HeaderParser {
     const digest = text.start;
     if (!isHex(bytes, digest, text.end))
       text.add("PACK-VALUE", "expected 64 digits in lower-case hexadecimal", "/digest", digest);
-    table.digests[row] = digest;
+    table.digests[index] = digest;
 
     this.#key(METADATA, "");
     const metadataAt = text.at;
@@ -320,8 +331,8 @@ class HeaderParser {
       if (text.peek() !== OPEN_OBJECT) this.#typed("an object", "/metadata");
       text.object("/metadata", MOST_METADATA_BYTES);
     }
-    table.metadataStarts[row] = metadataAt;
-    table.metadataEnds[row] = text.at;
+    table.metadataStarts[index] = metadataAt;
+    table.metadataEnds[index] = text.at;
 
     this.#key(OFFSET, "");
     const offsetAt = text.at;
@@ -329,13 +340,13 @@ class HeaderParser {
     this.#key(SIZE, "");
     const size = this.#size("/size");
     this.#close("");
-    table.offsets[row] = offset;
-    table.sizes[row] = size;
-    table.decodedSizes[row] = decodedSize;
+    table.offsets[index] = offset;
+    table.sizes[index] = size;
+    table.decodedSizes[index] = decodedSize;
 
     if (size > this.#options.payloadLength || offset > this.#options.payloadLength - size) {
       text.add("PACK-RANGE", `the slice [${offset}, ${offset} + ${size}) leaves the payload`, "/offset", offsetAt);
-      table.broken.add(row);
+      table.broken.add(index);
     } else if (size === 0) {
       if (offset !== 0) text.add("PACK-RANGE", "what has no bytes is at offset 0", "/offset", offsetAt);
       if (!areEqual(bytes, digest, EMPTY_DIGEST, 0, EMPTY_DIGEST.length))
@@ -567,12 +578,6 @@ class Columns implements AssetTable {
     this.metadataStarts = new Uint32Array(most);
     this.metadataEnds = new Uint32Array(most);
     this.#names = new Uint32Array(2 ** Math.ceil(Math.log2(2 * most)));
-  }
-
-  /** Makes room for a row. */
-  row(index: number): number {
-    this.length = index + 1;
-    return index;
   }
 
   close(bankTypes: readonly string[], codecNames: readonly string[]): void {

@@ -24,7 +24,7 @@ export function isBankType(name: string): boolean {
   return /^[a-z][a-z0-9_-]{0,31}$/.test(name);
 }
 
-/** By which guests tell a bank type: below 2^31 of a registered one, from there on of any other. */
+/** The number by which guests tell a bank type: below 2^31 of a registered one, from there on of any other (spec PACK-BANK-2). */
 export function bankNumber(bankType: string): number {
   const known = Object.hasOwn(BANK_TYPES, bankType) ? BANK_TYPES[bankType as keyof typeof BANK_TYPES] : undefined;
   if (known !== undefined) return known;

@@ -5,7 +5,7 @@
 import { isUtf8 } from "node:buffer";
 import { CODECS, type Codec, decodeWith } from "./codecs.ts";
 import { PackError, Problems } from "./errors.ts";
-import { Flag, MOST_HEADER_BYTES, PRELUDE_BYTES } from "./format.ts";
+import { Flag, PRELUDE_BYTES } from "./format.ts";
 import { digestOf, equalBytes, hex, sha256 } from "./hash.ts";
 import { type AssetTable, headerText, type PackHeader, type Preload, parseHeader } from "./header.ts";
 import { identityOf } from "./identity.ts";
@@ -25,8 +25,6 @@ export interface PackOptions {
   readonly codecs?: readonly Codec[];
   /** Most bytes, stored or decoded, of an asset that is not `raw`: 256 MiB. */
   readonly decodedBytes?: number;
-  /** Most bytes of the header; the format's limit is 64 MiB. */
-  readonly headerBytes?: number;
   readonly slots?: Slots;
   /** Names the source in errors; the path of a file by default. */
   readonly label?: string;
@@ -234,8 +232,7 @@ export class Pack implements AssetSet {
         file: this.label,
         offset: size,
       });
-    const most = Math.min(this.#options.headerBytes ?? MOST_HEADER_BYTES, MOST_HEADER_BYTES);
-    return decodePrelude(bytes, size, most, this.label);
+    return decodePrelude(bytes, size, this.label);
   }
 
   #readHeader(): Uint8Array {
@@ -280,24 +277,14 @@ export class Pack implements AssetSet {
     if (most <= 0 || into.length === 0) return 0;
     const window = into.length > most ? into.subarray(0, most) : into;
     const position = this.#payloadOffset + offsets[index]! + offset;
-    const got = this.#read(position, window);
-    if (got === window.length) return got;
-    throw this.#cutOff(position + got);
+    this.readAt(position, window);
+    return window.length;
   }
 
   /** Bytes of the file at `position`, which lies behind the header. */
   readAt(position: number, into: Uint8Array): void {
-    const got = this.#read(position, into);
-    if (got < into.length) throw this.#cutOff(position + got);
-  }
-
-  #read(position: number, into: Uint8Array): number {
     if (this.#isClosed) throw new PackError("PACK-READ", "the pack is closed", { file: this.label });
-    return this.#reader.read(position, into);
-  }
-
-  #cutOff(offset: number): PackError {
-    return new PackError("PACK-CHANGED", `the file ended at byte ${offset} while it was in use`, { file: this.label });
+    readFully(this.#reader, position, into, this.label);
   }
 
   /** Verifies and decodes; decoded bytes are to be released. Undefined for `raw`, whose bytes stay where they are. */

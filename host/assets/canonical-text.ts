@@ -240,7 +240,7 @@ export class CanonicalText {
         (wasPlain && isPlain
           ? isBefore(this.bytes, start, end, this.start, this.end)
           : unescaped(this.bytes, start, end) < unescaped(this.bytes, this.start, this.end));
-      const before = start < 0 ? -1 : start;
+      const before = start;
       const beforeEnd = end;
       start = this.start;
       end = this.end;
