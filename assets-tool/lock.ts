@@ -41,11 +41,10 @@ export async function lockIds(
   configuration: Pick<Configuration, "ids" | "file">,
   check: boolean,
 ): Promise<Assignment> {
-  if (check) {
-    const { assignment, text } = assignFrom(path, names, configuration);
-    if (text === undefined) return assignment;
-    throw new PackError("PACK-LOCK", `the lock file would change${changesOf(assignment)}`, { file: path });
-  }
+  const { assignment, text } = assignFrom(path, names, configuration);
+  // Nor need its folder be one to write to: sources are often there to be read only.
+  if (text === undefined) return assignment;
+  if (check) throw new PackError("PACK-LOCK", `the lock file would change${changesOf(assignment)}`, { file: path });
   const release = await holdFile(path);
   try {
     const { assignment, text } = assignFrom(path, names, configuration);

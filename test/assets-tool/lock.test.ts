@@ -1,7 +1,7 @@
 /** Lock files: ids are for good, whoever packs, and how many at once. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import t from "tap";
@@ -309,6 +309,16 @@ t.test("[TOOL-LOCK-5] who holds it", async (t) => {
     shop.write({ [`${LOCK}.held`]: text });
     t.match((await problemsOf(() => holdFile(path, 30)))[0], { code: "PACK-LOCK", message: /remove / }, "who knows");
   }
+});
+
+t.test("[TOOL-LOCK-5] a lock file that stays as it is is only read", async (t) => {
+  const shop = new Workshop(t).write({ "art/a": "a" }).configure({});
+  await shop.pack();
+  shop.write({ [`${LOCK}.held`]: "elsewhere 1 1 0.5\n" });
+  t.equal((await shop.pack()).added.length, 0, "nobody is waited for");
+  chmodSync(shop.at("art"), 0o500);
+  await shop.pack();
+  chmodSync(shop.at("art"), 0o700);
 });
 
 t.test("[TOOL-LOCK-5] the lock file comes first", async (t) => {
