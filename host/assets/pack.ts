@@ -5,7 +5,7 @@
 import { isUtf8 } from "node:buffer";
 import { CODECS, type Codec, decodeWith } from "./codecs.ts";
 import { PackError, Problems } from "./errors.ts";
-import { Flag, PRELUDE_BYTES } from "./format.ts";
+import { Flag, MOST_HEADER_BYTES, PRELUDE_BYTES } from "./format.ts";
 import { digestOf, equalBytes, hex, sha256 } from "./hash.ts";
 import { type AssetTable, headerText, type PackHeader, type Preload, parseHeader } from "./header.ts";
 import { identityOf } from "./identity.ts";
@@ -25,6 +25,8 @@ export interface PackOptions {
   readonly codecs?: readonly Codec[];
   /** Most bytes, stored or decoded, of an asset that is not `raw`: 256 MiB. */
   readonly decodedBytes?: number;
+  /** Most bytes of the header; the format's limit is 64 MiB. */
+  readonly headerBytes?: number;
   readonly slots?: Slots;
   /** Names the source in errors; the path of a file by default. */
   readonly label?: string;
@@ -232,7 +234,8 @@ export class Pack implements AssetSet {
         file: this.label,
         offset: size,
       });
-    return decodePrelude(bytes, size, this.label);
+    const most = Math.min(this.#options.headerBytes ?? MOST_HEADER_BYTES, MOST_HEADER_BYTES);
+    return decodePrelude(bytes, size, most, this.label);
   }
 
   #readHeader(): Uint8Array {
