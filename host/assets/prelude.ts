@@ -1,7 +1,7 @@
 /** The first 128 bytes of a pack (spec PACK-PRELUDE). */
 import { crc32 } from "../../syscalls/crc32.ts";
 import { PackError } from "./errors.ts";
-import { Flag, MAGIC, MOST_HEADER_BYTES, PRELUDE_BYTES, SIGNATURE_BYTES, VERSION } from "./format.ts";
+import { Flag, MAGIC, PRELUDE_BYTES, SIGNATURE_BYTES, VERSION } from "./format.ts";
 
 /** Lengths and offsets in bytes. */
 export interface Prelude {
@@ -57,10 +57,10 @@ export function encodePrelude(prelude: Prelude): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The prelude in `bytes`, of which there are {@link PRELUDE_BYTES}, of a file of `size` bytes. Throws a PackError for
- * the first rule that it breaks, in the order of spec PACK-PRELUDE-3.
+ * The prelude in `bytes`, of which there are {@link PRELUDE_BYTES}, of a file of `size` bytes whose header may have
+ * `mostHeaderBytes`. Throws a PackError for the first rule that it breaks, in the order of spec PACK-PRELUDE-3.
  */
-export function decodePrelude(bytes: Uint8Array, size: number, file?: string): Prelude {
+export function decodePrelude(bytes: Uint8Array, size: number, mostHeaderBytes: number, file?: string): Prelude {
   const fail = (code: PackError["code"], message: string, offset: number): never => {
     throw new PackError(code, message, { file, offset });
   };
@@ -88,10 +88,10 @@ export function decodePrelude(bytes: Uint8Array, size: number, file?: string): P
   const payloadLength = length(F.payloadLength.at);
   const fileLength = length(F.fileLength.at);
   const signatureLength = view.getUint32(F.signatureLength.at, true);
-  if (headerLength > MOST_HEADER_BYTES)
+  if (headerLength > mostHeaderBytes)
     fail(
       "PACK-HEADER-SIZE",
-      `the header has ${headerLength} bytes, and ${MOST_HEADER_BYTES} are allowed`,
+      `the header has ${headerLength} bytes, and ${mostHeaderBytes} are allowed`,
       F.headerLength.at,
     );
   if (payloadOffset !== PRELUDE_BYTES + headerLength)
