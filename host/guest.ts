@@ -182,6 +182,8 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
     throw new GrantError("standard input is given and granted as a file: one of both");
   if (options.assets !== undefined && grants.assets !== undefined)
     throw new GrantError("assets are given and granted as files: one of both");
+  if (options.assets !== undefined && typeof options.assets?.asset !== "function")
+    throw new GrantError("assets are a pack that openPack opened, or a stack that openStack did");
   checkTogether(options);
   let module: Module;
   let called: Called;

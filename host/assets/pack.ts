@@ -427,6 +427,14 @@ export class Pack implements AssetSet {
   }
 }
 
+/** What a slip would turn off must not go unseen. Throws a RangeError. */
+function checkOptions({ verify, decodedBytes, headerBytes }: PackOptions): void {
+  if (verify !== undefined && verify !== "first" && verify !== "always" && verify !== "never")
+    throw new RangeError(`verify is "first", "always" or "never", not ${JSON.stringify(verify)}`);
+  for (const [name, bytes] of Object.entries({ decodedBytes, headerBytes }))
+    if (bytes !== undefined && !(bytes >= 0)) throw new RangeError(`${name} is a number of bytes, not ${bytes}`);
+}
+
 /**
  * Opens a pack: reads its prelude and header, and checks every rule on them. Throws a PackError with what is wrong.
  *
@@ -439,6 +447,7 @@ export class Pack implements AssetSet {
  * ```
  */
 export function openPack(source: PackSource, options: PackOptions = {}): Pack {
+  checkOptions(options);
   const label = options.label ?? (typeof source === "string" ? source : undefined);
   const reader = openSource(source, label);
   try {

@@ -51,8 +51,20 @@ function checked(reader: PackReader, file: string | undefined): PackReader {
       if (Number.isInteger(got) && got >= 0 && got <= into.length) return got;
       throw new PackError("PACK-READ", `the source tells that it read ${got} of ${into.length} bytes`, { file });
     },
-    check: () => reader.check?.(),
-    close: () => reader.close?.(),
+    check: () => {
+      try {
+        reader.check?.();
+      } catch (error) {
+        throw readError(error, file);
+      }
+    },
+    close: () => {
+      try {
+        reader.close?.();
+      } catch {
+        // As of a file: what was read was read, and why it is closed may be what has to be told.
+      }
+    },
   };
 }
 

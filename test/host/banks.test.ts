@@ -234,6 +234,11 @@ onEngines("[BANK-BOOT-1, BANK-BOOT-2, BANK-GRANT-1] banks are full before the fi
     { code: "FS-GRANT" },
   );
   t.match(
+    thrown(() => runGuest({ module: GUEST, assets: host as unknown as AssetSet })),
+    { code: "FS-GRANT" },
+    "a path is granted",
+  );
+  t.match(
     thrown(() => runGuest({ module: GUEST, assets, replay: new Uint8Array(0) })),
     { code: "VM-ARGUMENT" },
   );

@@ -108,6 +108,30 @@ t.test("[PACK-SOURCE-1] what cannot be read is PACK-READ, with the host's error 
   t.end();
 });
 
+t.test("[PACK-SOURCE-1] whatever a reader throws is told as what cannot be read", (t) => {
+  const bytes = seal(partsOf([{ id: 1, bytes: Uint8Array.of(1) }]));
+  const fail = (what: string) => () => {
+    throw new Error(what);
+  };
+  const read = (position: number, into: Uint8Array): number => {
+    const found = bytes.subarray(position, position + into.length);
+    into.set(found);
+    return found.length;
+  };
+  const pack = openPack({ size: bytes.length, read, check: fail("it changed"), close: fail("it stays open") });
+  t.throws(() => pack.asset(1)!.open().load(), { code: "PACK-READ", message: /it changed/ });
+  pack.close();
+  const damaged = { size: 3, read, close: fail("it stays open") };
+  t.throws(() => openPack(damaged), { code: "PACK-LENGTH" }, "what is wrong with the pack, not with closing it");
+  t.end();
+});
+
+t.test("[PACK-VERIFY-1] options that are none are told, and turn nothing off", (t) => {
+  for (const options of [{ verify: "allways" }, { decodedBytes: Number.NaN }, { headerBytes: -1 }])
+    t.throws(() => openPack(new Uint8Array(0), options as PackOptions), RangeError);
+  t.end();
+});
+
 t.test("[PACK-SOURCE-1] a file that is replaced stays; one that changes in place is PACK-CHANGED", (t) => {
   const folder = t.testdir({});
   const open = (name: string, options?: PackOptions) => {
