@@ -15,10 +15,11 @@ import { join } from "node:path";
 import t from "tap";
 import { type ExtractOptions, extractAssets } from "../../assets-tool/extract.ts";
 import { clashesOf, portableProblem } from "../../assets-tool/portable-names.ts";
-import { PackError } from "../../host/assets/errors.ts";
+import type { Problem } from "../../host/assets/errors.ts";
 import { type AssetSet, openPack } from "../../host/assets/pack.ts";
 import { openStack } from "../../host/assets/stack.ts";
 import { encodePack } from "../../host/assets/write.ts";
+import { problemsOf } from "../host/assets/problems.ts";
 import { mixedPack, textAsset } from "./small-packs.ts";
 
 async function packOf(...names: readonly string[]): Promise<AssetSet> {
@@ -38,14 +39,8 @@ function treeOf(folder: string): { [path: string]: string } {
 }
 
 /** The problems that keep assets from being extracted. */
-function refusal(set: AssetSet, folder: string, options?: ExtractOptions): readonly { code: string; file?: string }[] {
-  try {
-    extractAssets(set, folder, options);
-  } catch (error) {
-    if (!(error instanceof PackError)) throw error;
-    return error.problems.map(({ code, file, message }) => ({ code, message, ...(file !== undefined && { file }) }));
-  }
-  return [];
+function refusal(set: AssetSet, folder: string, options?: ExtractOptions): readonly Problem[] {
+  return problemsOf(() => extractAssets(set, folder, options));
 }
 
 t.test("[TOOL-EXTRACT-1] decoded bytes under the names of assets; a filter; progress", async (t) => {

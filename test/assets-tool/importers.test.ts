@@ -5,21 +5,15 @@ import { decode as decodeFastPng } from "fast-png";
 import t from "tap";
 import type { Imported } from "../../assets-tool/importer.ts";
 import { IMPORTERS } from "../../assets-tool/importers/index.ts";
-import { PackError } from "../../host/assets/errors.ts";
 import type { JsonObject } from "../../host/assets/json.ts";
 import { loadWat } from "../../host/wat.ts";
+import { problemsOf } from "../host/assets/problems.ts";
 import { chunk, type Drawing, drawPng, ihdr, linesOf, SIGNATURE } from "./png-writer.ts";
 import { BDF, FONT, fmt, fuzzImporters, gray, pattern, riff, run, SQUARE } from "./sources.ts";
 import { type FontPlan, writeFont } from "./truetype-writer.ts";
 
 function problem(name: string, bytes: Uint8Array, settings?: JsonObject) {
-  try {
-    run(name, bytes, settings);
-  } catch (error) {
-    if (!(error instanceof PackError)) throw error;
-    return error.problems[0]!;
-  }
-  return undefined;
+  return problemsOf(() => run(name, bytes, settings))[0];
 }
 
 const KINDS: readonly (readonly [Drawing["colorType"], Drawing["depth"], number])[] = [

@@ -1,15 +1,12 @@
 /** What `inspectPack` and `placeIn` tell, held against the bytes. */
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { inspectPack, type Place, placeIn } from "../../assets-tool/inspect.ts";
 import type { JsonObject } from "../../host/assets/json.ts";
 import { openPack, type Pack } from "../../host/assets/pack.ts";
-import { signPack } from "../../host/assets/signature.ts";
 import { encodePack } from "../../host/assets/write.ts";
-import { mixedPack, textAsset } from "./small-packs.ts";
+import { mixedPack, signed, textAsset } from "./small-packs.ts";
 
 t.test("[TOOL-INSPECT-1, TOOL-INSPECT-2] sizes add up; a slice that two share counts once", async (t) => {
   const bytes = await mixedPack();
@@ -80,15 +77,12 @@ t.test("[TOOL-INSPECT-1] a patch, and a pack of nothing", async (t) => {
   t.equal(empty.sizes.file, empty.sizes.prelude + empty.sizes.header + empty.sizes.headerPadding);
 });
 
-async function signedPack(folder: string): Promise<Uint8Array> {
-  const path = join(folder, "signed.pa");
-  writeFileSync(path, await mixedPack({ alignment: 64 }));
-  await signPack(path, generateKeyPairSync("ed25519").privateKey);
-  return readFileSync(path);
-}
-
 t.test("[TOOL-AT-1] every byte is of one part, and of the innermost that has it", async (t) => {
-  const bytes = await signedPack(t.testdir());
+  const bytes = await signed(
+    t.testdir(),
+    await mixedPack({ alignment: 64 }),
+    generateKeyPairSync("ed25519").privateKey,
+  );
   const pack = openPack(bytes);
   const runs: Place[] = [];
   for (let offset = 0; offset < bytes.length; offset++) {

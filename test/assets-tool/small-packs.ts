@@ -1,6 +1,10 @@
 /** Packs of a few short texts. */
+import type { KeyObject } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import type { JsonObject } from "../../host/assets/json.ts";
+import { signPack } from "../../host/assets/signature.ts";
 import { type AssetInput, encodePack, type PackInput } from "../../host/assets/write.ts";
 
 /** An asset that holds `text`; `codec` may be `deflate`. */
@@ -37,4 +41,12 @@ export function mixedPack(changes: Partial<PackInput> = {}): Promise<Uint8Array>
     encoders: { deflate: "zlib" },
     ...changes,
   });
+}
+
+/** The pack, signed, which lies as `signed.pa` in the folder then. */
+export async function signed(folder: string, bytes: Uint8Array, key: KeyObject): Promise<Uint8Array> {
+  const path = join(folder, "signed.pa");
+  writeFileSync(path, bytes);
+  await signPack(path, key);
+  return readFileSync(path);
 }

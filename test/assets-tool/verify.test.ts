@@ -1,26 +1,17 @@
 /** `verifyPacks` finds everything, and says who signed. */
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import t from "tap";
 import { type VerifyOptions, verifyPacks } from "../../assets-tool/verify.ts";
 import { PackError } from "../../host/assets/errors.ts";
 import { hex } from "../../host/assets/hash.ts";
 import { type AssetSet, openPack } from "../../host/assets/pack.ts";
-import { publicKeyBytes, signPack } from "../../host/assets/signature.ts";
+import { publicKeyBytes } from "../../host/assets/signature.ts";
 import { openStack } from "../../host/assets/stack.ts";
 import { encodePack } from "../../host/assets/write.ts";
-import { mixedPack, textAsset } from "./small-packs.ts";
+import { mixedPack, signed, textAsset } from "./small-packs.ts";
 
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const key = publicKeyBytes(publicKey);
-
-async function signed(folder: string, bytes: Uint8Array): Promise<Uint8Array> {
-  const path = join(folder, "signed.pa");
-  writeFileSync(path, bytes);
-  await signPack(path, privateKey);
-  return readFileSync(path);
-}
 
 /** Codes of all that is wrong. */
 function codesOf(set: AssetSet, options?: VerifyOptions): readonly string[] {
@@ -75,7 +66,7 @@ t.test("[TOOL-VERIFY-1] all that is wrong is told, of all packs", async (t) => {
 });
 
 t.test("[TOOL-VERIFY-2] who signed, and that it is who should have", async (t) => {
-  const bytes = await signed(t.testdir(), await mixedPack());
+  const bytes = await signed(t.testdir(), await mixedPack(), privateKey);
   const pack = openPack(bytes);
   t.equal(verifyPacks(pack).packs[0]!.signedBy, hex(key));
   t.equal(verifyPacks(pack, { publicKey: key }).packs[0]!.signedBy, hex(key));

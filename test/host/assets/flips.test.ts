@@ -2,9 +2,10 @@
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { openPack, PackError, type PackReader } from "../../../host/assets/index.ts";
+import { openPack, type PackReader } from "../../../host/assets/index.ts";
 import { BASES, productOutcome, secondOutcome } from "./mutations.ts";
 import { SIGNER, seal } from "./pack-parts.ts";
+import { codeOf } from "./problems.ts";
 
 const RICH = seal(BASES.rich!());
 const SIGNED = seal(BASES.rich!(), { signature: SIGNER });
@@ -17,14 +18,8 @@ function flipped(file: Uint8Array, at: number, bit: number): Uint8Array {
 }
 
 /** The code with which a pack is refused when it is opened; "" when it is not. */
-function codeOf(source: Uint8Array | PackReader | string): string {
-  try {
-    openPack(source).close();
-    return "";
-  } catch (error) {
-    if (error instanceof PackError) return error.code;
-    throw error;
-  }
+function openedCode(source: Uint8Array | PackReader | string): string {
+  return codeOf(() => openPack(source).close());
 }
 
 /** Counts by code. */
@@ -38,7 +33,8 @@ t.test(
   "[PACK-ERROR-1, PACK-PRELUDE-3] a flipped bit of the prelude or the header is refused by what looks at it first",
   (t) => {
     const codes: string[] = [];
-    for (let at = 0; at < PAYLOAD; at++) for (let bit = 0; bit < 8; bit++) codes.push(codeOf(flipped(RICH, at, bit)));
+    for (let at = 0; at < PAYLOAD; at++)
+      for (let bit = 0; bit < 8; bit++) codes.push(openedCode(flipped(RICH, at, bit)));
     t.same(tally(codes), {
       "PACK-MAGIC": 64,
       "PACK-VERSION": 32,
@@ -86,16 +82,16 @@ t.test(
 t.test(
   "[PACK-ERROR-1, PACK-PRELUDE-3] a pack that is cut off anywhere is refused, and so is one with something behind it",
   (t) => {
-    const cut = Array.from({ length: SIGNED.length }, (_, length) => codeOf(SIGNED.subarray(0, length)));
+    const cut = Array.from({ length: SIGNED.length }, (_, length) => openedCode(SIGNED.subarray(0, length)));
     t.same(tally(cut), { "PACK-LENGTH": SIGNED.length });
     for (const more of [1, 16, 112, 4096])
-      t.equal(codeOf(Buffer.concat([SIGNED, new Uint8Array(more)])), "PACK-LENGTH", `${more} bytes behind it`);
+      t.equal(openedCode(Buffer.concat([SIGNED, new Uint8Array(more)])), "PACK-LENGTH", `${more} bytes behind it`);
     const path = join(t.testdir({}), "cut.pa");
     writeFileSync(path, SIGNED);
-    t.equal(codeOf(path), "");
+    t.equal(openedCode(path), "");
     for (const length of [SIGNED.length - 1, PAYLOAD, PAYLOAD - 1, 128, 127, 8, 7, 1, 0]) {
       truncateSync(path, length);
-      t.equal(codeOf(path), "PACK-LENGTH", `a file of ${length} bytes`);
+      t.equal(openedCode(path), "PACK-LENGTH", `a file of ${length} bytes`);
     }
     t.end();
   },
@@ -119,7 +115,7 @@ t.test(
     const huge = [0, 1, 2 ** 20, 2 ** 26, 2 ** 26 + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
     for (const headerLength of huge) {
       const file = seal(BASES.rich!(), { prelude: (view) => view.setUint32(20, headerLength, true) });
-      t.match(codeOf(counting(file)), /^PACK-(PRELUDE|HEADER-SIZE)$/, `a header of ${headerLength}`);
+      t.match(openedCode(counting(file)), /^PACK-(PRELUDE|HEADER-SIZE)$/, `a header of ${headerLength}`);
       const consistent = seal(BASES.rich!(), {
         prelude: (view) => {
           view.setUint32(20, headerLength, true);
@@ -128,7 +124,7 @@ t.test(
         },
       });
       t.match(
-        codeOf(counting(consistent)),
+        openedCode(counting(consistent)),
         /^PACK-(LENGTH|HEADER-SIZE)$/,
         `a header of ${headerLength}, and a file of that`,
       );
@@ -136,13 +132,13 @@ t.test(
     for (const length of [2n ** 31n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n])
       for (const field of [24, 32, 40]) {
         const file = seal(BASES.rich!(), { prelude: (view) => view.setBigUint64(field, length, true) });
-        t.match(codeOf(counting(file)), /^PACK-PRELUDE$/, `${length} at ${field}`);
+        t.match(openedCode(counting(file)), /^PACK-PRELUDE$/, `${length} at ${field}`);
       }
     t.equal(largest, 128, "no read but that of the prelude");
     t.equal(beyond, 0, "no read beyond the end");
     // A source that has less than it says.
-    t.equal(codeOf(counting(RICH.subarray(0, 100), RICH.length)), "PACK-CHANGED");
-    t.equal(codeOf(counting(RICH.subarray(0, PAYLOAD - 1), RICH.length)), "PACK-CHANGED");
+    t.equal(openedCode(counting(RICH.subarray(0, 100), RICH.length)), "PACK-CHANGED");
+    t.equal(openedCode(counting(RICH.subarray(0, PAYLOAD - 1), RICH.length)), "PACK-CHANGED");
     t.same(productOutcome([RICH]), secondOutcome([RICH]), "the pack itself is what the second reader reads");
     t.end();
   },

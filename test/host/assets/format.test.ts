@@ -14,18 +14,13 @@ import {
   seal,
   sortedJson,
 } from "./pack-parts.ts";
+import { codeOf, problemsOf as problemsWith } from "./problems.ts";
 
 type Test = Pick<typeof t, "same" | "match">;
 
 /** What is wrong with a pack; empty when it is opened. */
 function problemsOf(file: Uint8Array, options?: PackOptions): readonly Problem[] {
-  try {
-    openPack(file, options).close();
-    return [];
-  } catch (error) {
-    if (error instanceof PackError) return error.problems;
-    throw error;
-  }
+  return problemsWith(() => openPack(file, options).close());
 }
 
 /** For the title of a test: TAP takes some characters for ends of lines. */
@@ -822,18 +817,11 @@ t.test("[PACK-SLICE-1] what has no bytes", (t) => {
 /** The code with which an asset is refused when it is read; "" when it is not. */
 function readCode(file: Uint8Array, options?: PackOptions): string {
   const pack = openPack(file, options);
-  try {
-    const asset = pack.asset(1)!;
-    const open = asset.open();
-    const bytes = new Uint8Array(asset.decodedSize + 1);
-    t.equal(open.read(0, bytes), asset.decodedSize);
-    return "";
-  } catch (error) {
-    if (error instanceof PackError) return error.code;
-    throw error;
-  } finally {
-    pack.close();
-  }
+  const asset = pack.asset(1)!;
+  const bytes = new Uint8Array(asset.decodedSize + 1);
+  const code = codeOf(() => t.equal(asset.open().read(0, bytes), asset.decodedSize));
+  pack.close();
+  return code;
 }
 
 t.test("[PACK-CODEC-1] codecs are known, and decoded sizes have caps", (t) => {
