@@ -2,7 +2,7 @@
  * Makes packs. Every input is read once: space for the header is kept in front, the payload is laid down while it is hashed,
  * and the header is written last. The same inputs give the same bytes (spec PACK-WRITE).
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { PackError, type Problem } from "./errors.ts";
 import {
   DEFAULT_ALIGNMENT,
@@ -432,6 +432,9 @@ function openStored(stored: AssetInput["stored"]): Stored {
   };
 }
 
+/** What has become a pipe is not waited for: it has no positions to read from. */
+const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
 function openInput({ file, size, offset, mtimeMs }: StoredFile): Stored {
   const tell = <T>(act: () => T): T => {
     try {
@@ -441,7 +444,7 @@ function openInput({ file, size, offset, mtimeMs }: StoredFile): Stored {
     }
   };
   const changed = (): PackError => new PackError("PACK-CHANGED", "the file changed while it was packed", { file });
-  const fd = tell(() => openSync(file, "r"));
+  const fd = tell(() => openSync(file, FLAGS));
   let position = offset ?? 0;
   return {
     read: (into) =>

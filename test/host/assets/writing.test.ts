@@ -1,4 +1,5 @@
 /** What the writer makes is what the second reader reads, and never what a reader refuses. */
+import { execFileSync } from "node:child_process";
 import fs, {
   appendFileSync,
   mkdirSync,
@@ -396,3 +397,15 @@ t.test("No thread writes to a file that is closed [PACK-WRITE-3]", async (t) => 
     t.strictSame(closedWhile, [0]);
   }
 });
+
+t.test(
+  "An input that is a pipe is not waited for [PACK-WRITE-3]",
+  { skip: process.platform === "win32" },
+  async (t) => {
+    const folder = t.testdir();
+    const file = join(folder, "pipe");
+    execFileSync("mkfifo", [file]);
+    const assets = [{ ...raw(1, new Uint8Array(5)), stored: { file, size: 5 } }];
+    await t.rejects(writePack(join(folder, "a.pa"), { assets }), { code: "PACK-INPUT" });
+  },
+);
