@@ -1,4 +1,13 @@
 /** What a pack is made of, and what lies at a byte of it (spec TOOL-INSPECT, TOOL-AT). */
+import {
+  BACKSLASH,
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COMMA,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+} from "../host/assets/canonical-text.ts";
 import { PackError } from "../host/assets/errors.ts";
 import { PRELUDE_BYTES, VERSION } from "../host/assets/format.ts";
 import { hex } from "../host/assets/hash.ts";
@@ -199,14 +208,6 @@ function sliceAt(pack: Pack, offset: number): Place {
   const assets = inside.map(({ id, name, bankType }) => ({ id, name, bankType }));
   return { offset, part: "slice", start: payloadOffset + first.offset, length: first.size, assets, leaf };
 }
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-const OPEN_ARRAY = 0x5b;
-const CLOSE_ARRAY = 0x5d;
-const COMMA = 0x2c;
 
 /** The innermost value of the header, with its key, around a byte. */
 function valueAt(json: Uint8Array, offset: number): Place {

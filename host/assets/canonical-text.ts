@@ -6,8 +6,8 @@
 import { type PackCode, PackError, type Problems } from "./errors.ts";
 import { MOST_JSON_DEPTH, pointerStep } from "./json.ts";
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+export const QUOTE = 0x22;
+export const BACKSLASH = 0x5c;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
