@@ -54,7 +54,7 @@ export async function assetsGroup({ rounds, folder }: Options): Promise<Group> {
   const versions = ARCHIVES.filter(({ version }) => version !== "").map(({ name, version }) => `${name}: ${version}`);
   return {
     title: "Assets",
-    text: [`Peers: ${versions.join("; ")}.`, ...sections.map(({ text }) => text)].join("\n\n"),
+    text: [`Peers: ${versions.join("; ")}.`, ...sections.map(({ text }) => text.trim())].join("\n\n"),
     targets: sections.flatMap(({ targets }) => targets),
   };
 }
