@@ -471,5 +471,5 @@ t.test("[CLI-NODE-1] an old Node.js gets an answer that helps", async (t) => {
   write("old.mjs", 'Object.defineProperty(process.versions, "node", { value: "18.20.0" });');
   const ended = await spawned(["list", "mixed.pa"], { node: ["--import", `file://${file("old.mjs")}`] });
   t.match(ended, { code: 1, stdout: "" });
-  t.match(firstLine(ended), /^assets-tool needs Node.js 22 or newer, and this is 18\.20\.0/);
+  t.match(firstLine(ended), /^assets-tool needs Node\.js 22\.3 or newer, and this is 18\.20\.0/);
 });

@@ -344,12 +344,12 @@ t.test("[CLI-LOAD-1, CLI-NODE-1] what is loaded, and by which Node.js", async (t
 
   writeFileSync(
     hook,
-    'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.11.1" } });',
+    'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "22.2.0" } });',
   );
   t.match(await ashlar(["run", "empty.wasm"], { node: ["--import", hook] }), {
     code: 1,
     stdout: "",
-    stderr: /^ashlar needs Node\.js 22 or newer, and this is 20\.11\.1 \(.*\)\.\n$/,
+    stderr: /^ashlar needs Node\.js 22\.3 or newer, and this is 22\.2\.0 \(.*\)\.\n$/,
   });
 });
 
