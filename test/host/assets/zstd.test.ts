@@ -415,9 +415,9 @@ t.test("[PACK-CODEC-3] cut anywhere, a frame is refused", async (t) => {
 t.test(
   "[PACK-CODEC-3] damaged frames are taken only where every libzstd decodes them, to the same bytes",
   async (t) => {
-    const { laxNode, ...tally } = campaign(1, (mutants) => mutants < 6000);
+    const { laxNode, ...tally } = campaign(1, (mutants) => mutants < 3000);
     // All but what Node.js's libzstd takes is the same everywhere.
-    t.strictSame(tally, { mutants: 6000, refusedAtOnce: 684, refused: 3359, taken: 1957, laxWasm: 30 });
+    t.strictSame(tally, { mutants: 3000, refusedAtOnce: 333, refused: 1711, taken: 956, laxWasm: 13 });
     t.ok(laxNode < tally.refused, `${laxNode}`);
   },
 );
