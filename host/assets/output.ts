@@ -1,5 +1,5 @@
 /** Files that are written whole or not at all (spec PACK-WRITE-3). */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, write } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, statSync, write } from "node:fs";
 import { dirname } from "node:path";
 import { PackError } from "./errors.ts";
 import { cryptoOf } from "./hash.ts";
@@ -35,14 +35,20 @@ export function temporaryBeside(path: string): string {
 export async function replaceFile<T>(path: string, fill: (fd: number) => Promise<T>): Promise<T> {
   const temporary = temporaryBeside(path);
   let fd: number;
+  let mode: number | undefined;
   try {
-    fd = openSync(temporary, "wx+");
+    // Who may read what is replaced may read this, and nobody else.
+    const before = statSync(path, { throwIfNoEntry: false });
+    if (before?.isFile()) mode = before.mode & 0o777;
+    fd = openSync(temporary, "wx+", mode);
   } catch (error) {
     throw outputError(error, path);
   }
   let isOpen = true;
   try {
     const answer = await fill(fd);
+    // Beyond what the umask leaves.
+    if (mode !== undefined) fchmodSync(fd, mode);
     fsyncSync(fd);
     isOpen = false;
     closeSync(fd);

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import fs, {
   appendFileSync,
+  chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -317,6 +318,12 @@ t.test("[PACK-WRITE-3] whole or not at all", async (t) => {
   t.same(readdirSync(folder).sort(), ["folder", "in.bin", "old.pa"]);
   await writePack(path, { assets: [raw(1, noise(1))] });
   t.equal(openPack(path).length, 1, "then it is replaced");
+  if (process.platform !== "win32")
+    for (const mode of [0o600, 0o666]) {
+      chmodSync(path, mode);
+      await writePack(path, { assets: [raw(1, noise(1))] });
+      t.equal(statSync(path).mode & 0o777, mode, "and whoever could read it still can, and nobody else");
+    }
   rmSync(input);
   mkdirSync(input);
   t.end();
