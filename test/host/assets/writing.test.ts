@@ -11,6 +11,7 @@ import fs, {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import t from "tap";
 import {
@@ -378,29 +379,34 @@ t.test("No thread writes to a file that is closed [PACK-WRITE-3]", async (t) => 
     let calls = 0;
     let writing = 0;
     const closedWhile: number[] = [];
-    const slow = {
-      ...fs,
-      write: (...args: unknown[]) => {
-        const hear = args.at(-1) as (error: unknown, written?: number) => void;
-        if (calls++ === 0) return setTimeout(() => hear(new Error("ENOSPC")), 5);
-        writing++;
-        return setTimeout(() => {
-          writing--;
-          hear(null, (args[1] as Uint8Array).length);
-        }, 40);
-      },
-      closeSync: (fd: number) => {
-        closedWhile.push(writing);
-        fs.closeSync(fd);
-      },
+    const { write, closeSync } = fs;
+    const slowly = (...args: unknown[]): void => {
+      const hear = args.at(-1) as (error: unknown, written?: number) => void;
+      if (calls++ === 0) {
+        setTimeout(() => hear(new Error("ENOSPC")), 5);
+        return;
+      }
+      writing++;
+      setTimeout(() => {
+        writing--;
+        hear(null, (args[1] as Uint8Array).length);
+      }, 40);
     };
-    const { writePack } = (await t.mockImport("../../../host/assets/write.ts", { "node:fs": slow })) as {
-      writePack: typeof import("../../../host/assets/write.ts").writePack;
+    const closing = (fd: number): void => {
+      closedWhile.push(writing);
+      closeSync(fd);
     };
     // Twice the same is laid down twice, and taken back.
     const stored = (id: number): Uint8Array => noise(same ? 1_000_000 : 4_000_000, same ? 1 : id);
     const assets = [1, 2].map((id) => raw(id, stored(id)));
-    await t.rejects(writePack(join(folder, "a.pa"), { assets }), { code: "PACK-OUTPUT" });
+    Object.assign(fs, { write: slowly, closeSync: closing });
+    syncBuiltinESMExports();
+    try {
+      await t.rejects(writePack(join(folder, "a.pa"), { assets }), { code: "PACK-OUTPUT" });
+    } finally {
+      Object.assign(fs, { write, closeSync });
+      syncBuiltinESMExports();
+    }
     t.strictSame(closedWhile, [0]);
   }
 });
