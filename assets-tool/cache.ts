@@ -21,7 +21,7 @@ import {
 import { isAbsolute, join } from "node:path";
 import { cryptoOf, digestOf, equalBytes } from "../host/assets/hash.ts";
 import { canonicalJson, type JsonObject, parseCanonicalJson } from "../host/assets/json.ts";
-import { closeQuietly } from "./collect.ts";
+import { closeQuietly } from "../host/assets/source.ts";
 
 /** Bytes that the folder may hold. */
 const MOST_CACHE_BYTES = 1024 * 1024 * 1024;

@@ -1,6 +1,5 @@
 /** Finds the sources below the root, and reads them (spec TOOL-SOURCE). */
 import {
-  closeSync,
   constants,
   type Dirent,
   fstatSync,
@@ -14,6 +13,7 @@ import {
 import { sep } from "node:path";
 import { PackError, Problems } from "../host/assets/errors.ts";
 import { nameProblem } from "../host/assets/names.ts";
+import { closeQuietly } from "../host/assets/source.ts";
 import type { Configuration, Rule } from "./config.ts";
 import { sortByName } from "./name-order.ts";
 
@@ -229,20 +229,10 @@ export function readSource({ file }: Source, mostBytes: number): Uint8Array | La
   }
 }
 
-/** What was read was read. */
-export function closeQuietly(fd: number): void {
-  try {
-    closeSync(fd);
-  } catch {
-    // It is closed nevertheless.
-  }
-}
-
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 function inputError(error: unknown, file: string): PackError {
-  if (error instanceof PackError) return error;
-  return new PackError("PACK-INPUT", `it cannot be read: ${messageOf(error)}`, { file });
+  return PackError.from(error, "PACK-INPUT", "it cannot be read", { file });
 }
 
 function messageOf(error: unknown): string {

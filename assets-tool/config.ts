@@ -138,8 +138,7 @@ export function configurationFile(from: string): string | undefined {
 }
 
 function unreadable(error: unknown, file: string): unknown {
-  if (error instanceof PackError) return error;
-  return new PackError("PACK-INPUT", `it cannot be read: ${error instanceof Error ? error.message : error}`, { file });
+  return PackError.from(error, "PACK-INPUT", "it cannot be read", { file });
 }
 
 function readJson(file: string): Json {

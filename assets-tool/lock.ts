@@ -87,8 +87,7 @@ function readBytes(path: string): Buffer | undefined {
     return readFileSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    if (error instanceof PackError) throw error;
-    throw new PackError("PACK-LOCK", `it cannot be read: ${(error as Error).message}`, { file: path });
+    throw PackError.from(error, "PACK-LOCK", "it cannot be read", { file: path });
   }
 }
 

@@ -123,7 +123,7 @@ function lstatOf(file: string): Stats {
   try {
     stats = lstatSync(file);
   } catch (error) {
-    throw new PackError("PACK-INPUT", `it cannot be read: ${(error as Error).message}`, { file });
+    throw PackError.from(error, "PACK-INPUT", "it cannot be read", { file });
   }
   if (stats.isFile()) return stats;
   throw new PackError("PACK-INPUT", "this is no regular file", { file });

@@ -8,10 +8,11 @@ import { MAGIC } from "../host/assets/format.ts";
 import { cryptoOf } from "../host/assets/hash.ts";
 import type { Preload } from "../host/assets/header.ts";
 import { nameProblem } from "../host/assets/names.ts";
+import { closeQuietly } from "../host/assets/source.ts";
 import { type AssetInput, type PackInput, type PackSummary, writePack } from "../host/assets/write.ts";
 import { type Boot, preloadOf } from "./boot.ts";
 import { cacheFolder, openCache } from "./cache.ts";
-import { closeQuietly, collectSources, isAmongSources, type Source } from "./collect.ts";
+import { collectSources, isAmongSources, type Source } from "./collect.ts";
 import { type Configuration, readConfiguration } from "./config.ts";
 import type { Importer } from "./importer.ts";
 import { IMPORTERS } from "./importers/index.ts";
@@ -336,7 +337,7 @@ function isSameFile(left: string, right: string): boolean {
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw new PackError("PACK-OUTPUT", `it cannot be read: ${(error as Error).message}`, { file: right });
+    throw PackError.from(error, "PACK-OUTPUT", "it cannot be read", { file: right });
   } finally {
     for (const fd of files) closeQuietly(fd);
   }

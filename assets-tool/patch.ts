@@ -75,7 +75,7 @@ function readable<T>(file: string, ask: (file: string) => T): T {
   try {
     return ask(file);
   } catch (error) {
-    throw new PackError("PACK-READ", `it cannot be read: ${(error as Error).message}`, { file });
+    throw PackError.from(error, "PACK-READ", "it cannot be read", { file });
   }
 }
 

@@ -108,7 +108,7 @@ function openFile(path: string): PackReader {
 }
 
 /** What was read was read. */
-function closeQuietly(fd: number): void {
+export function closeQuietly(fd: number): void {
   try {
     closeSync(fd);
   } catch {
