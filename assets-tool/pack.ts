@@ -9,7 +9,7 @@ import { cryptoOf } from "../host/assets/hash.ts";
 import type { Preload } from "../host/assets/header.ts";
 import { nameProblem } from "../host/assets/names.ts";
 import { closeQuietly } from "../host/assets/source.ts";
-import { type AssetInput, type PackInput, type PackSummary, writePack } from "../host/assets/write.ts";
+import { type PackInput, type PackSummary, writePack } from "../host/assets/write.ts";
 import { type Boot, preloadOf } from "./boot.ts";
 import { cacheFolder, openCache } from "./cache.ts";
 import { collectSources, isAmongSources, type Source } from "./collect.ts";
@@ -260,17 +260,7 @@ function inputOf(
   const codecs = new Set(assets.map(({ codec }) => codec));
   const encoders = Object.entries(ENCODERS).filter(([codec]) => codecs.has(codec));
   return {
-    assets: assets.map(
-      ({ id, name, bankType, codec, decodedSize, metadata, stored }): AssetInput => ({
-        id,
-        name,
-        bankType,
-        codec,
-        decodedSize,
-        metadata,
-        stored,
-      }),
-    ),
+    assets,
     preload,
     metadata: configuration.metadata,
     alignment: configuration.alignment,
