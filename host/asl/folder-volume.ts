@@ -56,11 +56,11 @@ class RealFile implements VolumeFile {
   writeLater(bytes: Uint8Array, at: number, length: number, position: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const from = (done: number): void => {
-        if (done >= length) return resolve();
         const count = Math.min(length - done, WRITE_BYTES);
         fs.write(this.#fd, bytes, at + done, count, position + done, (error, written) => {
           if (error !== null) reject(error);
-          else from(done + written);
+          else if (done + written < length) from(done + written);
+          else resolve();
         });
       };
       from(0);

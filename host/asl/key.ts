@@ -131,9 +131,14 @@ export function keyBytes(key: string | Uint8Array): Uint8Array {
  */
 export type Digester = (algorithm: number, bytes: Uint8Array, into: Buffer, at: number) => void;
 
+/** What Node.js's types leave out. */
+interface DigestBuffer extends Buffer {
+  latin1Write(text: string, at: number, length: number): number;
+}
+
 export const digestInto: Digester = (algorithm, bytes, into, at) => {
   const host = algorithm === 1 ? "sha256" : algorithmOf(algorithm).host;
-  into.latin1Write(cryptoOf().hash(host, bytes, "latin1" as "hex"), at, DIGEST_BYTES);
+  (into as DigestBuffer).latin1Write(cryptoOf().hash(host, bytes, "latin1" as "hex"), at, DIGEST_BYTES);
 };
 
 export function sameDigest(left: Uint8Array, at: number, right: Uint8Array, from: number): boolean {
