@@ -1,7 +1,7 @@
 /** Writes the bundles that `tsc -b` does not: the command, its worker, and the browser build of vm and syscalls. */
 import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
@@ -34,15 +34,28 @@ const builtins: Plugin = {
   },
 };
 
+/** What the command imports dynamically: `assets/verbs.ts` is the chunk `assets-verbs`. */
+const CHUNKS: readonly string[] = [
+  ...["build", "dis", "help", "inspect", "new", "optimize", "profile", "trap-text", "version"],
+  ...["assets/verbs"],
+  ...["../wat", "../grants", "../../syscalls/replay"],
+];
+
+function chunkOf(path: string): string {
+  return path.replace(/^(\.\.?\/)*/, "").replaceAll("/", "-");
+}
+
 /**
- * What the command imports dynamically is built as `chunks/NAME.js`, apart from it: code that both need is in both, so
- * that `ashlar run` loads one file and not five.
+ * It is built as `chunks/NAME.js`, apart from the command: code that both need is in both, so that `ashlar run` loads one
+ * file and not five.
  */
 const chunks: Plugin = {
   name: "chunks",
   setup: (build) => {
     build.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, kind }) =>
-      kind === "dynamic-import" ? { path: `./chunks/${basename(path, ".ts")}.js`, external: true } : undefined,
+      kind === "dynamic-import"
+        ? { path: `./chunks/${chunkOf(path.slice(0, -".ts".length))}.js`, external: true }
+        : undefined,
     );
   },
 };
@@ -79,11 +92,7 @@ const require = requireOf(import.meta.url);`,
 
 await build({
   ...command,
-  entryPoints: ["build", "dis", "help", "inspect", "new", "profile", "trap-text", "version"]
-    .map((name) => `host/command/${name}.ts`)
-    .concat("host/command/optimize.ts", "host/wat.ts", "host/grants.ts", "syscalls/replay.ts")
-    .concat("host/command/assets/verbs.ts"),
-  entryNames: "[name]",
+  entryPoints: Object.fromEntries(CHUNKS.map((path) => [chunkOf(path), `host/command/${path}.ts`])),
   outdir: "dist/chunks",
   splitting: true,
 });

@@ -233,6 +233,9 @@ t.test(
     t.equal(barText("packing", 1, 4), "packing [######------------------]  25 %");
     t.equal(barText("packing", 7, 0), "packing [------------------------]   0 %");
     t.equal(barText("packing", 9, 8), `packing [${"#".repeat(24)}] 100 %`);
+    t.equal(barText("packing", 1, 4, 98_001), "packing [######------------------]  25 %, 99 s left");
+    t.equal(barText("packing", 1, 4, 3_000_000), "packing [######------------------]  25 %, 50 min left");
+    t.equal(barText("packing", 1, 4, 36_000_000), "packing [######------------------]  25 %, 10 h left");
     openProgress("packing", () => 0).update(1, 2);
 
     const at = join(root, "host/command/progress.ts");
@@ -247,11 +250,18 @@ t.test(
       bar.update(done, 10, done === 5 ? "part" : undefined);
     }
     bar.clear();
-    bar.clear();`;
+    bar.clear();
+    for (const [time, done, total] of [[10_000, 2], [11_000, 4, 10], [13_000, 8, 10]]) {
+      now = time;
+      bar.update(done, total, "rest");
+    }`;
     const node = ["--input-type=module", "--experimental-strip-types", "--no-warnings", "-e", script];
     const erase = "\r\x1b[K";
     const shown = await bare(node, { TERM: "xterm" });
-    t.equal(shown, `${erase}${barText("title", 3, 10)}${erase}${barText("part", 5, 10)}${erase}`);
+    t.equal(
+      shown,
+      `${erase}${barText("title", 3, 10)}${erase}${barText("part", 5, 10)}${erase}${erase}rest 2${erase}${barText("rest", 4, 10)}${erase}${barText("rest", 8, 10, 1000)}`,
+    );
     t.equal(await bare(node, { TERM: "dumb" }), "");
     t.match(await spawned(["verify", "mixed.pa"]), { stderr: "" });
 

@@ -1,60 +1,10 @@
-/** What a verb answers: a JSON object for programs, text for people, and an exit code (spec TOOL-VERB). */
-import type { Problem } from "../../assets/errors.ts";
-import type { Arguments } from "../arguments.ts";
-import { describeFailure, ExitCode, failureOf } from "../failure.ts";
-import { openProgress, type Progress } from "../progress.ts";
-import { isReaderGone, note, print } from "../terminal.ts";
+/** How the verbs of `ashlar assets` answer. */
+import { type Answering, answering } from "../answer.ts";
 
-export interface Answer {
-  /** Beside `schema`, what `--json` prints. */
-  readonly data: object;
-  /** With a line end. */
-  text(): string;
-  readonly exitCode?: number;
-}
+export type { Answer } from "../answer.ts";
 
-/** Does the work of a verb and tells what comes of it, unless it answers nothing, or what is wrong. Answers the exit code. */
-export async function answer(
-  verb: string,
-  args: Arguments,
-  work: (progress: Progress) => Promise<Answer | undefined> | Answer,
-  failureCode: number = ExitCode.FAILURE,
-): Promise<number> {
-  const isJson = args.options.has("json");
-  const progress = openProgress(verb);
-  try {
-    const result = await work(progress);
-    progress.clear();
-    if (result === undefined) return ExitCode.OK;
-    print(isJson ? jsonLine(verb, result.data) : result.text());
-    return result.exitCode ?? ExitCode.OK;
-  } catch (error) {
-    progress.clear();
-    if (isReaderGone(error)) throw error;
-    return tellFailure(verb, error, isJson, failureCode);
-  }
-}
+const assets: Answering = answering("assets");
 
-/** Tells what is wrong; the exit code is that of usage errors, or `failureCode`. */
-export function tellFailure(verb: string, error: unknown, isJson: boolean, failureCode: number): number {
-  const failure = failureOf(error);
-  const isUsage = failure.exitCode === ExitCode.USAGE;
-  if (isJson && !isUsage) print(jsonLine(verb, { error: errorData(error) }));
-  else note(describeFailure(failure));
-  return isUsage ? ExitCode.USAGE : failureCode;
-}
-
-/** A line that names its form: `ashlar.assets.VERB/1`. */
-export function jsonLine(verb: string, data: object): string {
-  return `${JSON.stringify({ schema: `ashlar.assets.${verb}/1`, ...data })}\n`;
-}
-
-/** As {@link failureOf}, with every problem that is known. */
-function errorData(error: unknown): object {
-  const { code, message } = failureOf(error);
-  const { problems = [{ code, message }], total = problems.length } = error as {
-    readonly problems?: readonly Problem[];
-    readonly total?: number;
-  };
-  return { code, message, problems, total };
-}
+export const answer: Answering["answer"] = assets.answer;
+export const tellFailure: Answering["tellFailure"] = assets.tellFailure;
+export const jsonLine: Answering["jsonLine"] = assets.jsonLine;

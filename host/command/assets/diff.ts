@@ -1,10 +1,10 @@
 /** `assets-tool diff`. */
 import { type AssetSummary, diffPacks, type PackDifference } from "../../../assets-tool/diff.ts";
 import type { Arguments } from "../arguments.ts";
+import { counted } from "../columns.ts";
 import { ExitCode } from "../failure.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
-import { counted } from "./columns.ts";
 import { withStack } from "./packs.ts";
 
 /** As those of `diff`. */

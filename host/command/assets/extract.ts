@@ -4,10 +4,10 @@ import { GlobError, globOf } from "../../../assets-tool/glob.ts";
 import { PackError } from "../../assets/errors.ts";
 import type { Asset, AssetSet } from "../../assets/pack.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns, counted } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import { STDOUT, writeFully } from "../terminal.ts";
 import { type Answer, answer } from "./answer.ts";
-import { columns, counted } from "./columns.ts";
 import { withStack } from "./packs.ts";
 
 export async function extract(args: Arguments): Promise<number> {

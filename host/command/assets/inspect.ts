@@ -1,10 +1,10 @@
 /** `assets-tool inspect`. */
 import { inspectPack, type PackInspection, type Place, placeIn, type Share } from "../../../assets-tool/inspect.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns, counted } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
-import { columns, counted } from "./columns.ts";
 import { withPack } from "./packs.ts";
 
 export function inspect(args: Arguments): Promise<number> {

@@ -2,10 +2,10 @@
 import { generateKeys } from "../../../assets-tool/keys.ts";
 import { hex } from "../../assets/hash.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
-import { columns } from "./columns.ts";
 
 export async function keygen(args: Arguments): Promise<number> {
   const path = args.options.get("output")?.[0];

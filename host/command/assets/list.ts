@@ -4,8 +4,8 @@ import { type JsonObject, parseCanonicalJson } from "../../assets/json.ts";
 import type { Asset } from "../../assets/pack.ts";
 import { slotsByAsset } from "../../assets/preload.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns, counted } from "../columns.ts";
 import { answer } from "./answer.ts";
-import { columns, counted } from "./columns.ts";
 import { withStack } from "./packs.ts";
 
 export function list(args: Arguments): Promise<number> {

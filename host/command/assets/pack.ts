@@ -2,11 +2,11 @@
 import { type PackRequest, packAssets } from "../../../assets-tool/pack.ts";
 import type { Note, PackProgress, PackReport } from "../../../assets-tool/report.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns, counted } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import type { Progress } from "../progress.ts";
 import { note, plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
-import { columns, counted } from "./columns.ts";
 import { packOutput } from "./packs.ts";
 
 export async function pack(args: Arguments): Promise<number> {

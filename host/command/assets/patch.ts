@@ -1,10 +1,10 @@
 /** `assets-tool patch`. */
 import { patchPack } from "../../../assets-tool/patch.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns, counted } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
-import { columns, counted } from "./columns.ts";
 import { packOutput, stackPaths } from "./packs.ts";
 
 export async function patch(args: Arguments): Promise<number> {

@@ -4,11 +4,11 @@ import { type Verification, verifyPacks } from "../../../assets-tool/verify.ts";
 import { DEFAULT_SLOTS } from "../../assets/format.ts";
 import { IDENTITY } from "../../assets/identity.ts";
 import type { Arguments } from "../arguments.ts";
+import { columns, counted } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import { parseCount } from "../quantities.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
-import { columns, counted } from "./columns.ts";
 import { withStack } from "./packs.ts";
 
 const MOST_SLOTS = 2n ** 32n;

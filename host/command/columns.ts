@@ -1,6 +1,6 @@
 /** Tables of text. */
-import { grouped } from "../quantities.ts";
-import { plain } from "../terminal.ts";
+import { grouped } from "./quantities.ts";
+import { plain } from "./terminal.ts";
 
 /** Of a column; the few cells that are longer stand out of it. */
 const MOST_WIDTH = 60;
