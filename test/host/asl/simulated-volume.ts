@@ -58,25 +58,27 @@ export interface Fault {
 /** Calls that a cut comes before: all that changes names, shortens files, or makes anything durable. */
 const CUTS: ReadonlySet<CallKind> = new Set(["sync", "syncFolder", "rename", "link", "remove", "truncate"]);
 
-/** A write, a change of length, or a change of names, that may not be on the disk yet. */
-interface Pending {
+/** A write, or a change of a length, that may not be on the disk yet. */
+interface PendingBytes {
   /** In the order of all calls. */
   readonly number: number;
-}
-
-interface PendingBytes extends Pending {
   /** First sector. */
   readonly sector: number;
   /** What the cache held of these sectors afterwards. */
   readonly bytes: Uint8Array;
   /** Length of the file afterwards. */
   readonly length: number;
+  readonly names?: undefined;
 }
 
-interface PendingNames extends Pending {
+/** A change of names that may not be on the disk yet. */
+interface PendingNames {
+  readonly number: number;
   /** What the names mean afterwards; the first one of a rename is the name that goes. */
   readonly names: readonly (readonly [name: string, node: Node | undefined])[];
 }
+
+type Pending = PendingBytes | PendingNames;
 
 class Inode {
   readonly cached: GrowingBytes = new GrowingBytes();
@@ -419,9 +421,9 @@ export class SimulatedVolume implements Volume {
       }
     }
     // Torn writes, lengths without data, renames that left both names, in turns.
-    const torn = pending.filter((one): one is PendingBytes => "bytes" in one && one.bytes.length > SECTOR_BYTES);
-    const grown = pending.filter((one) => "bytes" in one);
-    const renames = pending.filter((one) => "names" in one && one.names.length === 2);
+    const grown = pending.filter((one) => one.names === undefined);
+    const torn = grown.filter((one) => one.bytes.length > SECTOR_BYTES);
+    const renames = pending.filter((one) => one.names?.length === 2);
     for (let n = 0; left > 0 && torn.length + grown.length + renames.length > 0; n++, left--) {
       const bits = Array.from(pending, () => random.chance(0.7));
       const chosen = (one: Pending): boolean => bits[index.get(one.number)!]!;
@@ -461,7 +463,7 @@ export class SimulatedVolume implements Volume {
           // Names are there: a length is nothing without one.
           const isEverything = random.chance(0.5);
           yield this.#image({
-            has: (other) => other !== one && (isEverything || "names" in other || chosen(other)),
+            has: (other) => other !== one && (isEverything || other.names !== undefined || chosen(other)),
             lengths: "all",
             stale: stale(0.5),
           });
