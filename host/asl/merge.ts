@@ -1,0 +1,82 @@
+/** Rows of several tables and segments in one order (spec ASL-INDEX-8): for scans, and to make one segment of several. */
+import { compareRows, ROW_WORDS, RowWord } from "./index-rows.ts";
+import type { OpenTable, SortedNumbers } from "./open-table.ts";
+
+/** Rows in order, one after the other. */
+export interface RowSource {
+  /** Goes to the next row, or to the first; false when there is none. */
+  next(): boolean;
+  /** The row: its first word, the others from `at` of `words`, and what its position is counted from. */
+  readonly hi: number;
+  readonly words: Uint32Array;
+  readonly at: number;
+  readonly base: number;
+}
+
+/** Rows of a table. What it holds may grow meanwhile. */
+export class TableSource implements RowSource {
+  hi = 0;
+  at = 0;
+  readonly words: Uint32Array;
+  readonly base: number;
+  readonly #his: Uint32Array;
+  readonly #sorted: SortedNumbers;
+  #next: number;
+
+  constructor(table: OpenTable, sorted: SortedNumbers, from = 0) {
+    this.words = table.rows;
+    this.base = table.base;
+    this.#his = table.his;
+    this.#sorted = sorted;
+    this.#next = from;
+  }
+  next(): boolean {
+    if (this.#next === this.#sorted.count) return false;
+    const number = this.#sorted.numbers[this.#next++]!;
+    this.hi = this.#his[number]!;
+    this.at = number * ROW_WORDS;
+    return true;
+  }
+}
+
+/** Brings sources together. */
+export class RowMerger {
+  /** Where the row is. */
+  current: RowSource | undefined;
+  /** Those that have a row. */
+  readonly #sources: RowSource[];
+  #isPrimed = false;
+
+  constructor(sources: readonly RowSource[]) {
+    this.#sources = [...sources];
+  }
+  next(): boolean {
+    const sources = this.#sources;
+    if (!this.#isPrimed) {
+      this.#isPrimed = true;
+      for (let k = sources.length - 1; k >= 0; k--) if (!sources[k]!.next()) sources.splice(k, 1);
+    } else if (this.current !== undefined && !this.current.next()) {
+      sources.splice(sources.indexOf(this.current), 1);
+    }
+    if (sources.length === 0) {
+      this.current = undefined;
+      return false;
+    }
+    let least = sources[0]!;
+    for (let k = 1; k < sources.length; k++) {
+      const source = sources[k]!;
+      if (source.hi < least.hi || (source.hi === least.hi && isBefore(source, least))) least = source;
+    }
+    this.current = least;
+    return true;
+  }
+}
+
+function isBefore(left: RowSource, right: RowSource): boolean {
+  const order = compareRows(left.words, left.at, right.words, right.at);
+  return order !== 0 ? order < 0 : positionOf(left) < positionOf(right);
+}
+
+export function positionOf({ words, at, base }: RowSource): number {
+  return base + words[at + RowWord.POSITION]!;
+}

@@ -1,0 +1,227 @@
+/**
+ * The newest rows of the index, in memory: a table of slots, found by the first bits of a digest, which needs no hash since it is one.
+ * Rows of one key are chained from the newest to the oldest. Rows stand in order of position and are never changed, so a scan may go on
+ * reading those it began with.
+ */
+import { AslError } from "./errors.ts";
+import {
+  compareKey,
+  compareRows,
+  KEY_WORDS,
+  packRow,
+  ROW_WORDS,
+  type Row,
+  RowKind,
+  RowWord,
+  readKey,
+} from "./index-rows.ts";
+
+/** Rows that there is room for at first; doubled when they are used up. */
+const FIRST_ROWS = 1024;
+
+/** A run of neighbouring slots longer than this is sorted by the library's sort. */
+const SHORT_RUN = 32;
+
+export class OpenTable {
+  /** Position of the first row: others are counted from it. */
+  base = 0;
+  count = 0;
+  /** First words of the digests. */
+  his: Uint32Array;
+  /** {@link ROW_WORDS} a row. */
+  rows: Uint32Array;
+  /** For a row the number, plus one, of the row of the same key before it. */
+  #olders: Uint32Array;
+  /** Two words a slot: the first of the digest, and the number of the key's newest row, plus one. At most half are taken. */
+  #slots: Uint32Array;
+  /** First word of a digest to slot. */
+  #shift: number;
+  readonly #key = new Uint32Array(KEY_WORDS);
+
+  constructor(rows = FIRST_ROWS) {
+    const bits = Math.max(4, Math.ceil(Math.log2(rows)));
+    this.his = new Uint32Array(2 ** bits);
+    this.rows = new Uint32Array(2 ** bits * ROW_WORDS);
+    this.#olders = new Uint32Array(2 ** bits);
+    this.#slots = new Uint32Array(2 ** bits * 4);
+    this.#shift = 31 - bits;
+  }
+  get bytes(): number {
+    return this.his.byteLength + this.rows.byteLength + this.#olders.byteLength + this.#slots.byteLength;
+  }
+  get lastPosition(): number {
+    return this.count === 0 ? 0 : this.base + this.rows[(this.count - 1) * ROW_WORDS + RowWord.POSITION]!;
+  }
+
+  /** Throws ASL-LIMIT for what a row has no room for. */
+  add(row: Row): void {
+    const { count } = this;
+    if (count === 0) this.base = row.position;
+    if (row.length >= 2 ** 48 || row.offset >= 2 ** 35 || row.position - this.base >= 2 ** 32)
+      throw new AslError("ASL-LIMIT", `the index has no room for ${row.length} bytes at ${row.offset} of a block`);
+    if (count === this.his.length) this.#grow();
+    const key = this.#key;
+    const { rows } = this;
+    const at = count * ROW_WORDS;
+    readKey(key, row.kind >= RowKind.BINDING, row.algorithm, row.digest, 0);
+    for (let k = 1; k < 8; k++) rows[at + k - 1] = key[k]!;
+    packRow(row, rows, at, this.base);
+    this.his[count] = key[0]!;
+    const slot = this.#slotOf(key);
+    this.#olders[count] = this.#slots[slot + 1]!;
+    this.#slots[slot] = key[0]!;
+    this.#slots[slot + 1] = count + 1;
+    this.count = count + 1;
+  }
+  /** Where a key is in the slots, or would be. */
+  #slotOf(key: Uint32Array): number {
+    const slots = this.#slots;
+    const { rows } = this;
+    const hi = key[0]!;
+    const last = slots.length - 2;
+    let slot = (hi >>> this.#shift) * 2;
+    for (;;) {
+      const number = slots[slot + 1]!;
+      if (number === 0) return slot;
+      if (slots[slot] === hi && compareKey(key, rows, (number - 1) * ROW_WORDS) === 0) return slot;
+      slot = slot === last ? 0 : slot + 2;
+    }
+  }
+  /** Rows get into the new slots in the order of their numbers, as if there had been room at first: so a rollback finds what it expects. */
+  #grow(): void {
+    const capacity = this.his.length * 2;
+    const { his, rows } = this;
+    const olders = this.#olders;
+    this.his = new Uint32Array(capacity);
+    this.his.set(his);
+    this.rows = new Uint32Array(capacity * ROW_WORDS);
+    this.rows.set(rows);
+    this.#olders = new Uint32Array(capacity);
+    this.#olders.set(olders);
+    this.#shift--;
+    const slots = new Uint32Array(capacity * 4);
+    this.#slots = slots;
+    const last = slots.length - 2;
+    for (let number = 0; number < this.count; number++) {
+      const hi = his[number]!;
+      // The slot of its key holds the row before it, or there is none yet.
+      const older = olders[number]!;
+      let slot = (hi >>> this.#shift) * 2;
+      while (slots[slot + 1] !== older) slot = slot === last ? 0 : slot + 2;
+      slots[slot] = hi;
+      slots[slot + 1] = number + 1;
+    }
+  }
+
+  /** Takes rows away, so that `count` are left. */
+  rollback(count: number): void {
+    const slots = this.#slots;
+    const last = slots.length - 2;
+    while (this.count > count) {
+      const number = this.count--;
+      let slot = (this.his[number - 1]! >>> this.#shift) * 2;
+      while (slots[slot + 1] !== number) slot = slot === last ? 0 : slot + 2;
+      // The newest key is the last of its neighbours: nothing behind a slot that gets empty has been pushed on by it.
+      slots[slot + 1] = this.#olders[number - 1]!;
+    }
+  }
+
+  /** Number of the newest row of a key whose position is at most `asOf`; −1 if there is none. */
+  find(key: Uint32Array, asOf: number): number {
+    let number = this.#slots[this.#slotOf(key) + 1]!;
+    const limit = asOf - this.base;
+    while (number !== 0 && this.rows[(number - 1) * ROW_WORDS + RowWord.POSITION]! > limit)
+      number = this.#olders[number - 1]!;
+    return number - 1;
+  }
+  /** Number of the row of the same key before a row; −1 if there is none. */
+  older(number: number): number {
+    return this.#olders[number]! - 1;
+  }
+
+  /** Slots and what follows: for {@link SortedNumbers}. */
+  get slots(): Uint32Array {
+    return this.#slots;
+  }
+  get olders(): Uint32Array {
+    return this.#olders;
+  }
+  get shift(): number {
+    return this.#shift;
+  }
+}
+
+/**
+ * Numbers of the rows of a table in order of their keys, then positions. Slots are almost in this order: only runs of neighbouring ones
+ * have to be sorted.
+ */
+export class SortedNumbers {
+  readonly numbers: Uint32Array;
+  count = 0;
+  readonly #table: OpenTable;
+  readonly #limit: number;
+  /** The slot to go on at, and those at the beginning that belong behind the last. */
+  #slot: number;
+  readonly #wrapped: number;
+  #run: number[] = [];
+
+  constructor(table: OpenTable, asOf: number) {
+    this.#table = table;
+    this.#limit = asOf - table.base;
+    this.numbers = new Uint32Array(table.count);
+    // Keys that found no slot up to the end went on at the beginning.
+    const { slots, shift } = table;
+    let slot = 0;
+    while (slots[slot + 1] !== 0) slot += 2;
+    const end = slot;
+    let wrapped = 0;
+    for (slot = 0; slot < end; slot += 2) if ((slots[slot]! >>> shift) * 2 > end) wrapped++;
+    this.#slot = 0;
+    this.#wrapped = wrapped;
+  }
+
+  /** Goes on with about so many rows. True when all are there. */
+  step(rows: number): boolean {
+    const { slots, shift } = this.#table;
+    const end = this.count + rows;
+    while (this.#slot < slots.length) {
+      if (this.count >= end) return false;
+      const first = this.#slot;
+      let slot = first;
+      const run = this.#run;
+      run.length = 0;
+      for (; slot < slots.length && slots[slot + 1] !== 0; slot += 2)
+        if (first !== 0 || this.#wrapped === 0 || (slots[slot]! >>> shift) * 2 <= slot) run.push(slots[slot + 1]! - 1);
+      if (slot === slots.length && this.#wrapped > 0)
+        for (let at = 0; slots[at + 1] !== 0; at += 2)
+          if ((slots[at]! >>> shift) * 2 > at) run.push(slots[at + 1]! - 1);
+      if (run.length > 0) this.#takeRun(run);
+      this.#slot = slot + 2;
+    }
+    return true;
+  }
+  #takeRun(run: number[]): void {
+    const { olders, rows } = this.#table;
+    if (run.length > SHORT_RUN) run.sort((left, right) => this.#compare(left, right));
+    else {
+      for (let k = 1; k < run.length; k++) {
+        const number = run[k]!;
+        let to = k;
+        for (; to > 0 && this.#compare(run[to - 1]!, number) > 0; to--) run[to] = run[to - 1]!;
+        run[to] = number;
+      }
+    }
+    for (let k = 0; k < run.length; k++) {
+      const first = this.count;
+      // From the newest to the oldest, then turned round.
+      for (let number = run[k]! + 1; number !== 0; number = olders[number - 1]!)
+        if (rows[(number - 1) * ROW_WORDS + RowWord.POSITION]! <= this.#limit) this.numbers[this.count++] = number - 1;
+      if (this.count - first > 1) this.numbers.subarray(first, this.count).reverse();
+    }
+  }
+  #compare(left: number, right: number): number {
+    const { his, rows } = this.#table;
+    const order = his[left]! - his[right]!;
+    return order !== 0 ? order : compareRows(rows, left * ROW_WORDS, rows, right * ROW_WORDS);
+  }
+}
