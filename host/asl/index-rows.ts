@@ -1,4 +1,5 @@
 /** Rows: what the index says of an artifact, or of a binding, at a position of the log (spec ASL-INDEX). */
+import { digestOf } from "../assets/hash.ts";
 import { DIGEST_BYTES } from "./key.ts";
 
 /** What a row says. PUT and TOMBSTONE are of artifacts, BINDING and UNBINDING of bindings: two classes, whose keys never meet. */
@@ -11,6 +12,17 @@ export const RowFlag = {
   PUBLISHED: 2,
   CHUNKED: 4,
 } as const;
+
+const BINDING = Buffer.from("ASL-BINDING");
+
+/** What stands for a name of a namespace in the index (spec ASL-INDEX-2). */
+export function bindingDigest(namespace: number, name: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(BINDING.length + 4 + name.length);
+  bytes.set(BINDING);
+  bytes.writeUInt32LE(namespace, BINDING.length);
+  bytes.set(name, BINDING.length + 4);
+  return digestOf(bytes);
+}
 
 /** Offsets of records are multiples of it. */
 export const OFFSET_UNIT = 8;
