@@ -1,7 +1,7 @@
 /** Writes the bundles that `tsc -b` does not: the command, its worker, and the browser build of vm and syscalls. */
 import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
@@ -60,17 +60,23 @@ const chunks: Plugin = {
   },
 };
 
-/** Modules of the worker that are evaluated when one of their functions is first called, and not when the thread starts. */
+/** Modules of the worker that are evaluated when their function is first called, and not when the thread starts. */
+const LATE: { readonly [module: string]: string } = { "open-assets": "openAssets", "open-store": "openStore" };
 const late: Plugin = {
   name: "late",
   setup: (build) => {
-    build.onResolve({ filter: /^\.\/open-assets\.ts$/ }, ({ path, kind, resolveDir }) =>
-      kind === "import-statement" ? { path: resolve(resolveDir, path), namespace: "late" } : undefined,
+    build.onResolve({ filter: /^\.\/[a-z-]+\.ts$/ }, ({ path, kind, resolveDir }) =>
+      kind === "import-statement" && Object.hasOwn(LATE, basename(path, ".ts"))
+        ? { path: resolve(resolveDir, path), namespace: "late" }
+        : undefined,
     );
-    build.onLoad({ filter: /^/, namespace: "late" }, ({ path }) => ({
-      contents: `export const openAssets = (...given) => require(${JSON.stringify(path)}).openAssets(...given);`,
-      resolveDir: root,
-    }));
+    build.onLoad({ filter: /^/, namespace: "late" }, ({ path }) => {
+      const name = LATE[basename(path, ".ts")]!;
+      return {
+        contents: `export const ${name} = (...given) => require(${JSON.stringify(path)}).${name}(...given);`,
+        resolveDir: root,
+      };
+    });
   },
 };
 

@@ -1,6 +1,6 @@
 /**
- * What stands behind the syscalls `fs`, `sys` and `bank`: mounts, arguments, environment, streams, clock, randomness and
- * assets, as an embedder grants them to one guest.
+ * What stands behind the syscalls `fs`, `sys`, `bank` and `asl`: mounts, arguments, environment, streams, clock, randomness,
+ * assets and artifacts, as an embedder grants them to one guest.
  */
 import { type Call, type HostFunctions, hostFunctions, type Implementation } from "../syscalls/dispatch.ts";
 import { Exit } from "../syscalls/exit.ts";
@@ -18,6 +18,7 @@ import type { Module } from "../vm/module.ts";
 import type { HostState } from "../vm/store.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
 import { encodeUtf8 } from "../vm/utf8.ts";
+import { type ArtifactQuota, type ArtifactStore, createArtifacts } from "./asl/syscalls.ts";
 import { type BankOptions, createBanks } from "./assets/banks.ts";
 import type { AssetSet } from "./assets/pack.ts";
 import { type Clock, realClock, virtualClock } from "./clock.ts";
@@ -83,6 +84,12 @@ export interface AbiOptions {
   /** What the guest may load into its banks (spec 15a). The embedder closes it when the guest has ended. */
   readonly assets?: AssetSet;
   readonly banks?: BankOptions;
+  /**
+   * The artifacts that the guest may read, and make (spec 23b): what `artifactsOf` answers for a store. The embedder commits or
+   * discards what the guest has sealed when it has ended, and closes the store.
+   */
+  readonly store?: ArtifactStore;
+  readonly storeQuota?: ArtifactQuota;
   /** Of the guest's run: a sleep of the real clock ends when it is to stop (spec CLI-STOP-2). */
   readonly interrupt?: Int32Array;
   /** Hears of every call when it has ended (spec ABI-TRACE-1). */
@@ -122,6 +129,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
   let handles = 0;
   const listings = new Listings();
   const banks = createBanks(options.assets, options.banks);
+  const artifacts = createArtifacts(options.store, options.storeQuota);
 
   // File systems that keep times ask for the time while a call runs.
   let caller: Caller | undefined;
@@ -291,6 +299,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
       },
     },
     bank: banks.bodies,
+    asl: artifacts.bodies,
   };
 
   function readStream(handle: StreamHandle, into: Uint8Array): Status {
@@ -318,9 +327,11 @@ export function createAbi(options: AbiOptions = {}): Abi {
   if (namespace.mounts.length > 0) granted.add("fs");
   for (const name of ["stdin", "stdout", "stderr"] as const) if (options[name] !== undefined) granted.add(name);
   if (options.assets !== undefined) granted.add("assets");
+  if (options.store !== undefined) granted.add("store");
   const parts: HostParts = {
     namespace,
     banks,
+    artifacts,
     stdin,
     granted,
     clock,

@@ -41,7 +41,17 @@ export interface AssetsGrant {
   readonly slots?: number | { readonly [bankType: string]: number };
 }
 
-/** Numbers that a guest's files and assets may not pass; left out, there is no limit but a default of what is behind. */
+/** A store whose artifacts the guest may read, and which keeps those that it makes (spec 23b). */
+export interface StoreGrant {
+  /** Path of the store's folder. */
+  readonly host: string;
+  /** The guest can make no artifacts. */
+  readonly readOnly?: boolean;
+  /** How long to wait for another process that writes to the store, in seconds; 30 by default. */
+  readonly wait?: number;
+}
+
+/** Numbers that a guest's files, assets and artifacts may not pass; left out, there is no limit but a default of what is behind. */
 export interface QuotaGrant {
   /** Of each folder: bytes of files in memory, or bytes by which files on disk may grow. */
   readonly bytes?: number;
@@ -55,6 +65,12 @@ export interface QuotaGrant {
   readonly depth?: number;
   /** Bytes of decoded assets that are held at once. */
   readonly bankBytes?: number;
+  /** Bytes in the artifacts that it makes. */
+  readonly storeBytes?: number;
+  /** Artifacts that it makes. */
+  readonly storeArtifacts?: number;
+  /** Artifacts that are in the making at once. */
+  readonly storeWriters?: number;
 }
 
 export interface Grants {
@@ -76,6 +92,7 @@ export interface Grants {
   /** `fs.stat` tells times and counts of links of host folders. */
   readonly hostMetadata?: boolean;
   readonly assets?: AssetsGrant;
+  readonly store?: StoreGrant;
   readonly quota?: QuotaGrant;
 }
 
@@ -227,6 +244,15 @@ const count: Check<number> = (value, at) => {
   return value as number;
 };
 
+/** Most seconds that a timer can wait. */
+export const MOST_WAIT_SECONDS = 2_000_000;
+
+const seconds: Check<number> = (value, at) => {
+  if (typeof value !== "number" || !(value >= 0 && value <= MOST_WAIT_SECONDS))
+    throw new Misfit(at, `expected seconds, from 0 to ${MOST_WAIT_SECONDS}`);
+  return value;
+};
+
 const text: Check<string> = (value, at) => {
   if (typeof value !== "string" || /[\0\p{Surrogate}]/u.test(value))
     throw new Misfit(at, "expected a string, without U+0000 and lone surrogates");
@@ -313,8 +339,19 @@ const GRANTS = object<Grants>(
     interactive: flag,
     hostMetadata: flag,
     assets: object<AssetsGrant>({ host: hostPath, patches: list(hostPath), verify, slots }, ["host"]),
+    store: object<StoreGrant>({ host: hostPath, readOnly: flag, wait: seconds }, ["host"]),
     quota: object<QuotaGrant>(
-      { bytes: count, files: count, handles: count, path: count, depth: count, bankBytes: count },
+      {
+        bytes: count,
+        files: count,
+        handles: count,
+        path: count,
+        depth: count,
+        bankBytes: count,
+        storeBytes: count,
+        storeArtifacts: count,
+        storeWriters: count,
+      },
       [],
     ),
   },

@@ -18,6 +18,7 @@ import { engineOf, Store } from "../vm/store.ts";
 import { Trap, TrapCode } from "../vm/trap.ts";
 import type { Value } from "../vm/value.ts";
 import { type Abi, createAbi } from "./abi.ts";
+import type { ArtifactStore } from "./asl/syscalls.ts";
 import type { AssetSet } from "./assets/pack.ts";
 import { adopt, codeMadeFor } from "./compile.ts";
 import { useHostSha256 } from "./digest.ts";
@@ -54,6 +55,11 @@ export interface GuestOptions {
   readonly stdin?: Input | Uint8Array;
   /** What the guest may load into its banks, opened by the caller, who closes it. Not together with a grant of `assets`. */
   readonly assets?: AssetSet;
+  /**
+   * The artifacts that the guest may read, and make: what `artifactsOf` of `ashlar/store` answers. When the guest has ended by itself
+   * what it has sealed is committed, else discarded; the caller closes the store. Not together with a grant of `store`.
+   */
+  readonly store?: ArtifactStore;
   /** Takes what the guest writes; without it that is collected, up to {@link COLLECTED_BYTES}, for the result. */
   readonly stdout?: Output;
   readonly stderr?: Output;
@@ -184,6 +190,10 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
     throw new GrantError("assets are given and granted as files: one of both");
   if (options.assets !== undefined && typeof options.assets?.asset !== "function")
     throw new GrantError("assets are a pack that openPack opened, or a stack that openStack did");
+  if (options.store !== undefined && grants.store !== undefined)
+    throw new GrantError("a store is given and granted as a folder: one of both");
+  if (options.store !== undefined && typeof options.store?.find !== "function")
+    throw new GrantError("a store is what artifactsOf answers for one that is open");
   checkTogether(options);
   let module: Module;
   let called: Called;
@@ -207,11 +217,16 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
       write: options.record,
     });
   const opened = openGrants(grants, options.note);
+  const finish = (): void => {
+    options.store?.commit();
+    opened.finish();
+  };
   try {
     const abi = createAbi({
       stdin: options.stdin ?? new Uint8Array(0),
       ...opened.options,
       ...(options.assets !== undefined && { assets: options.assets }),
+      ...(options.store !== undefined && { store: options.store }),
       ...outputs,
       args,
       ...(name !== undefined && { name }),
@@ -224,9 +239,10 @@ function runLive(options: GuestOptions, outputs: Outputs): Ending {
     const begin = beginning(module, host, fuel, limits, options);
     const run = (): Execution => execute(called, begin, wantsDigest, options);
     return endingOf(
-      withCode(module, host, options, () => recorded(recorder, run, options.preinit ? () => {} : opened.finish)),
+      withCode(module, host, options, () => recorded(recorder, run, options.preinit ? () => {} : finish)),
     );
   } finally {
+    options.store?.discard();
     opened.close();
   }
 }
@@ -242,7 +258,7 @@ function checkTogether({ preinit, snapshot, invoke, record }: GuestOptions): voi
     fail("a guest that is made ready for a snapshot is not run, nor has it one already");
 }
 
-/** Runs `run`, ends the recording if there is one, and copies back what the guest changed. */
+/** Runs `run`, ends the recording if there is one, and keeps what the guest made. */
 function recorded(recorder: Recorder | undefined, run: () => Execution, finish: () => void): Execution {
   let execution: Execution = { fuelUsed: 0n };
   try {
@@ -274,6 +290,7 @@ function runReplay(options: GuestOptions, source: Uint8Array | Input, outputs: O
     "grants",
     "stdin",
     "assets",
+    "store",
     "fuel",
     "limits",
     "invoke",

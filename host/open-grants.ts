@@ -9,25 +9,38 @@ import { overlayFileSystem } from "./fs/overlay.ts";
 import { quotaFileSystem } from "./fs/quota.ts";
 import { checkGrants, type DirGrant, type Grants, parseSeed, parseTime } from "./grants.ts";
 import { openAssets } from "./open-assets.ts";
+import { type OpenStore, openStore } from "./open-store.ts";
 import { openTmp } from "./tmp.ts";
 
 export interface OpenGrants {
   /** What `createAbi` needs to know of them. */
   readonly options: AbiOptions;
-  /** Copies back what the guest changed in the folders of `tmp`. Throws TmpError. */
+  /** Stores the artifacts that the guest has sealed, and copies back what it changed in the folders of `tmp`. Throws AslError, TmpError. */
   finish(): void;
-  /** Releases what the host holds for them; the guest's files are its store's to close. */
+  /** Gives up what was not stored, and releases what the host holds for them; the guest's files are its store's to close. */
   close(): void;
 }
 
 /**
- * Opens what is granted; `note` hears a sentence for each thing that a copy leaves out. Throws GrantError, and a PackError for
- * what is wrong with a pack.
+ * Opens what is granted; `note` hears a sentence for each thing that a copy leaves out. Throws GrantError, a PackError for
+ * what is wrong with a pack, an AslError for what is wrong with a store.
  */
 export function openGrants(grants: Grants, note: (text: string) => void = () => {}): OpenGrants {
   const checked = checkGrants(grants);
-  const { dirs = [], tmp = [], env, stdin, clock, seed, interactive, hostMetadata, assets, quota = {} } = checked;
-  const { bytes, files, bankBytes, ...pathQuota } = quota;
+  const {
+    dirs = [],
+    tmp = [],
+    env,
+    stdin,
+    clock,
+    seed,
+    interactive,
+    hostMetadata,
+    assets,
+    store,
+    quota = {},
+  } = checked;
+  const { bytes, files, bankBytes, storeBytes, storeArtifacts, storeWriters, ...pathQuota } = quota;
   const tree = { ...(bytes !== undefined && { bytes }), ...(files !== undefined && { files }) };
   const folders = dirs.map((dir): Mount => {
     return { guest: dir.guest, readOnly: dir.readOnly === true, fs: folderOf(dir, tree) };
@@ -35,10 +48,18 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
   const copies = tmp.map(({ guest, host }) => ({ guest, ...openTmp({ host, quota: tree, note }) }));
   const set = assets === undefined ? undefined : openAssets(assets, bankBytes);
   let input: number | undefined;
+  let opened: OpenStore | undefined;
+  const close = (): void => {
+    if (input !== undefined) closeSync(input);
+    set?.close();
+    opened?.close();
+  };
   try {
     if (stdin !== undefined) input = openInput(stdin);
+    // Last: others wait for a store that is written to.
+    if (store !== undefined) opened = openStore(store);
   } catch (error) {
-    set?.close();
+    close();
     throw error;
   }
   return {
@@ -50,18 +71,19 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
       ...(env !== undefined && { env }),
       ...(set !== undefined && { assets: set }),
       banks: { slots: assets?.slots, bytes: bankBytes },
+      ...(opened !== undefined && { store: opened.artifacts }),
+      storeQuota: { bytes: storeBytes, artifacts: storeArtifacts, writers: storeWriters },
       ...(input !== undefined && { stdin: (into: Uint8Array) => readSync(input!, into, 0, into.length, null) }),
       ...(seed !== undefined && { seed: seed === "real" ? seed : parseSeed(String(seed))! }),
       ...(clock === "real" && { clock }),
       ...(typeof clock === "object" && { clock: { start: parseTime(clock.start)! } }),
     },
     finish: () => {
+      // Before files, which may tell of what is in it.
+      opened?.artifacts.commit();
       for (const { copyOut } of copies) copyOut();
     },
-    close: () => {
-      if (input !== undefined) closeSync(input);
-      set?.close();
-    },
+    close,
   };
 }
 

@@ -11,6 +11,7 @@ import type { Kind } from "../vm/heap.ts";
 import { hex, sha256 } from "../vm/sha256.ts";
 import type { HostState } from "../vm/store.ts";
 import { decodeUtf8, encodeUtf8 } from "../vm/utf8.ts";
+import type { Artifacts } from "./asl/syscalls.ts";
 import type { Banks } from "./assets/banks.ts";
 import type { Clock } from "./clock.ts";
 import type { FileSystem, OpenFile, Transfer } from "./fs/file-system.ts";
@@ -82,6 +83,7 @@ export interface HostParts {
   readonly random: Random;
   readonly sightings: Sightings;
   readonly banks: Banks;
+  readonly artifacts: Artifacts;
   /** Called for each handle on a file or directory that is opened again. */
   opened(): void;
   closed(): void;
@@ -167,7 +169,7 @@ function isArrayOf(value: unknown, is: (item: unknown) => boolean): value is rea
  * named by its number there; any other by its place, and a file also by the SHA-256 of its contents.
  */
 export function savedKinds(parts: HostParts): Kind[] {
-  const { namespace, stdin, granted, banks } = parts;
+  const { namespace, stdin, granted, banks, artifacts } = parts;
   const restoreNode = (bytes: Uint8Array, type: NodeHandle["type"]): NodeHandle | undefined => {
     const handle = reopen(namespace, decodeSaved(bytes), type);
     if (handle !== undefined) parts.opened();
@@ -194,6 +196,7 @@ export function savedKinds(parts: HostParts): Kind[] {
       },
     },
     ...banks.kinds,
+    ...artifacts.kinds,
   ];
 }
 

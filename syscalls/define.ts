@@ -126,7 +126,7 @@ export function defineSyscalls<const T extends SyscallTable>(
 }
 
 /** Modules whose calls are Ashlar's. */
-const RESERVED = /^(bank|bytes|fs|sys|wasi_.*)$/;
+const RESERVED = /^(asl|bank|bytes|fs|sys|wasi_.*)$/;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const MOST_FUEL = 2 ** 30;
 /** Most fuel for each byte, and its unit (spec VM-HOST-3). */
@@ -139,7 +139,7 @@ function demand(holds: boolean, where: string, what: string): void {
 
 function checkTable(module: string, rows: readonly Row[], own: readonly Kind[]): void {
   demand(NAME.test(module), module, "the name of a module is an identifier");
-  demand(!RESERVED.test(module), module, "the modules bank, bytes, fs, sys and wasi_* are Ashlar's");
+  demand(!RESERVED.test(module), module, "the modules asl, bank, bytes, fs, sys and wasi_* are Ashlar's");
   for (const { id, name } of own) {
     demand(NAME.test(name), name, "the name of a kind is an identifier");
     demand(

@@ -22,7 +22,16 @@ export type {
 } from "./dispatch.ts";
 export { hostFunctions } from "./dispatch.ts";
 export { Exit } from "./exit.ts";
-export { BANK_KIND, DIR_KIND, FILE_KIND, KINDS, LOAD_KIND, STREAM_KIND } from "./kinds.ts";
+export {
+  ARTIFACT_KIND,
+  BANK_KIND,
+  DIR_KIND,
+  FILE_KIND,
+  KINDS,
+  LOAD_KIND,
+  STREAM_KIND,
+  WRITER_KIND,
+} from "./kinds.ts";
 export type { CallEnd, CallEvent, CallValue, Glimpse, Observer } from "./observe.ts";
 export { Panic } from "./panic.ts";
 export {

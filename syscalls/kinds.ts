@@ -46,4 +46,30 @@ export const LOAD_KIND: Kind = {
   destroy: "bank.close",
 };
 
-export const KINDS: readonly Kind[] = [FILE_KIND, DIR_KIND, STREAM_KIND, BANK_KIND, LOAD_KIND];
+export const ARTIFACT_KIND: Kind = {
+  id: 7,
+  name: "Artifact",
+  create: "asl.open",
+  read: "asl.read",
+  update: "none: the bytes of an artifact never change",
+  destroy: "asl.close",
+};
+
+export const WRITER_KIND: Kind = {
+  id: 8,
+  name: "Writer",
+  create: "asl.create",
+  read: "asl.info",
+  update: "asl.write",
+  destroy: "asl.close",
+};
+
+export const KINDS: readonly Kind[] = [
+  FILE_KIND,
+  DIR_KIND,
+  STREAM_KIND,
+  BANK_KIND,
+  LOAD_KIND,
+  ARTIFACT_KIND,
+  WRITER_KIND,
+];

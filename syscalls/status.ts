@@ -1,6 +1,6 @@
 /**
  * Operational outcomes of syscalls (spec ABI-STATUS-1): an append-only list. 0 is success, 1–99 are common, 100–199
- * belong to file systems, 200–299 to banks; later rooms add their own hundreds.
+ * belong to file systems, 200–299 to banks, 300–399 to the store; later rooms add their own hundreds.
  */
 
 export const Status = {
@@ -31,6 +31,8 @@ export const Status = {
   NOT_READY: 200,
   CANCELED: 201,
   NO_SLOT: 202,
+  SEALED: 300,
+  ABORTED: 301,
 } as const;
 export type StatusName = keyof typeof Status;
 export type Status = (typeof Status)[StatusName];
@@ -64,6 +66,8 @@ export const STATUS_MESSAGES: { readonly [name in StatusName]: string } = {
   NOT_READY: "the load has not come that far",
   CANCELED: "the load was canceled",
   NO_SLOT: "banks have no slot of this number",
+  SEALED: "the writer is sealed: its artifact does not change any more",
+  ABORTED: "the writer was aborted",
 };
 
 const NAMES = new Map<number, StatusName>(Object.entries(Status).map(([name, status]) => [status, name as StatusName]));

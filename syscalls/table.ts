@@ -654,11 +654,130 @@ const BANKS: readonly Row[] = [
   },
 ];
 
+const ARTIFACT = parameter("artifact", { ref: "Artifact" }, "an artifact");
+const WRITER = parameter("writer", { ref: "Writer" }, "an artifact in the making");
+
+const ASL: readonly Row[] = [
+  {
+    name: "open",
+    doc: "Opens the artifact that a key names.",
+    params: [
+      parameter("key_ref", { ref: "Bytes" }, "object that holds the key"),
+      parameter("key_offset", "u32", "where in it the key begins, in bytes"),
+      parameter("key_length", "u32", "length of the key in bytes: a multihash, or text such as `sha256:…`"),
+    ],
+    results: [STATUS, parameter("artifact", { ref: "Artifact" }, "the artifact; null unless OK")],
+    windows: [{ ref: 0, offset: 1, length: 2 }],
+    fuel: 3000,
+    capability: "store",
+    statuses: ["OTHER", "INVALID", "NOT_FOUND", "QUOTA", "TRANSIENT", "CORRUPT"],
+  },
+  {
+    name: "read",
+    doc: "Reads bytes of an artifact, which are held against what its key says. Fewer than `max_bytes` come only at its end.",
+    params: [
+      ARTIFACT,
+      parameter("host_offset", "i64", "where in the artifact, in bytes"),
+      ...destination("max_bytes", "most bytes to read"),
+    ],
+    results: [STATUS, BYTES_TRANSFERRED, EOF],
+    windows: [{ ref: 2, offset: 3, length: 4, written: 1 }],
+    transfer: { handle: 0, offset: 1, length: 4 },
+    fuel: { base: 3000, perByte: 1 / 16, lengthArgument: 4 },
+    statuses: ["OTHER", "TRANSIENT", "CORRUPT", "STALE"],
+  },
+  {
+    name: "info",
+    doc: "Tells what an artifact is, or one in the making so far. An artifact can be stored with several type tags: each is a record.",
+    params: [
+      parameter("handle", { ref: "Artifact|Writer" }, "what is asked about"),
+      parameter("record", "u32", "number of the record, from 0: the one without a type tag first, then by tags"),
+    ],
+    results: [
+      STATUS,
+      parameter("bytes", "u64", "its length in bytes; 0 unless OK"),
+      parameter("records", "u32", "how many records there are"),
+      parameter("has_type_tag", "u32", "1 when this record has a type tag, else 0"),
+      parameter("type_tag", "u32", "its type tag; 0 when it has none"),
+      parameter("visibility", "u32", "0 internal, 1 published"),
+    ],
+    fuel: 50,
+    statuses: ["OTHER", "NOT_FOUND", "STALE"],
+  },
+  {
+    name: "create",
+    doc: "Begins an artifact.",
+    params: [
+      parameter("type_tag", "u32", "its type tag; counts when `has_type_tag` is 1"),
+      { ...parameter("has_type_tag", "u32", "1 when it is to have a type tag, else 0"), maximum: 1 },
+    ],
+    results: [STATUS, parameter("writer", { ref: "Writer" }, "takes its bytes; null unless OK")],
+    fuel: 1000,
+    capability: "store",
+    statuses: ["OTHER", "READ_ONLY", "NO_SPACE", "QUOTA"],
+  },
+  {
+    name: "write",
+    doc: "Adds bytes at the end of an artifact in the making: all of them, or none.",
+    params: [WRITER, parameter("host_offset", "i64", "-1: the end"), ...source("max_bytes", "bytes to write")],
+    results: [STATUS, BYTES_TRANSFERRED],
+    windows: [{ ref: 2, offset: 3, length: 4 }],
+    transfer: { handle: 0, offset: 1, length: 4, end: true },
+    fuel: { base: 500, perByte: 1 / 8, lengthArgument: 4 },
+    statuses: ["OTHER", "INVALID", "NO_SPACE", "QUOTA", "TRANSIENT", "STALE", "SEALED", "ABORTED"],
+  },
+  {
+    name: "seal",
+    doc: "Ends the making of an artifact, and tells its key. It can be opened at once; it is stored when the guest has ended by itself.",
+    params: [WRITER, ...destination("max_bytes", "room for the key in bytes, at least 36")],
+    results: [STATUS, parameter("bytes_transferred", "u32", "length of the key, a multihash; 0 unless OK")],
+    windows: [{ ref: 1, offset: 2, length: 3, written: 1 }],
+    fuel: 3000,
+    statuses: ["OTHER", "INVALID", "NO_SPACE", "QUOTA", "TRANSIENT", "CORRUPT", "STALE", "SEALED", "ABORTED"],
+  },
+  {
+    name: "abort",
+    doc: "Gives up an artifact that was not sealed.",
+    params: [WRITER],
+    results: [STATUS],
+    fuel: 100,
+    statuses: ["OTHER", "STALE", "SEALED"],
+  },
+  {
+    name: "close",
+    doc: "Ends a handle. An artifact that was not sealed is given up.",
+    params: [parameter("handle", { ref: "Artifact|Writer" }, "what to close")],
+    results: [STATUS],
+    destroys: 0,
+    fuel: 100,
+    statuses: ["OTHER"],
+  },
+  {
+    name: "list",
+    doc: "Lists the artifacts behind a key, sorted by their digests, as records of length of the key, key, flags, type tag and length.",
+    params: [
+      parameter("after_ref", { ref: "Bytes" }, "object that holds the key"),
+      parameter("after_offset", "u32", "where in it the key begins, in bytes"),
+      parameter("after_length", "u32", "length of the key in bytes; 0: from the first artifact on"),
+      ...destination("max_bytes", "most bytes to fill; 50 hold any record"),
+    ],
+    results: [STATUS, BYTES_TRANSFERRED, parameter("eof", "i32", "1 when no record is left, else 0")],
+    windows: [
+      { ref: 0, offset: 1, length: 2 },
+      { ref: 3, offset: 4, length: 5, written: 1 },
+    ],
+    fuel: { base: 3000, perByte: 1, lengthArgument: 5 },
+    capability: "store",
+    statuses: ["OTHER", "INVALID", "TRANSIENT", "CORRUPT"],
+  },
+];
+
 /** Every syscall, in the order in which the specs and the bindings list them. */
 export const SYSCALLS: readonly Syscall[] = [
   ...FS.map((row) => syscallRow("fs", row)),
   ...SYS.map((row) => syscallRow("sys", row)),
   ...BANKS.map((row) => syscallRow("bank", row)),
+  ...ASL.map((row) => syscallRow("asl", row)),
 ];
 
 /** The row of a syscall; throws a RangeError for a name that is none. */

@@ -17,6 +17,7 @@ import type { Preload } from "./header.ts";
 import { bankNumber } from "./names.ts";
 import type { Asset, AssetSet, OpenAsset } from "./pack.ts";
 import { checkPreload, type Slots, slotsOf } from "./preload.ts";
+import { scratchOf } from "./scratch.ts";
 
 /** How far a load is (spec BANK-LOAD-1). */
 export const LoadState = { PENDING: 0, LOADING: 1, READY: 2, COMMITTED: 3, CANCELED: 4, ERROR: 5 } as const;
@@ -414,20 +415,6 @@ function statusOf(error: unknown): Status {
       if (error instanceof AshlarError && !(error instanceof PackError)) throw error;
       return Status.OTHER;
   }
-}
-
-/** Largest buffer that is kept, in bytes. */
-const KEPT_SCRATCH = 1024 * 1024;
-
-let scratch = NOTHING;
-
-/** A buffer of `length` bytes; kept from call to call unless it is large. */
-function scratchOf(length: number): Uint8Array {
-  if (scratch.length === length) return scratch;
-  if (length > KEPT_SCRATCH) return Buffer.allocUnsafeSlow(length);
-  if (scratch.buffer.byteLength < length) scratch = new Uint8Array(length > 65_536 ? KEPT_SCRATCH : 65_536);
-  scratch = new Uint8Array(scratch.buffer, 0, length);
-  return scratch;
 }
 
 /** What names an asset in a snapshot (spec BANK-SNAPSHOT-1). */

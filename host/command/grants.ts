@@ -4,14 +4,16 @@ import {
   type DirGrant,
   type Grants,
   isVariable,
+  MOST_WAIT_SECONDS,
   parseSeed,
   parseTime,
   type QuotaGrant,
+  type StoreGrant,
   type TmpGrant,
 } from "../grants.ts";
 import type { Arguments, Option } from "./arguments.ts";
 import { usageError } from "./failure.ts";
-import { parseCount, parseSize } from "./quantities.ts";
+import { parseCount, parseSeconds, parseSize } from "./quantities.ts";
 
 export const GRANT_OPTIONS: readonly Option[] = [
   {
@@ -51,14 +53,24 @@ export const GRANT_OPTIONS: readonly Option[] = [
     doc: "Let the guest load the assets of a pack, with patches of it on top, the lowest first. What the pack preloads is there when the guest begins.",
   },
   {
+    name: "store",
+    value: "DIR[:ro]",
+    doc: "Let the guest read the artifacts of a store, and make new ones; with :ro only read. What it made is stored when it has ended by itself: not after a trap.",
+  },
+  {
+    name: "store-wait",
+    value: "SECONDS",
+    doc: "How long to wait for another process that writes to the store. Default: 30.",
+  },
+  {
     name: "quota",
     value: "KEY=N,…",
-    doc: "Limit the guest's files and assets: bytes (64MiB, …) and files by which each folder may grow, open handles, bytes of a path, its depth in components, bankBytes of decoded assets.",
+    doc: "Limit the guest's files, assets and artifacts: bytes (64MiB, …) and files by which each folder may grow, open handles, bytes of a path, its depth in components, bankBytes of decoded assets, storeBytes and storeArtifacts that it makes, storeWriters that it has open.",
   },
   {
     name: "grants",
     value: "FILE",
-    doc: "Grant what this JSON file says; flags add to it. Keys: dirs, tmp, env, stdin, clock, seed, interactive, hostMetadata, assets, quota.",
+    doc: "Grant what this JSON file says; flags add to it. Keys: dirs, tmp, env, stdin, clock, seed, interactive, hostMetadata, assets, store, quota.",
   },
 ];
 
@@ -79,6 +91,7 @@ export function flagGrants(options: Arguments["options"]): Grants {
     interactive: options.has("interactive") || undefined,
     hostMetadata: options.has("host-metadata") || undefined,
     assets: one("assets", parseAssets),
+    store: parseStore(options),
     quota: one("quota", parseQuota),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -141,6 +154,22 @@ function parseAssets(text: string): AssetsGrant {
   return patches.length === 0 ? { host } : { host, patches };
 }
 
+const STORE_HINT = "Write --store DIR, or --store DIR:ro";
+
+/** `DIR`, or `DIR:ro`. */
+function parseStore(options: Arguments["options"]): StoreGrant | undefined {
+  const text = options.get("store")?.[0];
+  const given = options.get("store-wait")?.[0];
+  if (text === undefined) {
+    if (given !== undefined) throw usageError("--store-wait is about a store.", STORE_HINT);
+    return undefined;
+  }
+  const [, host = "", mode] = /^(.*?)(?::(ro))?$/s.exec(text) ?? [];
+  if (host === "") throw usageError(`--store ${text} lacks the store's folder.`, STORE_HINT);
+  const wait = given === undefined ? undefined : parseSeconds("store-wait", given, MOST_WAIT_SECONDS);
+  return { host, ...(mode === "ro" && { readOnly: true }), ...(wait !== undefined && { wait }) };
+}
+
 function parseEnvironment(words: readonly string[]): { readonly [name: string]: string } {
   return Object.fromEntries(
     words.map((word) => {
@@ -170,8 +199,19 @@ function checkSeed(text: string): string {
   throw usageError(`--seed takes an integer of up to 256 bits, decimal or 0x…, or real; not ${JSON.stringify(text)}.`);
 }
 
-const QUOTA_KEYS = ["bytes", "files", "handles", "path", "depth", "bankBytes"] as const;
-const QUOTA_HINT = "Write --quota bytes=64MiB,files=1000,handles=64,path=1024,depth=16,bankBytes=64MiB, or some of it.";
+const QUOTA_KEYS = [
+  "bytes",
+  "files",
+  "handles",
+  "path",
+  "depth",
+  "bankBytes",
+  "storeBytes",
+  "storeArtifacts",
+  "storeWriters",
+] as const;
+const QUOTA_HINT =
+  "Write --quota bytes=64MiB,files=1000,handles=64,path=1024,depth=16,bankBytes=64MiB,storeBytes=64MiB, or some of it.";
 
 function parseQuota(text: string): QuotaGrant {
   const quota: { -readonly [key in keyof QuotaGrant]: QuotaGrant[key] } = {};
@@ -180,7 +220,7 @@ function parseQuota(text: string): QuotaGrant {
     const key = QUOTA_KEYS.find((candidate) => candidate === word);
     if (key === undefined || value === undefined || quota[key] !== undefined)
       throw usageError(`--quota ${text}: ${JSON.stringify(part)} is not expected.`, QUOTA_HINT);
-    const isSize = key === "bytes" || key === "bankBytes";
+    const isSize = key === "bytes" || key === "bankBytes" || key === "storeBytes";
     const name = `quota ${key}`;
     quota[key] = isSize ? parseSize(name, value, MOST_GIB) : Number(parseCount(name, value, MOST));
   }

@@ -22,6 +22,14 @@ export function parseSize(option: string, text: string, mostGiB: number): number
   return bytes;
 }
 
+/** Seconds, from 0 on: `10`, `0.5`. Throws a usage error. */
+export function parseSeconds(option: string, text: string, most: number): number {
+  const seconds = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= most))
+    throw usageError(`--${option} takes seconds, from 0 to ${most}, such as 10 or 0.5; not ${JSON.stringify(text)}.`);
+  return seconds;
+}
+
 /** A number for a person: `1,234,567`. */
 export function grouped(count: bigint): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");

@@ -233,15 +233,19 @@ export async function tell(request: RunRequest, result: RunResult, summary: bool
     note(describeTrap(result.trap, request, result.fuelUsed ?? 0n));
   }
   if (result.outcome === "stopped") note(`${styled(ERROR_STYLE, "stopped:")} ${STOPPED[result.exitCode]}\n`);
-  if (result.trap !== undefined || result.outcome === "stopped")
-    for (const { host } of request.grants.tmp ?? [])
-      if (host !== undefined)
-        note(`note: ${plain(host)}: nothing was copied back, because the guest did not end by itself\n`);
+  if (result.trap !== undefined || result.outcome === "stopped") tellLost(request);
   if (!summary || result.outcome === "error") return;
   const ending = result.outcome === "exit" ? `exit ${result.exitCode}` : result.outcome.replaceAll("-", " ");
   const fuel = result.fuelUsed === undefined ? "" : ` ${grouped(result.fuelUsed)} units of fuel,`;
   const seconds = (result.durationMs / 1000).toFixed(3);
   note(`${styled(DIM_STYLE, `ashlar: ${ending},${fuel} ${seconds} s`)}\n`);
+}
+
+/** What is kept of no guest that did not end by itself. */
+function tellLost({ grants: { tmp = [], store } }: RunRequest): void {
+  const why = "because the guest did not end by itself";
+  for (const { host } of tmp) if (host !== undefined) note(`note: ${plain(host)}: nothing was copied back, ${why}\n`);
+  if (store !== undefined && store.readOnly !== true) note(`note: ${plain(store.host)}: nothing was stored, ${why}\n`);
 }
 
 /** By the exit code. */

@@ -34,6 +34,8 @@ const PREFIXES: { readonly [name: string]: string } = {
   Clock: "CLOCK",
   BankType: "BANK_TYPE",
   LoadState: "LOAD",
+  Visibility: "VISIBILITY",
+  ArtifactFlag: "ARTIFACT",
   Kind: "KIND",
 };
 

@@ -60,6 +60,16 @@ export function constantsOf({ kinds }: HostInterface): readonly Constants[] {
       values: { PENDING: 0, LOADING: 1, READY: 2, COMMITTED: 3, CANCELED: 4, ERROR: 5 },
     },
     {
+      name: "Visibility",
+      doc: "Who an artifact is for, as `asl.info` tells it.",
+      values: { INTERNAL: 0, PUBLISHED: 1 },
+    },
+    {
+      name: "ArtifactFlag",
+      doc: "Flags in a record of `asl.list`.",
+      values: { HAS_TYPE_TAG: 1, PUBLISHED: 2 },
+    },
+    {
       name: "Kind",
       doc: "Kinds of objects behind a HeapRef, as `bytes.kind` tells them.",
       values: Object.fromEntries(kinds.map(({ name, id }) => [capitals(name), id])),

@@ -36,8 +36,8 @@ export const Errno = {
 export type ErrnoName = keyof typeof Errno;
 export type Errno = (typeof Errno)[ErrnoName];
 
-/** What the syscalls of WASI programs answer: none of them is about banks. */
-export type WasiStatus = Exclude<StatusName, "NOT_READY" | "CANCELED" | "NO_SLOT">;
+/** What the syscalls of WASI programs answer: none of them is about banks or the store. */
+export type WasiStatus = Exclude<StatusName, "NOT_READY" | "CANCELED" | "NO_SLOT" | "SEALED" | "ABORTED">;
 
 /** What a program is told of a status (spec WASI-ERRNO-2). */
 export const ERRNO_OF_STATUS: { readonly [name in WasiStatus]: ErrnoName } = {

@@ -25,6 +25,7 @@ import { Fault, TrapCode } from "../../vm/trap.ts";
 
 import { type Answer, Driver, NULL_REF, PAGES, type Ref, wide } from "../conformance/driver.ts";
 import { ENGINES } from "../vm/compare.ts";
+import { MemoryArtifacts } from "./artifacts.ts";
 import { PACK } from "./packs.ts";
 import { standOn } from "./stand.ts";
 
@@ -37,6 +38,8 @@ const MAKERS = [undefined, ...ENGINES] as const;
 /** A driver with a ref of each kind; every capability granted. */
 function furnished(engine?: Engine): { guest: Driver; refs: { readonly [kind: string]: Ref }; fs: MemoryFileSystem } {
   const fs = new MemoryFileSystem({ "d/f": "0123456789" });
+  const store = new MemoryArtifacts();
+  const key = store.add(Buffer.from("an artifact"));
   const given: AbiOptions = {
     args: ["one"],
     env: { NAME: "value" },
@@ -45,6 +48,7 @@ function furnished(engine?: Engine): { guest: Driver; refs: { readonly [kind: st
     stdout: () => {},
     stderr: () => {},
     assets: openPack(PACK),
+    store,
   };
   const guest = new Driver(given, {}, engine && standOn(engine));
   const refs = {
@@ -54,6 +58,8 @@ function furnished(engine?: Engine): { guest: Driver; refs: { readonly [kind: st
     Stream: guest.call("sys", "stdout").results[0] as Ref,
     Bank: guest.call("bank", "open_asset", 1).results[1] as Ref,
     Load: guest.call("bank", "request", 1, 1).results[1] as Ref,
+    Artifact: guest.call("asl", "open", ...guest.path(key)).results[1] as Ref,
+    Writer: guest.call("asl", "create", 0, 0).results[1] as Ref,
   };
   return { guest, refs, fs };
 }
@@ -115,7 +121,7 @@ t.test(
           check("HeapRefStale", but(index, [slot, 0]), `${parameter} of generation 0`);
           check("HeapRefStale", but(index, [999_999, 1]), `${parameter} of a slot that never was`);
           check("HeapRefStale", but(index, [-1, -1]), `${parameter} of all ones`);
-          for (const kind of ["Bytes", "File", "Dir", "Stream", "Bank", "Load"])
+          for (const kind of Object.keys(refs))
             if (!type.ref.split("|").includes(kind))
               check("HeapRefKind", but(index, refs[kind]!), `${parameter} is a ${kind}`);
         }
@@ -212,7 +218,7 @@ t.test("[ABI-CAPABILITY-1, ABI-LINK-1] grants are for each name, and all calls l
     Object.keys(calls).map((name) => `${module}.${name}`),
   );
   t.same(linked, names);
-  t.equal(names.length, 20 + 7 + 19 + 11 + 8 + 46);
+  t.equal(names.length, 20 + 7 + 19 + 11 + 8 + 46 + 9 + 7);
   t.equal(bare.trap("fs", "open", NULL_REF, 0, 0, 999), "MissingCapability");
   for (const only of ["stdin", "stdout", "stderr"]) {
     const guest = new Driver({ [only]: only === "stdin" ? new Uint8Array(0) : () => {} });
@@ -224,6 +230,15 @@ t.test("[ABI-CAPABILITY-1, ABI-LINK-1] grants are for each name, and all calls l
   for (const name of ["open_slot", "open_asset", "request"]) {
     t.equal(bare.trap("bank", name, 0, 0), "MissingCapability");
     t.equal(guest.trap("bank", name, 0, 0), "none");
+  }
+  const keeper = new Driver({ store: new MemoryArtifacts() });
+  for (const [name, ...words] of [
+    ["open", keeper.own, 0, 0],
+    ["create", 0, 0],
+    ["list", keeper.own, 0, 0, keeper.own, 0, 0],
+  ] as const) {
+    t.equal(bare.trap("asl", name, ...words), "MissingCapability");
+    t.equal(keeper.trap("asl", name, ...words), "none");
   }
 });
 
@@ -253,6 +268,13 @@ t.test("[ABI-FORM-1, ABI-FORM-2] types of the two forms, and the layout of the r
       ["metadata", 8],
       ["request", 8],
       ["state", 4],
+      ["open", 8],
+      ["read", 8],
+      ["info", 24],
+      ["create", 8],
+      ["write", 4],
+      ["seal", 4],
+      ["list", 8],
     ],
   );
   const { guest, refs } = furnished();
@@ -270,7 +292,7 @@ t.test("[ABI-FORM-1, ABI-FORM-2] types of the two forms, and the layout of the r
     0,
     [3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
   ]);
-  t.same(block("open_p", 8, NULL_REF, ...guest.path("/d/f"), READ), [0, [8, 0, 0, 0, 1, 0, 0, 0]]);
+  t.same(block("open_p", 8, NULL_REF, ...guest.path("/d/f"), READ), [0, [10, 0, 0, 0, 1, 0, 0, 0]]);
   t.same(block("open_p", 8, NULL_REF, ...guest.path("/none"), READ), [Status.NOT_FOUND, [0, 0, 0, 0, 0, 0, 0, 0]]);
   t.same(guest.call("fs", "read", refs.File!, wide(8), refs.Bytes!, 0, 4).results, [0, 4, 0]);
 });
@@ -318,6 +340,8 @@ t.test("[ABI-STATUS-1] the numbers of the statuses", async (t) => {
     NOT_READY: 200,
     CANCELED: 201,
     NO_SLOT: 202,
+    SEALED: 300,
+    ABORTED: 301,
   });
   for (const [name, number] of Object.entries(Status)) {
     t.equal(statusName(number), name);
@@ -355,7 +379,7 @@ t.test(
         });
         t.same(row.results.length === 1 ? [returned] : results, [status, ...expected], `${row.name} ${name}`);
       }
-    t.equal(outcomes, (17 + 11) * 27);
+    t.equal(outcomes, (17 + 11 + 9) * 29);
   },
 );
 
@@ -427,6 +451,8 @@ t.test("[ABI-KIND-1] every kind names its calls, and they are there", async (t) 
       [4, "Stream"],
       [5, "Bank"],
       [6, "Load"],
+      [7, "Artifact"],
+      [8, "Writer"],
     ],
   );
   const calls = new Map([...BYTES_CALLS, ...SYSCALLS].map((row) => [`${row.module}.${row.name}`, row]));
@@ -444,7 +470,7 @@ t.test("[ABI-KIND-1] every kind names its calls, and they are there", async (t) 
     }
   t.same(
     SYSCALLS.filter(({ mayFree }) => mayFree).map(({ module, name }) => `${module}.${name}`),
-    ["fs.close", "bank.close"],
+    ["fs.close", "bank.close", "asl.close"],
   );
 });
 
@@ -529,6 +555,15 @@ t.test("[ABI-POLICY-2, ABI-FUEL-1] the table is sound", async (t) => {
       ["bank.commit", 100],
       ["bank.cancel", 100],
       ["bank.close", 100],
+      ["asl.open", 3000],
+      ["asl.read", [3000, 1 / 16]],
+      ["asl.info", 50],
+      ["asl.create", 1000],
+      ["asl.write", [500, 1 / 8]],
+      ["asl.seal", 3000],
+      ["asl.abort", 100],
+      ["asl.close", 100],
+      ["asl.list", [3000, 1]],
     ],
   );
   t.throws(() => syscall("fs", "none"), RangeError);

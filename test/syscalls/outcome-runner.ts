@@ -10,13 +10,23 @@ import type { FileSystem, OpenDirectory, OpenFile, Outcome } from "../../host/fs
 import { MemoryFileSystem } from "../../host/fs/memory.ts";
 import { type HostFunctions, packedSize } from "../../syscalls/dispatch.ts";
 import { Exit } from "../../syscalls/exit.ts";
-import { BANK_KIND, DIR_KIND, FILE_KIND, KINDS, LOAD_KIND, STREAM_KIND } from "../../syscalls/kinds.ts";
+import {
+  ARTIFACT_KIND,
+  BANK_KIND,
+  DIR_KIND,
+  FILE_KIND,
+  KINDS,
+  LOAD_KIND,
+  STREAM_KIND,
+  WRITER_KIND,
+} from "../../syscalls/kinds.ts";
 import { Status, statusName } from "../../syscalls/status.ts";
 import { OpenFlag, type Syscall } from "../../syscalls/table.ts";
 import { STALE_OBJECT } from "../../vm/heap.ts";
 import type { Engine } from "../../vm/index.ts";
 import { Fault, trapName } from "../../vm/trap.ts";
-import { type Answer, Driver, PAGES, type Ref } from "../conformance/driver.ts";
+import { type Answer, Driver, PAGES, type Ref, wide } from "../conformance/driver.ts";
+import { keyOf, MemoryArtifacts, type StoreFaults } from "./artifacts.ts";
 import { faultyReader, PACK, type ReaderFaults } from "./packs.ts";
 import { standOn } from "./stand.ts";
 
@@ -36,6 +46,8 @@ export interface Scenario {
   readonly streamError?: string;
   /** How the pack fails during the call. */
   readonly reader?: ReaderFaults;
+  /** How the store fails during the call. */
+  readonly store?: StoreFaults;
   /** Address of the result block; only the packed form is called. "none": the guest has no memory. */
   readonly block?: number | "none";
 }
@@ -48,6 +60,10 @@ interface State {
   readonly objects: number;
   readonly openNodes: number;
   readonly output: readonly string[];
+  /** Keys of what was sealed. */
+  readonly sealed: readonly string[];
+  /** Writers that are open in the store. */
+  readonly openWriters: number;
 }
 
 export interface RunOptions {
@@ -64,6 +80,17 @@ const { READ, DIRECTORY } = OpenFlag;
 const HANDLES = 8;
 /** Of the guest's memory. */
 export const MEMORY_BYTES: number = PAGES * 65_536;
+/** What the guest may put into the store. */
+export const STORE_BYTES = 1000;
+export const STORE_ARTIFACTS = 4;
+export const STORE_WRITERS = 4;
+/** What is in it, with type tags. */
+const STORED: readonly (readonly [text: string, tag: number | undefined])[] = [
+  ["an artifact of the store", undefined],
+  ["an artifact of the store", 9],
+  ["another one", 0xffff_ffff],
+  ["", undefined],
+];
 const SECOND_TEXT_AT = 32_768;
 const BLOCK_AT = 1 << 20;
 const BLOCK_FILL = 0xaa;
@@ -78,6 +105,7 @@ export class World {
   readonly output: string[] = [];
   streamError: string | undefined;
   readonly reader: ReaderFaults = {};
+  readonly store = new MemoryArtifacts();
   /** True during the call that the scenario is about. */
   isCalling = false;
   /** Nodes that file systems have opened and not closed. */
@@ -88,6 +116,7 @@ export class World {
   readonly guest: Driver;
 
   constructor({ grants, heapObjects }: Scenario, { tamper = (imports) => imports, engine }: RunOptions = {}) {
+    for (const [text, tag] of STORED) this.store.add(Buffer.from(text), tag);
     this.abi = createAbi(grants === undefined ? this.usual() : grants(this));
     const limits = heapObjects === undefined ? {} : { heapObjects };
     const imports = tamper(this.abi.imports, this);
@@ -125,6 +154,8 @@ export class World {
       stderr: write("stderr"),
       log: write("log"),
       assets: openPack(faultyReader(PACK, this.reader)),
+      store: this.store,
+      storeQuota: { bytes: STORE_BYTES, artifacts: STORE_ARTIFACTS, writers: STORE_WRITERS },
       quota: { handles: HANDLES },
     };
   }
@@ -183,8 +214,27 @@ export class World {
     Object.assign(this.reader, WHOLE);
     return load;
   }
+  artifact(text: string): Ref {
+    return this.#keep(this.guest.call("asl", "open", ...this.text(keyOf(Buffer.from(text)))).results[1] as Ref);
+  }
+  /** A writer that has taken the text. */
+  writer(text = ""): Ref {
+    const writer = this.#keep(this.guest.call("asl", "create", 7, 1).results[1] as Ref);
+    this.expect(this.guest.call("asl", "write", writer, wide(-1), ...this.text(text)).results[0] as number);
+    return writer;
+  }
+  sealed(text: string): Ref {
+    const writer = this.writer(text);
+    this.expect(this.guest.call("asl", "seal", writer, ...this.window(36)).results[0] as number);
+    return writer;
+  }
+  aborted(): Ref {
+    const writer = this.writer("given up");
+    this.expect(this.guest.call("asl", "abort", writer).returned!);
+    return writer;
+  }
   /** A handle that a snapshot could not bring back. */
-  stale(name: "File" | "Dir" | "Stream" | "Bank" | "Load"): Ref {
+  stale(name: "File" | "Dir" | "Stream" | "Bank" | "Load" | "Artifact" | "Writer"): Ref {
     const { id } = KINDS.find((kind) => kind.name === name)!;
     return this.guest.ref(this.guest.heap.create(id, STALE_OBJECT));
   }
@@ -214,6 +264,8 @@ export class World {
       objects: this.guest.heap.objects,
       openNodes: this.openNodes,
       output: this.output.slice(),
+      sealed: [...this.store.staged.keys()],
+      openWriters: this.store.open,
     };
   }
 
@@ -293,6 +345,7 @@ function findingsOfForm(
   Object.assign(world.faults, { calls: [], ...scenario.fault });
   world.streamError = scenario.streamError;
   Object.assign(world.reader, scenario.reader);
+  Object.assign(world.store.faults, scenario.store);
   if (scenario.block === "none") guest.callerMemory = undefined;
   world.isCalling = true;
   const { outcome, answer } = run(world, row, name, words);
@@ -301,6 +354,7 @@ function findingsOfForm(
   Object.assign(world.faults, { at: undefined, room: undefined });
   world.streamError = undefined;
   Object.assign(world.reader, WHOLE);
+  world.store.faults.error = undefined;
 
   note(outcome === expected, `ended in ${outcome}`);
   const memory = guest.memory.bytes;
@@ -338,6 +392,8 @@ function findingsOfForm(
   if (!isOk) {
     note(isDeepStrictEqual(after.output, before.output), "something was put out");
     note(after.host === before.host, "clock, randomness or files were changed");
+    note(isDeepStrictEqual(after.sealed, before.sealed), "something was sealed");
+    if (ended === 0) note(after.openWriters === before.openWriters, "writers of the store were opened or lost");
     if (ended === 0)
       note(isDeepStrictEqual(after.heap, before.heap), "handles or the positions of streams were changed");
   }
@@ -356,15 +412,16 @@ function isUsable({ guest }: World, ref: Ref): boolean {
   if (guest.heap.generation(ref[0]) !== ref[1]) return false;
   const kind = guest.heap.kindOf(...ref);
   if (kind === STREAM_KIND.id || kind === LOAD_KIND.id) return true;
+  if (kind === ARTIFACT_KIND.id || kind === WRITER_KIND.id)
+    return guest.call("asl", "info", ref, 0).results[0] === Status.OK;
   if (kind === BANK_KIND.id) return guest.call("bank", "size", ref).results[0] === Status.OK;
   if (kind === FILE_KIND.id && guest.size(ref) < 0) return false;
   return (kind === FILE_KIND.id || kind === DIR_KIND.id) && guest.stat("", 0, ref).status === Status.OK;
 }
 
 function close({ guest }: World, ref: Ref): number {
-  const kind = guest.heap.kindOf(...ref);
-  const module = kind === BANK_KIND.id || kind === LOAD_KIND.id ? "bank" : "fs";
-  return guest.call(module, "close", ref).returned!;
+  const { destroy } = KINDS.find(({ id }) => id === guest.heap.kindOf(...ref))!;
+  return guest.call(destroy.split(".")[0]!, "close", ref).returned!;
 }
 
 /** After all are closed as many handles as the quota says can be opened; one may have been opened by the call. */

@@ -551,4 +551,115 @@ export interface Outcomes<Cell> {
     readonly HeapRefStale: Cell;
     readonly HeapRefKind: Cell;
   };
+  readonly "asl.open": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly INVALID: Cell;
+    readonly NOT_FOUND: Cell;
+    readonly QUOTA: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly MissingCapability: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
+  readonly "asl.read": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly STALE: Cell;
+    readonly BadArgument: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
+  readonly "asl.info": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly NOT_FOUND: Cell;
+    readonly STALE: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "asl.create": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly READ_ONLY: Cell;
+    readonly NO_SPACE: Cell;
+    readonly QUOTA: Cell;
+    readonly MissingCapability: Cell;
+    readonly BadArgument: Cell;
+    readonly BadPointer: Cell;
+  };
+  readonly "asl.write": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly INVALID: Cell;
+    readonly NO_SPACE: Cell;
+    readonly QUOTA: Cell;
+    readonly TRANSIENT: Cell;
+    readonly STALE: Cell;
+    readonly SEALED: Cell;
+    readonly ABORTED: Cell;
+    readonly BadArgument: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
+  readonly "asl.seal": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly INVALID: Cell;
+    readonly NO_SPACE: Cell;
+    readonly QUOTA: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly STALE: Cell;
+    readonly SEALED: Cell;
+    readonly ABORTED: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
+  readonly "asl.abort": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly STALE: Cell;
+    readonly SEALED: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "asl.close": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+  };
+  readonly "asl.list": {
+    readonly OK: Cell;
+    readonly OTHER: Cell;
+    readonly INVALID: Cell;
+    readonly TRANSIENT: Cell;
+    readonly CORRUPT: Cell;
+    readonly MissingCapability: Cell;
+    readonly BadPointer: Cell;
+    readonly HeapRefNull: Cell;
+    readonly HeapRefStale: Cell;
+    readonly HeapRefKind: Cell;
+    readonly HeapWindow: Cell;
+  };
 }

@@ -4,6 +4,7 @@
  */
 import t from "tap";
 import type { AbiOptions } from "../../host/abi.ts";
+import { type AslCode, AslError } from "../../host/asl/errors.ts";
 import { PackError } from "../../host/assets/errors.ts";
 import { bankNumber } from "../../host/assets/names.ts";
 import type { FileSystemOperation } from "../../host/fs/faulty.ts";
@@ -15,11 +16,15 @@ import type { HostFunction } from "../../vm/function.ts";
 import type { TrapName } from "../../vm/trap.ts";
 import { NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 import { ENGINES } from "../vm/compare.ts";
+import { keyOf, MemoryArtifacts, type StoreFaults, textOf } from "./artifacts.ts";
 import {
   altered,
   findings,
   MEMORY_BYTES,
   type Scenario,
+  STORE_ARTIFACTS,
+  STORE_BYTES,
+  STORE_WRITERS,
   type Tamper,
   type Words,
   type World,
@@ -320,6 +325,54 @@ const staleLoad: Scenario[] = cause((world) => [world.stale("Load")]);
 function crowded(words: Arguments): Scenario {
   return { grants: (world) => ({ ...world.usual(), banks: { bytes: PRELOADED_BYTES + 499 } }), words };
 }
+/** The error of a store. */
+const storeError = (code: AslCode, cause?: string): StoreFaults => ({
+  error: new AslError(code, "on purpose", {}, cause === undefined ? undefined : hostError(cause)),
+});
+const DAMAGE: readonly StoreFaults[] = [storeError("ASL-CORRUPT"), storeError("ASL-INDEX-DAMAGED")];
+const UNKNOWN: readonly StoreFaults[] = [storeError("ASL-POISONED"), { error: new Error("without a code") }];
+const AGAIN: readonly StoreFaults[] = [storeError("ASL-READ", "EINTR")];
+/** The call with each of these faults. */
+function faulty(words: Arguments, ...faults: readonly StoreFaults[]): Scenario[] {
+  return faults.map((store) => ({ words, store }));
+}
+/** The usual grants, with another store. */
+function otherStore(store: MemoryArtifacts, words: Arguments): Scenario {
+  return { grants: (world) => ({ ...world.usual(), store }), words };
+}
+const artifactRead =
+  (text: string, offset = 0): Arguments =>
+  (world) => [world.artifact(text), wide(offset), ...world.window(4)];
+const STORED = "an artifact of the store";
+const openKey =
+  (key: Path): Arguments =>
+  (world) => [...world.text(key)];
+const KEY = keyOf(Buffer.from(STORED));
+const writeTo =
+  (writer: (world: World) => Ref, text: string, offset = -1): Arguments =>
+  (world) => [writer(world), wide(offset), ...world.text(text)];
+const written = (world: World): Ref => world.writer("text");
+const sealed = (world: World): Ref => world.sealed("a new one");
+const aborted = (world: World): Ref => world.aborted();
+/** A writer behind one that was sealed. */
+const behind =
+  (before: string, text = "") =>
+  (world: World): Ref => {
+    world.sealed(before);
+    return world.writer(text);
+  };
+const seal =
+  (writer: (world: World) => Ref, length = 36): Arguments =>
+  (world) => [writer(world), ...world.window(length)];
+const on =
+  (handle: (world: World) => Ref, ...rest: number[]): Arguments =>
+  (world) => [handle(world), ...rest];
+const listAfter =
+  (after: Path, length = 500): Arguments =>
+  (world) => [...world.text(after), ...world.window(length)];
+const staleWriter = (world: World): Ref => world.stale("Writer");
+
+const GIVEN_UP = { waived: "to give up always works: what the host cannot clear away is none of the guest's" };
 const NO_HOST = { waived: "all that it tells is in memory: the host is asked for nothing" };
 
 const argument = (): Words => [1];
@@ -731,6 +784,159 @@ const CELLS = {
     ].map((words) => ({ words })),
     OTHER: NO_HOST,
     ...traps("bank.close", load(2)),
+  },
+  "asl.open": {
+    OK: [KEY, textOf(KEY), keyOf(Buffer.from("")), keyOf(Buffer.from("another one"))].map((key) => ({
+      words: openKey(key),
+    })),
+    OTHER: faulty(openKey(KEY), ...UNKNOWN, storeError("ASL-LIMIT"), storeError("ASL-NO-SPACE")),
+    INVALID: [
+      "",
+      "x",
+      KEY.subarray(0, 33),
+      Uint8Array.of(...KEY, 0),
+      textOf(KEY).slice(1),
+      textOf(KEY).toUpperCase(),
+      `${textOf(KEY)}0`,
+      `md5:${"0".repeat(64)}`,
+      new Uint8Array(70_000),
+    ].map((key) => ({ words: openKey(key) })),
+    NOT_FOUND: [
+      keyOf(Buffer.from("none")),
+      `sha3-256:${"0".repeat(64)}`,
+      Uint8Array.of(0xe0, 0xe4, 2, 32, ...KEY.subarray(2)),
+    ].map((key) => ({ words: openKey(key) })),
+    QUOTA: [{ heapObjects: 1, words: openKey(KEY) }] as Scenario[],
+    TRANSIENT: faulty(openKey(KEY), ...AGAIN),
+    CORRUPT: faulty(openKey(KEY), ...DAMAGE),
+    ...traps("asl.open", openKey(KEY)),
+  },
+  "asl.read": {
+    OK: [artifactRead(STORED), artifactRead(STORED, 22), artifactRead(STORED, 2 ** 53), artifactRead("")].map(
+      (words) => ({ words }),
+    ),
+    OTHER: faulty(artifactRead(STORED), ...UNKNOWN),
+    TRANSIENT: faulty(artifactRead(STORED), ...AGAIN),
+    CORRUPT: faulty(artifactRead(STORED), ...DAMAGE),
+    STALE: cause((world) => [world.stale("Artifact"), wide(0), ...world.window(4)]),
+    ...traps("asl.read", artifactRead(STORED)),
+  },
+  "asl.info": {
+    OK: [
+      on((world) => world.artifact(STORED), 0),
+      on((world) => world.artifact(STORED), 1),
+      on(written, 0),
+      on(sealed, 0),
+      on(aborted, 0),
+    ].map((words) => ({ words })),
+    OTHER: NO_HOST,
+    NOT_FOUND: [on((world) => world.artifact(STORED), 2), on((world) => world.artifact(""), -1), on(written, 1)].map(
+      (words) => ({ words }),
+    ),
+    STALE: [on((world) => world.stale("Artifact"), 0), on(staleWriter, 0)].map((words) => ({ words })),
+    ...traps("asl.info", on(written, 0)),
+  },
+  "asl.create": {
+    OK: [
+      [0, 0],
+      [7, 0],
+      [7, 1],
+      [-1, 1],
+    ].map((words) => ({ words: () => words })),
+    OTHER: faulty(() => [0, 0], ...UNKNOWN, ...AGAIN, storeError("ASL-CORRUPT")),
+    READ_ONLY: [otherStore(new MemoryArtifacts({ isWritable: false }), () => [0, 0])],
+    NO_SPACE: faulty(() => [0, 0], storeError("ASL-NO-SPACE")),
+    QUOTA: [
+      { heapObjects: 1, words: () => [0, 0] },
+      { words: () => [0, 0], store: storeError("ASL-LIMIT") },
+      {
+        words: (world: World) => {
+          for (let k = 0; k < STORE_WRITERS; k++) world.writer();
+          return [0, 0];
+        },
+      },
+    ] as Scenario[],
+    ...traps("asl.create", () => [0, 0]),
+  },
+  "asl.write": {
+    OK: [writeTo(written, " and more"), writeTo(written, "")].map((words) => ({ words })),
+    OTHER: faulty(writeTo(written, "more"), ...UNKNOWN, storeError("ASL-CORRUPT"), storeError("ASL-READ-ONLY")),
+    INVALID: [writeTo(written, "more", 0), writeTo(written, "more", 4)].map((words) => ({ words })),
+    NO_SPACE: faulty(writeTo(written, "more"), storeError("ASL-NO-SPACE")),
+    QUOTA: [
+      { words: writeTo((world) => world.writer("x".repeat(STORE_BYTES - 3)), "more") },
+      { words: writeTo(behind("x".repeat(STORE_BYTES - 3)), "more") },
+      ...faulty(writeTo(written, "more"), storeError("ASL-LIMIT")),
+    ],
+    TRANSIENT: faulty(writeTo(written, "more"), ...AGAIN),
+    STALE: cause(writeTo(staleWriter, "more")),
+    SEALED: [writeTo(sealed, "more"), writeTo(sealed, "")].map((words) => ({ words })),
+    ABORTED: cause(writeTo(aborted, "more")),
+    ...traps("asl.write", writeTo(written, "more")),
+  },
+  "asl.seal": {
+    OK: [
+      seal(written),
+      seal((world) => world.writer()),
+      seal((world) => world.writer(STORED)),
+      seal(behind("text", "text"), 100),
+    ].map((words) => ({ words })),
+    OTHER: faulty(seal(written), ...UNKNOWN, storeError("ASL-READ-ONLY")),
+    INVALID: [seal(written, 35), seal(written, 0)].map((words) => ({ words })),
+    NO_SPACE: faulty(seal(written), storeError("ASL-NO-SPACE")),
+    QUOTA: [
+      ...faulty(seal(written), storeError("ASL-LIMIT")),
+      {
+        words: seal((world) => {
+          for (let k = 0; k < STORE_ARTIFACTS; k++)
+            world.expect(world.guest.call("asl", "close", world.sealed(`${k}`)).returned!);
+          world.refs.length = 0;
+          return world.writer();
+        }),
+      },
+    ],
+    TRANSIENT: faulty(seal(written), ...AGAIN),
+    CORRUPT: faulty(seal(written), ...DAMAGE),
+    STALE: cause(seal(staleWriter)),
+    SEALED: [seal(sealed), seal(sealed, 0)].map((words) => ({ words })),
+    ABORTED: cause(seal(aborted)),
+    ...traps("asl.seal", seal(written)),
+  },
+  "asl.abort": {
+    OK: [...[on(written), on(aborted)].map((words) => ({ words })), ...faulty(on(written), ...UNKNOWN)],
+    OTHER: GIVEN_UP,
+    STALE: cause(on(staleWriter)),
+    SEALED: cause(on(sealed)),
+    ...traps("asl.abort", on(written)),
+  },
+  "asl.close": {
+    OK: [
+      on((world) => world.artifact(STORED)),
+      on(written),
+      on(sealed),
+      on(aborted),
+      on((world) => world.stale("Artifact")),
+      on(staleWriter),
+    ].map((words) => ({ words })),
+    OTHER: GIVEN_UP,
+    ...traps("asl.close", on(written)),
+  },
+  "asl.list": {
+    OK: [
+      listAfter(""),
+      listAfter("", 50),
+      listAfter(KEY),
+      listAfter(textOf(KEY), 48),
+      listAfter(keyOf(Buffer.from("none"))),
+      listAfter(new Uint8Array(34).fill(0xff).fill(0x12, 0, 1).fill(32, 1, 2), 0),
+    ].map((words) => ({ words })),
+    OTHER: faulty(listAfter(""), ...UNKNOWN),
+    INVALID: [listAfter("x"), listAfter(KEY.subarray(1)), listAfter("", 0), listAfter("", 47)].map((words) => ({
+      words,
+    })),
+    TRANSIENT: faulty(listAfter(""), ...AGAIN),
+    CORRUPT: faulty(listAfter(KEY), ...DAMAGE),
+    ...traps("asl.list", listAfter("")),
   },
 } satisfies Outcomes<Cell>;
 

@@ -370,7 +370,7 @@ onEngines(
     t.equal(lines.length, 3);
     // The functions of an unobserved table are those that the dispatcher makes, with nothing around them.
     const bodies = Object.fromEntries(
-      ["fs", "sys", "bank"].map((name) => [
+      ["fs", "sys", "bank", "asl"].map((name) => [
         name,
         Object.fromEntries(SYSCALLS.filter(({ module }) => module === name).map((row) => [row.name, () => 0])),
       ]),

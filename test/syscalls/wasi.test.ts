@@ -314,10 +314,10 @@ onEngines("[WASI-SYSCALL-2, WASI-ERRNO-3] where the heap has no room", (t, engin
 });
 
 onEngines("[WASI-ERRNO-2, WASI-ERRNO-3] statuses become errnos, after everything else was checked", (t, engine) => {
-  const ofBanks = ["NOT_READY", "CANCELED", "NO_SLOT"];
+  const ofOthers = ["NOT_READY", "CANCELED", "NO_SLOT", "SEALED", "ABORTED"];
   t.same(
     Object.keys(ERRNO_OF_STATUS),
-    Object.keys(Status).filter((name) => !ofBanks.includes(name)),
+    Object.keys(Status).filter((name) => !ofOthers.includes(name)),
   );
   for (const name of [...syscall("fs", "rename").statuses, ...syscall("fs", "open").statuses]) {
     if (name === "STALE") continue;

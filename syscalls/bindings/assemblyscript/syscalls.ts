@@ -38,6 +38,8 @@ export namespace Status {
   export const NOT_READY: i32 = 200;
   export const CANCELED: i32 = 201;
   export const NO_SLOT: i32 = 202;
+  export const SEALED: i32 = 300;
+  export const ABORTED: i32 = 301;
 }
 
 /** Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too. */
@@ -94,6 +96,18 @@ export namespace LoadState {
   export const ERROR: i32 = 5;
 }
 
+/** Who an artifact is for, as `asl.info` tells it. */
+export namespace Visibility {
+  export const INTERNAL: i32 = 0;
+  export const PUBLISHED: i32 = 1;
+}
+
+/** Flags in a record of `asl.list`. */
+export namespace ArtifactFlag {
+  export const HAS_TYPE_TAG: i32 = 1;
+  export const PUBLISHED: i32 = 2;
+}
+
 /** Kinds of objects behind a HeapRef, as `bytes.kind` tells them. */
 export namespace Kind {
   export const BYTES: i32 = 1;
@@ -102,6 +116,8 @@ export namespace Kind {
   export const STREAM: i32 = 4;
   export const BANK: i32 = 5;
   export const LOAD: i32 = 6;
+  export const ARTIFACT: i32 = 7;
+  export const WRITER: i32 = 8;
 }
 
 /** Name of a status, or its number where this file is older than the host. */
@@ -134,6 +150,8 @@ export function statusName(status: i32): string {
     case 200: return "NOT_READY";
     case 201: return "CANCELED";
     case 202: return "NO_SLOT";
+    case 300: return "SEALED";
+    case 301: return "ABORTED";
     default: return status.toString();
   }
 }
@@ -1090,3 +1108,191 @@ export declare function bank_cancel(load: HeapRef): i32;
 // @ts-ignore: decorator
 @external("bank", "close")
 export declare function bank_close(handle: HeapRef): i32;
+
+/** What asl.open answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslOpenResults {
+  /** the artifact; null unless OK */
+  get artifact(): HeapRef { return load<HeapRef>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Opens the artifact that a key names.
+ * @param key_ref Bytes: object that holds the key
+ * @param key_offset where in it the key begins, in bytes
+ * @param key_length length of the key in bytes: a multihash, or text such as `sha256:…`
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `store`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, QUOTA, TRANSIENT, CORRUPT.
+ */
+// @ts-ignore: decorator
+@external("asl", "open_p")
+export declare function asl_open(key_ref: HeapRef, key_offset: u32, key_length: u32, results: AslOpenResults): i32;
+
+/** What asl.read answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslReadResults {
+  /** bytes moved; 0 when the status is not OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+  /** 1 when nothing lies behind the bytes moved, else 0 */
+  get eof(): i32 { return load<i32>(changetype<usize>(this), 4); }
+}
+
+/**
+ * Reads bytes of an artifact, which are held against what its key says. Fewer than `max_bytes` come only at its end.
+ * @param artifact Artifact: an artifact
+ * @param host_offset where in the artifact, in bytes
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to read
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, TRANSIENT, CORRUPT, STALE.
+ */
+// @ts-ignore: decorator
+@external("asl", "read_p")
+export declare function asl_read(artifact: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: AslReadResults): i32;
+
+/** What asl.info answers beside its status, in 24 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslInfoResults {
+  /** its length in bytes; 0 unless OK */
+  get bytes(): u64 { return load<u64>(changetype<usize>(this), 0); }
+  /** how many records there are */
+  get records(): u32 { return load<u32>(changetype<usize>(this), 8); }
+  /** 1 when this record has a type tag, else 0 */
+  get has_type_tag(): u32 { return load<u32>(changetype<usize>(this), 12); }
+  /** its type tag; 0 when it has none */
+  get type_tag(): u32 { return load<u32>(changetype<usize>(this), 16); }
+  /** 0 internal, 1 published */
+  get visibility(): u32 { return load<u32>(changetype<usize>(this), 20); }
+}
+
+/**
+ * Tells what an artifact is, or one in the making so far. An artifact can be stored with several type tags: each is a record.
+ * @param handle Artifact or Writer: what is asked about
+ * @param record number of the record, from 0: the one without a type tag first, then by tags
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, NOT_FOUND, STALE.
+ */
+// @ts-ignore: decorator
+@external("asl", "info_p")
+export declare function asl_info(handle: HeapRef, record: u32, results: AslInfoResults): i32;
+
+/** What asl.create answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslCreateResults {
+  /** takes its bytes; null unless OK */
+  get writer(): HeapRef { return load<HeapRef>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Begins an artifact.
+ * @param type_tag its type tag; counts when `has_type_tag` is 1
+ * @param has_type_tag 1 when it is to have a type tag, else 0
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `store`.
+ * Statuses: OTHER, READ_ONLY, NO_SPACE, QUOTA.
+ */
+// @ts-ignore: decorator
+@external("asl", "create_p")
+export declare function asl_create(type_tag: u32, has_type_tag: u32, results: AslCreateResults): i32;
+
+/** What asl.write answers beside its status, in 4 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslWriteResults {
+  /** bytes moved; 0 when the status is not OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Adds bytes at the end of an artifact in the making: all of them, or none.
+ * @param writer Writer: an artifact in the making
+ * @param host_offset -1: the end
+ * @param src_ref Bytes: object that holds the bytes
+ * @param src_offset where in it, in bytes
+ * @param max_bytes bytes to write
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, NO_SPACE, QUOTA, TRANSIENT, STALE, SEALED, ABORTED.
+ */
+// @ts-ignore: decorator
+@external("asl", "write_p")
+export declare function asl_write(writer: HeapRef, host_offset: i64, src_ref: HeapRef, src_offset: u32, max_bytes: u32, results: AslWriteResults): i32;
+
+/** What asl.seal answers beside its status, in 4 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslSealResults {
+  /** length of the key, a multihash; 0 unless OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+}
+
+/**
+ * Ends the making of an artifact, and tells its key. It can be opened at once; it is stored when the guest has ended by itself.
+ * @param writer Writer: an artifact in the making
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes room for the key in bytes, at least 36
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, NO_SPACE, QUOTA, TRANSIENT, CORRUPT, STALE, SEALED, ABORTED.
+ */
+// @ts-ignore: decorator
+@external("asl", "seal_p")
+export declare function asl_seal(writer: HeapRef, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: AslSealResults): i32;
+
+/**
+ * Gives up an artifact that was not sealed.
+ * @param writer Writer: an artifact in the making
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER, STALE, SEALED.
+ */
+// @ts-ignore: decorator
+@external("asl", "abort")
+export declare function asl_abort(writer: HeapRef): i32;
+
+/**
+ * Ends a handle. An artifact that was not sealed is given up.
+ * @param handle Artifact or Writer: what to close
+ * @returns 0, or one of the statuses below
+ * Statuses: OTHER.
+ */
+// @ts-ignore: decorator
+@external("asl", "close")
+export declare function asl_close(handle: HeapRef): i32;
+
+/** What asl.list answers beside its status, in 8 bytes: `changetype` makes one of an address. */
+// @ts-ignore: decorator
+@unmanaged
+export class AslListResults {
+  /** bytes moved; 0 when the status is not OK */
+  get bytes_transferred(): u32 { return load<u32>(changetype<usize>(this), 0); }
+  /** 1 when no record is left, else 0 */
+  get eof(): i32 { return load<i32>(changetype<usize>(this), 4); }
+}
+
+/**
+ * Lists the artifacts behind a key, sorted by their digests, as records of length of the key, key, flags, type tag and length.
+ * @param after_ref Bytes: object that holds the key
+ * @param after_offset where in it the key begins, in bytes
+ * @param after_length length of the key in bytes; 0: from the first artifact on
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to fill; 50 hold any record
+ * @param results receives the other results
+ * @returns 0, or one of the statuses below
+ * Needs the grant `store`.
+ * Statuses: OTHER, INVALID, TRANSIENT, CORRUPT.
+ */
+// @ts-ignore: decorator
+@external("asl", "list_p")
+export declare function asl_list(after_ref: HeapRef, after_offset: u32, after_length: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: AslListResults): i32;

@@ -49,6 +49,8 @@ enum {
   ASHLAR_STATUS_NOT_READY = 200,
   ASHLAR_STATUS_CANCELED = 201,
   ASHLAR_STATUS_NO_SLOT = 202,
+  ASHLAR_STATUS_SEALED = 300,
+  ASHLAR_STATUS_ABORTED = 301,
 };
 
 /** Flags of `fs.open`. `fs.stat` and `fs.set_times` know NOFOLLOW, too. */
@@ -105,6 +107,18 @@ enum {
   ASHLAR_LOAD_ERROR = 5,
 };
 
+/** Who an artifact is for, as `asl.info` tells it. */
+enum {
+  ASHLAR_VISIBILITY_INTERNAL = 0,
+  ASHLAR_VISIBILITY_PUBLISHED = 1,
+};
+
+/** Flags in a record of `asl.list`. */
+enum {
+  ASHLAR_ARTIFACT_HAS_TYPE_TAG = 1,
+  ASHLAR_ARTIFACT_PUBLISHED = 2,
+};
+
 /** Kinds of objects behind a HeapRef, as `bytes.kind` tells them. */
 enum {
   ASHLAR_KIND_BYTES = 1,
@@ -113,6 +127,8 @@ enum {
   ASHLAR_KIND_STREAM = 4,
   ASHLAR_KIND_BANK = 5,
   ASHLAR_KIND_LOAD = 6,
+  ASHLAR_KIND_ARTIFACT = 7,
+  ASHLAR_KIND_WRITER = 8,
 };
 
 /** Name of a status, or "unknown" where this file is older than the host. */
@@ -145,6 +161,8 @@ static inline const char *ashlar_status_name(int32_t status) {
     case 200: return "NOT_READY";
     case 201: return "CANCELED";
     case 202: return "NO_SLOT";
+    case 300: return "SEALED";
+    case 301: return "ABORTED";
     default: return "unknown";
   }
 }
@@ -179,6 +197,8 @@ static inline const char *ashlar_status_message(int32_t status) {
     case 200: return "the load has not come that far";
     case 201: return "the load was canceled";
     case 202: return "banks have no slot of this number";
+    case 300: return "the writer is sealed: its artifact does not change any more";
+    case 301: return "the writer was aborted";
     default: return "unknown";
   }
 }
@@ -1033,6 +1053,171 @@ int32_t ashlar_bank_cancel(ashlar_ref load);
  */
 ASHLAR_IMPORT("bank", "close")
 int32_t ashlar_bank_close(ashlar_ref handle);
+
+/** What asl.open answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_asl_open_results {
+  /** the artifact; null unless OK */
+  ashlar_ref artifact;
+};
+
+/**
+ * Opens the artifact that a key names.
+ * @param key_ref Bytes: object that holds the key
+ * @param key_offset where in it the key begins, in bytes
+ * @param key_length length of the key in bytes: a multihash, or text such as `sha256:…`
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Needs the grant `store`.
+ * Statuses: OTHER, INVALID, NOT_FOUND, QUOTA, TRANSIENT, CORRUPT.
+ */
+ASHLAR_IMPORT("asl", "open_p")
+int32_t ashlar_asl_open(ashlar_ref key_ref, uint32_t key_offset, uint32_t key_length, struct ashlar_asl_open_results *results);
+
+/** What asl.read answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_asl_read_results {
+  /** bytes moved; 0 when the status is not OK */
+  uint32_t bytes_transferred;
+  /** 1 when nothing lies behind the bytes moved, else 0 */
+  int32_t eof;
+};
+
+/**
+ * Reads bytes of an artifact, which are held against what its key says. Fewer than `max_bytes` come only at its end.
+ * @param artifact Artifact: an artifact
+ * @param host_offset where in the artifact, in bytes
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to read
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, TRANSIENT, CORRUPT, STALE.
+ */
+ASHLAR_IMPORT("asl", "read_p")
+int32_t ashlar_asl_read(ashlar_ref artifact, int64_t host_offset, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes, struct ashlar_asl_read_results *results);
+
+/** What asl.info answers beside its status: 24 bytes. */
+struct __attribute__((packed)) ashlar_asl_info_results {
+  /** its length in bytes; 0 unless OK */
+  uint64_t bytes;
+  /** how many records there are */
+  uint32_t records;
+  /** 1 when this record has a type tag, else 0 */
+  uint32_t has_type_tag;
+  /** its type tag; 0 when it has none */
+  uint32_t type_tag;
+  /** 0 internal, 1 published */
+  uint32_t visibility;
+};
+
+/**
+ * Tells what an artifact is, or one in the making so far. An artifact can be stored with several type tags: each is a record.
+ * @param handle Artifact or Writer: what is asked about
+ * @param record number of the record, from 0: the one without a type tag first, then by tags
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, NOT_FOUND, STALE.
+ */
+ASHLAR_IMPORT("asl", "info_p")
+int32_t ashlar_asl_info(ashlar_ref handle, uint32_t record, struct ashlar_asl_info_results *results);
+
+/** What asl.create answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_asl_create_results {
+  /** takes its bytes; null unless OK */
+  ashlar_ref writer;
+};
+
+/**
+ * Begins an artifact.
+ * @param type_tag its type tag; counts when `has_type_tag` is 1
+ * @param has_type_tag 1 when it is to have a type tag, else 0
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Needs the grant `store`.
+ * Statuses: OTHER, READ_ONLY, NO_SPACE, QUOTA.
+ */
+ASHLAR_IMPORT("asl", "create_p")
+int32_t ashlar_asl_create(uint32_t type_tag, uint32_t has_type_tag, struct ashlar_asl_create_results *results);
+
+/** What asl.write answers beside its status: 4 bytes. */
+struct __attribute__((packed)) ashlar_asl_write_results {
+  /** bytes moved; 0 when the status is not OK */
+  uint32_t bytes_transferred;
+};
+
+/**
+ * Adds bytes at the end of an artifact in the making: all of them, or none.
+ * @param writer Writer: an artifact in the making
+ * @param host_offset -1: the end
+ * @param src_ref Bytes: object that holds the bytes
+ * @param src_offset where in it, in bytes
+ * @param max_bytes bytes to write
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, NO_SPACE, QUOTA, TRANSIENT, STALE, SEALED, ABORTED.
+ */
+ASHLAR_IMPORT("asl", "write_p")
+int32_t ashlar_asl_write(ashlar_ref writer, int64_t host_offset, ashlar_ref src_ref, uint32_t src_offset, uint32_t max_bytes, struct ashlar_asl_write_results *results);
+
+/** What asl.seal answers beside its status: 4 bytes. */
+struct __attribute__((packed)) ashlar_asl_seal_results {
+  /** length of the key, a multihash; 0 unless OK */
+  uint32_t bytes_transferred;
+};
+
+/**
+ * Ends the making of an artifact, and tells its key. It can be opened at once; it is stored when the guest has ended by itself.
+ * @param writer Writer: an artifact in the making
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes room for the key in bytes, at least 36
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, INVALID, NO_SPACE, QUOTA, TRANSIENT, CORRUPT, STALE, SEALED, ABORTED.
+ */
+ASHLAR_IMPORT("asl", "seal_p")
+int32_t ashlar_asl_seal(ashlar_ref writer, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes, struct ashlar_asl_seal_results *results);
+
+/**
+ * Gives up an artifact that was not sealed.
+ * @param writer Writer: an artifact in the making
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER, STALE, SEALED.
+ */
+ASHLAR_IMPORT("asl", "abort")
+int32_t ashlar_asl_abort(ashlar_ref writer);
+
+/**
+ * Ends a handle. An artifact that was not sealed is given up.
+ * @param handle Artifact or Writer: what to close
+ * @return 0, or one of the statuses below
+ * Statuses: OTHER.
+ */
+ASHLAR_IMPORT("asl", "close")
+int32_t ashlar_asl_close(ashlar_ref handle);
+
+/** What asl.list answers beside its status: 8 bytes. */
+struct __attribute__((packed)) ashlar_asl_list_results {
+  /** bytes moved; 0 when the status is not OK */
+  uint32_t bytes_transferred;
+  /** 1 when no record is left, else 0 */
+  int32_t eof;
+};
+
+/**
+ * Lists the artifacts behind a key, sorted by their digests, as records of length of the key, key, flags, type tag and length.
+ * @param after_ref Bytes: object that holds the key
+ * @param after_offset where in it the key begins, in bytes
+ * @param after_length length of the key in bytes; 0: from the first artifact on
+ * @param dst_ref Bytes: object that receives the bytes
+ * @param dst_offset where in it, in bytes
+ * @param max_bytes most bytes to fill; 50 hold any record
+ * @param results receives the other results
+ * @return 0, or one of the statuses below
+ * Needs the grant `store`.
+ * Statuses: OTHER, INVALID, TRANSIENT, CORRUPT.
+ */
+ASHLAR_IMPORT("asl", "list_p")
+int32_t ashlar_asl_list(ashlar_ref after_ref, uint32_t after_offset, uint32_t after_length, ashlar_ref dst_ref, uint32_t dst_offset, uint32_t max_bytes, struct ashlar_asl_list_results *results);
 
 #ifdef __cplusplus
 }

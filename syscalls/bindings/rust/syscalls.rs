@@ -40,6 +40,8 @@ impl Status {
     pub const NOT_READY: Status = Status(200);
     pub const CANCELED: Status = Status(201);
     pub const NO_SLOT: Status = Status(202);
+    pub const SEALED: Status = Status(300);
+    pub const ABORTED: Status = Status(301);
 
     /// Its name; none where this file is older than the host.
     pub fn name(self) -> Option<&'static str> {
@@ -71,6 +73,8 @@ impl Status {
             200 => Some("NOT_READY"),
             201 => Some("CANCELED"),
             202 => Some("NO_SLOT"),
+            300 => Some("SEALED"),
+            301 => Some("ABORTED"),
             _ => None,
         }
     }
@@ -105,6 +109,8 @@ impl Status {
             200 => Some("the load has not come that far"),
             201 => Some("the load was canceled"),
             202 => Some("banks have no slot of this number"),
+            300 => Some("the writer is sealed: its artifact does not change any more"),
+            301 => Some("the writer was aborted"),
             _ => None,
         }
     }
@@ -176,6 +182,22 @@ impl LoadState {
     pub const ERROR: u32 = 5;
 }
 
+/// Who an artifact is for, as `asl.info` tells it.
+pub enum Visibility {}
+
+impl Visibility {
+    pub const INTERNAL: u32 = 0;
+    pub const PUBLISHED: u32 = 1;
+}
+
+/// Flags in a record of `asl.list`.
+pub enum ArtifactFlag {}
+
+impl ArtifactFlag {
+    pub const HAS_TYPE_TAG: u32 = 1;
+    pub const PUBLISHED: u32 = 2;
+}
+
 /// Kinds of objects behind a HeapRef, as `bytes.kind` tells them.
 pub enum Kind {}
 
@@ -186,6 +208,8 @@ impl Kind {
     pub const STREAM: u32 = 4;
     pub const BANK: u32 = 5;
     pub const LOAD: u32 = 6;
+    pub const ARTIFACT: u32 = 7;
+    pub const WRITER: u32 = 8;
 }
 
 /// Imports of module `bytes`.
@@ -1048,5 +1072,199 @@ pub mod bank {
         ///
         /// Statuses: OTHER.
         pub fn close(handle: HeapRef) -> i32;
+    }
+}
+
+/// Imports of module `asl`.
+pub mod asl {
+    use super::HeapRef;
+
+    /// What asl.open answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct OpenResults {
+        /// the artifact; null unless OK
+        pub artifact: HeapRef,
+    }
+
+    /// What asl.read answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct ReadResults {
+        /// bytes moved; 0 when the status is not OK
+        pub bytes_transferred: u32,
+        /// 1 when nothing lies behind the bytes moved, else 0
+        pub eof: i32,
+    }
+
+    /// What asl.info answers beside its status: 24 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct InfoResults {
+        /// its length in bytes; 0 unless OK
+        pub bytes: u64,
+        /// how many records there are
+        pub records: u32,
+        /// 1 when this record has a type tag, else 0
+        pub has_type_tag: u32,
+        /// its type tag; 0 when it has none
+        pub type_tag: u32,
+        /// 0 internal, 1 published
+        pub visibility: u32,
+    }
+
+    /// What asl.create answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct CreateResults {
+        /// takes its bytes; null unless OK
+        pub writer: HeapRef,
+    }
+
+    /// What asl.write answers beside its status: 4 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct WriteResults {
+        /// bytes moved; 0 when the status is not OK
+        pub bytes_transferred: u32,
+    }
+
+    /// What asl.seal answers beside its status: 4 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct SealResults {
+        /// length of the key, a multihash; 0 unless OK
+        pub bytes_transferred: u32,
+    }
+
+    /// What asl.list answers beside its status: 8 bytes.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[repr(C, packed)]
+    pub struct ListResults {
+        /// bytes moved; 0 when the status is not OK
+        pub bytes_transferred: u32,
+        /// 1 when no record is left, else 0
+        pub eof: i32,
+    }
+
+    #[link(wasm_import_module = "asl")]
+    extern "C" {
+        /// Opens the artifact that a key names.
+        ///
+        /// - `key_ref`: Bytes: object that holds the key
+        /// - `key_offset`: where in it the key begins, in bytes
+        /// - `key_length`: length of the key in bytes: a multihash, or text such as `sha256:…`
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Needs the grant `store`.
+        /// Statuses: OTHER, INVALID, NOT_FOUND, QUOTA, TRANSIENT, CORRUPT.
+        #[link_name = "open_p"]
+        pub fn open(key_ref: HeapRef, key_offset: u32, key_length: u32, results: *mut OpenResults) -> i32;
+
+        /// Reads bytes of an artifact, which are held against what its key says. Fewer than `max_bytes` come only at its end.
+        ///
+        /// - `artifact`: Artifact: an artifact
+        /// - `host_offset`: where in the artifact, in bytes
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: most bytes to read
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, TRANSIENT, CORRUPT, STALE.
+        #[link_name = "read_p"]
+        pub fn read(artifact: HeapRef, host_offset: i64, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: *mut ReadResults) -> i32;
+
+        /// Tells what an artifact is, or one in the making so far. An artifact can be stored with several type tags: each is a record.
+        ///
+        /// - `handle`: Artifact or Writer: what is asked about
+        /// - `record`: number of the record, from 0: the one without a type tag first, then by tags
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, NOT_FOUND, STALE.
+        #[link_name = "info_p"]
+        pub fn info(handle: HeapRef, record: u32, results: *mut InfoResults) -> i32;
+
+        /// Begins an artifact.
+        ///
+        /// - `type_tag`: its type tag; counts when `has_type_tag` is 1
+        /// - `has_type_tag`: 1 when it is to have a type tag, else 0
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Needs the grant `store`.
+        /// Statuses: OTHER, READ_ONLY, NO_SPACE, QUOTA.
+        #[link_name = "create_p"]
+        pub fn create(type_tag: u32, has_type_tag: u32, results: *mut CreateResults) -> i32;
+
+        /// Adds bytes at the end of an artifact in the making: all of them, or none.
+        ///
+        /// - `writer`: Writer: an artifact in the making
+        /// - `host_offset`: -1: the end
+        /// - `src_ref`: Bytes: object that holds the bytes
+        /// - `src_offset`: where in it, in bytes
+        /// - `max_bytes`: bytes to write
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, INVALID, NO_SPACE, QUOTA, TRANSIENT, STALE, SEALED, ABORTED.
+        #[link_name = "write_p"]
+        pub fn write(writer: HeapRef, host_offset: i64, src_ref: HeapRef, src_offset: u32, max_bytes: u32, results: *mut WriteResults) -> i32;
+
+        /// Ends the making of an artifact, and tells its key. It can be opened at once; it is stored when the guest has ended by itself.
+        ///
+        /// - `writer`: Writer: an artifact in the making
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: room for the key in bytes, at least 36
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, INVALID, NO_SPACE, QUOTA, TRANSIENT, CORRUPT, STALE, SEALED, ABORTED.
+        #[link_name = "seal_p"]
+        pub fn seal(writer: HeapRef, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: *mut SealResults) -> i32;
+
+        /// Gives up an artifact that was not sealed.
+        ///
+        /// - `writer`: Writer: an artifact in the making
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER, STALE, SEALED.
+        pub fn abort(writer: HeapRef) -> i32;
+
+        /// Ends a handle. An artifact that was not sealed is given up.
+        ///
+        /// - `handle`: Artifact or Writer: what to close
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Statuses: OTHER.
+        pub fn close(handle: HeapRef) -> i32;
+
+        /// Lists the artifacts behind a key, sorted by their digests, as records of length of the key, key, flags, type tag and length.
+        ///
+        /// - `after_ref`: Bytes: object that holds the key
+        /// - `after_offset`: where in it the key begins, in bytes
+        /// - `after_length`: length of the key in bytes; 0: from the first artifact on
+        /// - `dst_ref`: Bytes: object that receives the bytes
+        /// - `dst_offset`: where in it, in bytes
+        /// - `max_bytes`: most bytes to fill; 50 hold any record
+        /// - `results`: receives the other results
+        ///
+        /// Answers 0, or one of the statuses below.
+        ///
+        /// Needs the grant `store`.
+        /// Statuses: OTHER, INVALID, TRANSIENT, CORRUPT.
+        #[link_name = "list_p"]
+        pub fn list(after_ref: HeapRef, after_offset: u32, after_length: u32, dst_ref: HeapRef, dst_offset: u32, max_bytes: u32, results: *mut ListResults) -> i32;
     }
 }
