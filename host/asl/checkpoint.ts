@@ -47,7 +47,6 @@ export interface OpenBlock {
   readonly number: number;
   /** What lies behind was not acknowledged. */
   readonly end: number;
-  readonly records: number;
   readonly isPublished: boolean;
 }
 
@@ -184,11 +183,10 @@ function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   for (const { number, count, firstPosition, lastPosition, bytes, digest } of segments)
     out.number(number).number(count).number(firstPosition).number(lastPosition).number(bytes).bytes(digest);
   out.number(openBlocks.length);
-  for (const { number, end, records, isPublished } of openBlocks)
+  for (const { number, end, isPublished } of openBlocks)
     out
       .number(number)
       .number(end)
-      .number(records)
       .number(isPublished ? 1 : 0);
   out.number(snapshots.size);
   for (const { name, position, frameHash, logseq } of snapshots.values())
@@ -234,7 +232,7 @@ function decodeCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
     bytes: number(),
     digest: blob(32),
   }));
-  const openBlocks = list(() => ({ number: number(), end: number(), records: number(), isPublished: number() === 1 }));
+  const openBlocks = list(() => ({ number: number(), end: number(), isPublished: number() === 1 }));
   const snapshots = list(() => ({ name: text(), position: number(), logseq: number(), frameHash: blob(32) }));
   const pins = list(() => ({ label: text(), algorithm: number(), digest: blob(32) }));
   const domains = list(() => [number(), blob(16)] as const);

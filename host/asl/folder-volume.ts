@@ -69,6 +69,11 @@ class RealFile implements VolumeFile {
   sync(): void {
     fs.fdatasyncSync(this.#fd);
   }
+  syncLater(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      fs.fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(error))),
+    );
+  }
   truncate(length: number): void {
     fs.ftruncateSync(this.#fd, length);
   }

@@ -111,10 +111,9 @@ export class LogEnd {
         const header = decodeLogHeader(readStart(file), format, place.number);
         if (header === undefined)
           throw new AslError("ASL-LOG-DAMAGED", "it does not begin as a log file of this store", { file: path });
-        if (file.size() > place.offset) {
-          file.truncate(place.offset);
-          file.sync();
-        }
+        if (file.size() > place.offset) file.truncate(place.offset);
+        // What was read of it may be in memory only, if a process was killed.
+        file.sync();
         return new LogEnd(volume, format, file, header.nonce, place);
       } catch (error) {
         file.close();
@@ -197,20 +196,21 @@ export interface LogStop {
 const WINDOW_BYTES = 1024 * 1024;
 
 /**
- * Reads frames from a place on, until the log ends, is not whole, or `take`, which hears each, answers false. Of the files only what is there now is read, so a
+ * Reads frames from a place on, until the log ends or is not whole; `take` hears each, and may say why it is none. Of the files only what is there now is read, so a
  * writer may go on meanwhile. Throws ASL-READ, ASL-VERSION, and what `take` throws.
  */
 export function readLog(
   volume: Volume,
   format: Format,
   from: LogPlace,
-  take: (frame: Frame) => boolean,
+  take: (frame: Frame) => string | undefined,
+  isEnough: () => boolean = () => false,
 ): LogStop {
   let place = from;
   const numbers = logNumbers(volume);
   for (;;) {
-    const stop = readLogFile(volume, format, place, numbers, take);
-    if (stop.reason !== undefined || !numbers.includes(stop.place.number + 1)) return stop;
+    const stop = readLogFile(volume, format, place, numbers, take, isEnough);
+    if (isEnough() || stop.reason !== undefined || !numbers.includes(stop.place.number + 1)) return stop;
     place = { ...stop.place, number: stop.place.number + 1, offset: 0 };
     if (stop.isDamage) return stop;
   }
@@ -221,7 +221,8 @@ function readLogFile(
   format: Format,
   from: LogPlace,
   numbers: readonly number[],
-  take: (frame: Frame) => boolean,
+  take: (frame: Frame) => string | undefined,
+  isEnough: () => boolean,
 ): LogStop {
   const { number } = from;
   const path = logPath(number);
@@ -278,12 +279,13 @@ function readLogFile(
       if (!equalBytes(digestOf(body), reader.bytes.subarray(at + 128, at + 160)))
         return stop("the body is not what its digest says");
       const next = frameHash(reader.bytes, at);
-      const goesOn = take({ header: frame, hash: next, before: hash, bytes: reader.bytes, at });
+      const refusal = take({ header: frame, hash: next, before: hash, bytes: reader.bytes, at });
+      if (refusal !== undefined) return stop(refusal);
       offset += FRAME_BYTES + frame.bodyBytes;
       position += frame.entries;
       hash = next;
       epoch = frame.epoch;
-      if (!goesOn) return { place: { number, offset, position, hash }, reason: undefined, isDamage: false };
+      if (isEnough()) return stop(undefined);
     }
   } catch (error) {
     throw AslError.from(error, "ASL-READ", "it cannot be read", { file: path });

@@ -31,6 +31,8 @@ export interface VolumeFile {
   writeLater(bytes: Uint8Array, at: number, length: number, position: number): Promise<void>;
   /** What was written is on disk when it returns; so is the file's length. */
   sync(): void;
+  /** Begins to bring to disk what was written, while the caller goes on; {@link sync} is still to be called. Not every volume has it. */
+  syncLater?(): Promise<void>;
   truncate(length: number): void;
   close(): void;
 }

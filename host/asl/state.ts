@@ -1,0 +1,165 @@
+/**
+ * What the log tells up to a frame (spec ASL-LOG-STATE). One function takes a frame in, when it was committed and when it is read again: so CURRENT
+ * is the checkpoint and the replay of what follows.
+ */
+import type { ArtifactIndex } from "./artifact-index.ts";
+import type { OpenBlock, Pin, Snapshot, State } from "./checkpoint.ts";
+import { AslError } from "./errors.ts";
+import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, type FrameHeader, LOG_BIT, readEntry } from "./frames.ts";
+import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
+import { DIGEST_BYTES } from "./key.ts";
+import { type LogPlace, logPath } from "./log.ts";
+
+/** In the second word of an extent: nothing more comes to its block. */
+export const SEALED_EXTENT = 1;
+
+const DIGEST_AT = 16;
+
+export class LogState implements State {
+  place: LogPlace;
+  logseq: number;
+  epoch: number;
+  nextBlock: number;
+  openBlocks: OpenBlock[];
+  readonly snapshots: Map<string, Snapshot>;
+  readonly pins: Map<string, Pin>;
+  readonly domains: Map<number, Uint8Array>;
+  /** Blocks that entries named since this was made. */
+  readonly named: Set<number> = new Set();
+  #lastNamed = 0;
+  readonly #row = new Row();
+
+  constructor(state: State) {
+    this.place = state.place;
+    this.logseq = state.logseq;
+    this.epoch = state.epoch;
+    this.nextBlock = state.nextBlock;
+    this.openBlocks = [...state.openBlocks];
+    this.snapshots = new Map(state.snapshots);
+    this.pins = new Map(state.pins);
+    this.domains = new Map(state.domains);
+  }
+  /** Position of the last entry. */
+  get position(): number {
+    return this.place.position - 1;
+  }
+  copy(): LogState {
+    return new LogState(this);
+  }
+
+  /** Takes a whole frame in, whose header is at `at` of `bytes`. Throws ASL-LOG-DAMAGED or ASL-VERSION. */
+  apply(header: FrameHeader, bytes: Buffer, at: number, hash: Uint8Array, index: ArtifactIndex): void {
+    const body = at + FRAME_BYTES;
+    const file = logPath(header.log);
+    for (let k = 0; k < header.extents; k++) this.#applyExtent(bytes, body + k * EXTENT_BYTES, header);
+    let entry = body + header.extents * EXTENT_BYTES;
+    const end = entry + header.entriesBytes;
+    for (let k = 0; k < header.entries; k++) {
+      const size = entry + 8 <= end ? bytes.readUInt32LE(entry + 4) : 0;
+      if (size < 8 || size % 8 !== 0 || size > end - entry)
+        throw new AslError("ASL-LOG-DAMAGED", `entry ${k} of the frame has no size that can be`, {
+          file,
+          offset: header.offset,
+        });
+      const offset = header.offset + entry - at;
+      this.#applyEntry(bytes, entry, size, header, header.firstPosition + k, offset, file, hash, index);
+      entry += size;
+    }
+    this.place = {
+      number: header.log,
+      offset: header.offset + FRAME_BYTES + header.bodyBytes,
+      position: header.firstPosition + header.entries,
+      hash,
+    };
+    this.logseq = header.logseq;
+    this.epoch = header.epoch;
+  }
+
+  #name(block: number): void {
+    if (block === this.#lastNamed) return;
+    this.#lastNamed = block;
+    this.named.add(block);
+    if (block >= this.nextBlock) this.nextBlock = block + 1;
+  }
+
+  #applyExtent(bytes: Buffer, at: number, { isPublished }: FrameHeader): void {
+    const number = bytes.readUInt32LE(at);
+    const end = bytes.readUInt32LE(at + 20) * 2 ** 32 + bytes.readUInt32LE(at + 16);
+    this.#name(number);
+    if (bytes.readUInt32LE(at + 4) === SEALED_EXTENT) return;
+    // The one before it was full.
+    this.openBlocks = this.openBlocks.filter((block) => block.isPublished !== isPublished);
+    this.openBlocks.push({ number, end, isPublished });
+  }
+
+  #applyEntry(
+    bytes: Buffer,
+    at: number,
+    size: number,
+    header: FrameHeader,
+    position: number,
+    offset: number,
+    file: string,
+    hash: Uint8Array,
+    index: ArtifactIndex,
+  ): void {
+    const row = this.#row;
+    const kind = bytes[at]!;
+    // Those that are many do not become objects.
+    if (kind === EntryKind.PUT || kind === EntryKind.PUBLISH || kind === EntryKind.TOMBSTONE) {
+      const isPut = kind !== EntryKind.TOMBSTONE;
+      if (size !== (isPut ? 80 : 56))
+        throw new AslError("ASL-LOG-DAMAGED", `an entry of kind ${kind} has ${size} bytes`, { file, offset });
+      const flags = bytes[at + 1]!;
+      row.kind = isPut ? RowKind.PUT : RowKind.TOMBSTONE;
+      row.flags =
+        (flags & EntryFlag.HAS_TAG ? RowFlag.HAS_TAG : 0) |
+        (flags & EntryFlag.CHUNKED ? RowFlag.CHUNKED : 0) |
+        (isPut && header.isPublished ? RowFlag.PUBLISHED : 0);
+      row.algorithm = bytes[at + 14]!;
+      row.domain = bytes[at + 2]! | (bytes[at + 3]! << 8);
+      row.source = bytes[at + 12]! | (bytes[at + 13]! << 8);
+      row.tag = bytes.readUInt32LE(at + 8);
+      for (let k = 0; k < DIGEST_BYTES; k++) row.digest[k] = bytes[at + DIGEST_AT + k]!;
+      row.logseq = bytes.readUInt32LE(at + 52) * 2 ** 32 + bytes.readUInt32LE(at + 48);
+      row.block = isPut ? bytes.readUInt32LE(at + 56) : 0;
+      row.offset = isPut ? bytes.readUInt32LE(at + 68) * 2 ** 32 + bytes.readUInt32LE(at + 64) : 0;
+      row.length = isPut ? bytes.readUInt32LE(at + 76) * 2 ** 32 + bytes.readUInt32LE(at + 72) : 0;
+      row.position = position;
+      if (isPut && row.block < LOG_BIT) this.#name(row.block);
+      index.add(row);
+      return;
+    }
+    const payload = readEntry(bytes, at, size, file, offset);
+    switch (payload.kind) {
+      case "binding":
+        row.kind = payload.digest === undefined ? RowKind.UNBINDING : RowKind.BINDING;
+        row.flags = 0;
+        row.algorithm = 0;
+        row.domain = 0;
+        row.source = 0;
+        row.tag = payload.namespace;
+        row.digest.set(bindingDigest(payload.namespace, payload.name));
+        row.logseq = payload.logseq;
+        row.block = (LOG_BIT | header.log) >>> 0;
+        row.offset = offset;
+        row.length = 0;
+        row.position = position;
+        index.add(row);
+        return;
+      case "pin":
+        this.pins.set(payload.label, payload);
+        return;
+      case "snapshot":
+        this.snapshots.set(payload.name, { name: payload.name, position, frameHash: hash, logseq: header.logseq });
+        return;
+      case "drop":
+        (payload.what === "pin" ? this.pins : this.snapshots).delete(payload.name);
+        return;
+      case "domain":
+        this.domains.set(payload.index, payload.id);
+        return;
+      default:
+    }
+  }
+}

@@ -1,0 +1,921 @@
+/**
+ * A store: artifacts in a folder, named by what they hold (spec 20). What is put is found by its key once it is on disk; what is read is what was put, or
+ * an error. One process writes, any number read.
+ */
+import { cryptoOf } from "../assets/hash.ts";
+import type { IndexTuning } from "./artifact-index.ts";
+import { Batch, recordTag, Spill } from "./batch.ts";
+import type { Blocks } from "./blocks.ts";
+import { CHECKPOINT_FOLDER, type Pin, type Snapshot, writeCurrent } from "./checkpoint.ts";
+import { Committer, type Durability } from "./committer.ts";
+import { AslError } from "./errors.ts";
+import { folderVolume } from "./folder-volume.ts";
+import { encodeFormat, FORMAT_FILE, type Format, readFormat, replaceWhole } from "./format.ts";
+import { EntryKind, EXTENT_BYTES, FRAME_BYTES, type Payload, readEntry } from "./frames.ts";
+import { Group, Held } from "./group.ts";
+import { Row, RowFlag, RowKind } from "./index-rows.ts";
+import {
+  type ArtifactKey,
+  algorithmNamed,
+  algorithmOf,
+  DIGEST_BYTES,
+  type Digester,
+  digestInto,
+  keyText,
+  ParsedKey,
+} from "./key.ts";
+import { LIMITS, NAME_BYTES, type StoreLimits } from "./limits.ts";
+import { type Holder, type Lock, waitForLock, waitForLockSync } from "./lock.ts";
+import { LOG_FOLDER, LogEnd, logPath, readLog } from "./log.ts";
+import { type Owners, processOwners } from "./owner.ts";
+import { RecordFlag } from "./record.ts";
+import { logBeginning, type Recovered, recover } from "./recovery.ts";
+import {
+  type ArtifactStat,
+  type Binding,
+  checkName,
+  type KeyLike,
+  type ListOptions,
+  type ReadOptions,
+  View,
+  type Visibility,
+} from "./view.ts";
+import type { Volume } from "./volume.ts";
+
+export interface StoreOptions {
+  /** Makes a store if there is none; `new` demands that there is none. */
+  readonly create?: boolean | "new" | undefined;
+  /** Opens for reading: what the store holds now, while another process may write. */
+  readonly readOnly?: boolean | undefined;
+  /**
+   * `group`, the default: what is put within a turn of the event loop, or fills a group, comes to disk together. `each`: within the call. `none`: at
+   * `flush` and `close`; a crash keeps a beginning of it.
+   */
+  readonly durability?: Durability | undefined;
+  /** How long to wait for another writer, in milliseconds; 0 by default. */
+  readonly waitMs?: number | undefined;
+  /** Hears who is waited for. */
+  readonly onWaiting?: ((holder: Holder) => void) | undefined;
+  /** Of a store that is made: how artifacts are named. `sha256` by default. */
+  readonly algorithm?: string | undefined;
+  /** Bytes of memory for pages of the index, besides what it needs; 96 MiB by default. */
+  readonly indexBytes?: number | undefined;
+}
+
+/** What else a store is made of; tests have others. */
+export interface StoreParts {
+  readonly volume?: Volume | undefined;
+  readonly owners?: Owners | undefined;
+  readonly random?: ((bytes: number) => Uint8Array) | undefined;
+  readonly digest?: Digester | undefined;
+  readonly limits?: Partial<StoreLimits> | undefined;
+  readonly tuning?: Partial<IndexTuning> | undefined;
+  /** False: merges go on in commits only, and not when there is nothing else to do. */
+  readonly background?: boolean | undefined;
+}
+
+export interface PutOptions {
+  /** A number from 0 to 2^32 − 1. */
+  readonly typeTag?: number | undefined;
+  /** `internal` by default. */
+  readonly visibility?: Visibility | undefined;
+}
+
+export type PutItem = Uint8Array | (PutOptions & { readonly bytes: Uint8Array });
+
+/** The keys that {@link Store.putMany} answers, in the order of what was put; 32 bytes each. */
+export interface KeyList extends Iterable<ArtifactKey> {
+  readonly length: number;
+  at(index: number): ArtifactKey | undefined;
+}
+
+/** One entry of the log. */
+export interface LogRecord {
+  readonly position: bigint;
+  /** Causal height; undefined for entries that have none. */
+  readonly logseq: bigint | undefined;
+  readonly kind: Payload["kind"];
+  readonly visibility: Visibility;
+  readonly payload: Payload;
+  /** Of the frame that it is in: that and all before it. */
+  readonly hash: Uint8Array;
+  /** Which entry of the frame it is. */
+  readonly index: number;
+}
+
+export interface StoreStats {
+  readonly domain: string;
+  readonly algorithm: string;
+  /** Position of the last entry of the log. */
+  readonly position: number;
+  readonly logseq: number;
+  readonly epoch: number;
+  readonly snapshots: number;
+  readonly pins: number;
+  /** Entries of the log that were read when it was opened. */
+  readonly recovered: number;
+  readonly index: ReturnType<Recovered["index"]["stats"]>;
+  readonly log: { readonly files: number; readonly bytes: number };
+  readonly blocks: { readonly files: number; readonly bytes: number };
+}
+
+const FOLDERS: readonly string[] = [LOG_FOLDER, "blocks", "index", CHECKPOINT_FOLDER];
+
+/** Bytes that one turn of the event loop takes of {@link Store.putMany}. */
+const TURN_BYTES: number = 8 * 1024 * 1024;
+/** Rows of the index for one turn, when nothing else is to be done: a few milliseconds. */
+const TURN_ROWS = 16_384;
+
+export class Store {
+  readonly #volume: Volume;
+  readonly #format: Format;
+  readonly #recovered: Recovered;
+  readonly #blocks: Blocks;
+  readonly #committer: Committer | undefined;
+  readonly #lock: Lock | undefined;
+  readonly #parts: StoreParts;
+  readonly #limits: StoreLimits;
+  readonly #digest: Digester;
+  readonly #durability: Durability;
+  readonly #now: View;
+  readonly #group: Group;
+  readonly #key = new ParsedKey();
+  readonly #row = new Row();
+  /** Settled when the group that is filled now is committed. */
+  #pending: Pending | undefined;
+  #isScheduled = false;
+  #isWorking = false;
+  #isClosed = false;
+
+  private constructor(
+    volume: Volume,
+    format: Format,
+    lock: Lock | undefined,
+    options: StoreOptions,
+    parts: StoreParts,
+  ) {
+    this.#volume = volume;
+    this.#format = format;
+    this.#lock = lock;
+    this.#parts = parts;
+    this.#limits = { ...LIMITS, ...parts.limits };
+    this.#digest = parts.digest ?? digestInto;
+    this.#durability = options.durability ?? "group";
+    const isReadOnly = lock === undefined;
+    this.#recovered = recover(volume, format, {
+      isReadOnly,
+      limits: this.#limits,
+      indexBytes: options.indexBytes,
+      tuning: parts.tuning,
+      digest: this.#digest,
+    });
+    const { index, blocks, state, checkpoints, stop } = this.#recovered;
+    this.#blocks = blocks;
+    const { groupBytes } = this.#limits;
+    this.#group = new Group(isReadOnly ? 0 : groupBytes + (groupBytes >> 2), format.seed, this.#digest);
+    this.#now = new View(index, blocks, state.position, () => this.#checkOpen());
+    if (lock === undefined) return;
+    try {
+      lock.raise(state.epoch);
+      const random = randomOf(parts);
+      const log =
+        stop.place.offset === 0
+          ? LogEnd.create(volume, format, stop.place, random)
+          : LogEnd.reopen(volume, format, stop.place);
+      this.#committer = new Committer({
+        format,
+        blocks,
+        index,
+        log,
+        state,
+        checkpoints,
+        epoch: lock.epoch,
+        durability: this.#durability,
+        limits: this.#limits,
+        random,
+      });
+      this.#recovered.onPublish((...given) => this.#committer!.publish(...given));
+      this.#begin(false);
+    } catch (error) {
+      index.close();
+      blocks.close();
+      throw error;
+    }
+  }
+
+  /** Opens the store in a folder. Throws an AslError. */
+  static async open(dir: string, options: StoreOptions = {}, parts: StoreParts = {}): Promise<Store> {
+    const volume = prepare(dir, options, parts);
+    if (options.readOnly === true) return Store.#openWith(volume, undefined, options, parts);
+    const owners = parts.owners ?? processOwners();
+    const lock = await waitForLock(volume, owners, options.waitMs ?? 0, options.onWaiting);
+    return Store.#openWith(volume, lock, options, parts);
+  }
+  /** The same for callers that cannot wait in another way than to stand still. */
+  static openSync(dir: string, options: StoreOptions = {}, parts: StoreParts = {}): Store {
+    const volume = prepare(dir, options, parts);
+    if (options.readOnly === true) return Store.#openWith(volume, undefined, options, parts);
+    const owners = parts.owners ?? processOwners();
+    const lock = waitForLockSync(volume, owners, options.waitMs ?? 0, options.onWaiting);
+    return Store.#openWith(volume, lock, options, parts);
+  }
+  static #openWith(volume: Volume, lock: Lock | undefined, options: StoreOptions, parts: StoreParts): Store {
+    try {
+      if (lock !== undefined && isMaking(options)) {
+        if (!hasStore(volume)) createStore(volume, options, parts);
+        else if (options.create === "new") throw new AslError("ASL-EXISTS", "the folder holds a store");
+      }
+      const { format } = readFormat(volume);
+      return new Store(volume, format, lock, options, parts);
+    } catch (error) {
+      lock?.release();
+      throw error;
+    }
+  }
+
+  /** 16 bytes that tell the store from all others. */
+  get domain(): Uint8Array {
+    return this.#format.domain.slice();
+  }
+  /** Name of the algorithm of what is put. */
+  get algorithm(): string {
+    return algorithmOf(this.#format.algorithm).name;
+  }
+  /** Position of the last entry of the log that is in the store: what is put later has higher ones. */
+  get position(): number {
+    return this.#now.position;
+  }
+  get isReadOnly(): boolean {
+    return this.#committer === undefined;
+  }
+
+  // What it holds: see View.
+  has(key: KeyLike): boolean {
+    return this.#now.has(key);
+  }
+  get(key: KeyLike, options?: ReadOptions): Uint8Array | undefined {
+    return this.#now.get(key, options);
+  }
+  read(key: KeyLike, offset: number, length: number, options?: ReadOptions): Uint8Array | undefined {
+    return this.#now.read(key, offset, length, options);
+  }
+  readInto(
+    key: KeyLike,
+    into: Uint8Array,
+    at?: number,
+    offset?: number,
+    length?: number,
+    options?: ReadOptions,
+  ): number {
+    return this.#now.readInto(key, into, at, offset, length, options);
+  }
+  stream(key: KeyLike, options?: Parameters<View["stream"]>[1]): AsyncIterable<Uint8Array> | undefined {
+    return this.#now.stream(key, options);
+  }
+  stat(key: KeyLike): ArtifactStat | undefined {
+    return this.#now.stat(key);
+  }
+  list(options?: ListOptions): IterableIterator<ArtifactStat> {
+    return this.view().list(options);
+  }
+  resolve(namespace: number, name: Uint8Array): ArtifactKey | undefined {
+    return this.#now.resolve(namespace, name);
+  }
+  bindings(namespace?: number): IterableIterator<Binding> {
+    return this.view().bindings(namespace);
+  }
+
+  /** What the store holds now, and goes on to hold whatever is written. */
+  view(): View {
+    return new View(this.#recovered.index, this.#blocks, this.#now.position, () => this.#checkOpen());
+  }
+  /** What it held when the snapshot was taken. Throws ASL-NOT-FOUND. */
+  at(name: string): View {
+    return new View(this.#recovered.index, this.#blocks, this.#snapshot(name).position, () => this.#checkOpen());
+  }
+  snapshots(): Snapshot[] {
+    this.#checkOpen();
+    return [...this.#recovered.state.snapshots.values()];
+  }
+  #snapshot(name: string): Snapshot {
+    this.#checkOpen();
+    const snapshot = this.#recovered.state.snapshots.get(name);
+    if (snapshot === undefined) throw new AslError("ASL-NOT-FOUND", `there is no snapshot ${JSON.stringify(name)}`);
+    return snapshot;
+  }
+
+  /**
+   * Puts an artifact; the answer is its key, once it is on disk. The same bytes with the same tag and visibility are put once. Throws
+   * ASL-ARGUMENT, ASL-READ-ONLY, ASL-CLOSED, ASL-POISONED, ASL-NO-SPACE or ASL-WRITE.
+   */
+  async put(bytes: Uint8Array, options: PutOptions = {}): Promise<ArtifactKey> {
+    if (bytes.length > this.#limits.packedBytes) return this.#putLarge([bytes], options);
+    this.#stage(bytes, options.typeTag, options.visibility);
+    // Where the digest of what was staged is: behind what a new record took.
+    const key = keyText(this.#format.algorithm, this.#staged, 0);
+    await this.#settled();
+    return key;
+  }
+  /** Puts what comes, a group at a time; the answer is their keys, in order, once all are on disk. */
+  async putMany(items: Iterable<PutItem> | AsyncIterable<PutItem>): Promise<KeyList> {
+    const keys = new Keys(this.#format.algorithm);
+    let turn = 0;
+    const put = (item: PutItem): Promise<void> | undefined => {
+      const isBare = item instanceof Uint8Array;
+      const bytes = isBare ? item : item.bytes;
+      const { length } = bytes;
+      if (length > this.#limits.packedBytes)
+        return this.#putLarge([bytes], isBare ? {} : item).then((key) => keys.addText(key));
+      if (isBare) this.#stage(bytes, undefined, undefined);
+      else this.#stage(bytes, item.typeTag, item.visibility);
+      keys.add(this.#staged, 0);
+      turn += length + 64;
+      if (turn < TURN_BYTES) return undefined;
+      turn = 0;
+      return new Promise((resolve) => setImmediate(resolve));
+    };
+    if (Symbol.iterator in items) {
+      for (const item of items) {
+        const later = put(item);
+        if (later !== undefined) await later;
+      }
+    } else {
+      for await (const item of items) await put(item);
+    }
+    if (this.#pending !== undefined) this.#commit();
+    return keys;
+  }
+  /** Puts an artifact of any length, with memory for a piece of it. */
+  async writeStream(
+    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: PutOptions = {},
+  ): Promise<ArtifactKey> {
+    this.#checkWritable();
+    const { packedBytes } = this.#limits;
+    const held: Uint8Array[] = [];
+    let length = 0;
+    const iterator = Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
+    let isOver = false;
+    try {
+      while (length <= packedBytes) {
+        const { done, value } = await iterator.next();
+        if (done === true) {
+          isOver = true;
+          break;
+        }
+        if (!(value instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "a stream of bytes was expected");
+        held.push(value.slice());
+        length += value.length;
+      }
+      if (isOver) return await this.put(Buffer.concat(held), options);
+      const rest = async function* (): AsyncIterable<Uint8Array> {
+        yield* held.splice(0);
+        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+        isOver = true;
+      };
+      return await this.#putLarge(rest(), options);
+    } finally {
+      if (!isOver) await iterator.return?.();
+    }
+  }
+
+  /** Removes an artifact: all its records; false if there is none. What snapshots hold they go on to hold. */
+  async remove(key: KeyLike): Promise<boolean> {
+    const group = this.#writable(false);
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    const held = group.find(algorithm, bytes, at, 0, 0);
+    if (held === Held.TOMBSTONE) return false;
+    if (held === Held.NOTHING && !this.#now.has(key)) return false;
+    this.#key.parse(key);
+    group.remove(algorithm, bytes, at);
+    await this.#added();
+    return true;
+  }
+  /** Binds a name of 32 bytes to an artifact that is there; the latest binding counts. */
+  async bind(namespace: number, name: Uint8Array, key: KeyLike): Promise<void> {
+    const group = this.#writable(false);
+    checkName(namespace, name);
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    const digest = bytes.slice(at, at + DIGEST_BYTES);
+    const held = group.find(algorithm, digest, 0, 0, 0);
+    if (held === Held.TOMBSTONE || (held === Held.NOTHING && !this.#now.has(key)))
+      throw new AslError("ASL-NOT-FOUND", "there is no such artifact to bind to", { key: keyText(algorithm, digest) });
+    group.add({ kind: "binding", namespace, name: name.slice(), algorithm, digest, logseq: group.logseq + 1 });
+    await this.#added();
+  }
+  /** Removes a binding; false if there is none. */
+  async unbind(namespace: number, name: Uint8Array): Promise<boolean> {
+    // What is bound may be about to be.
+    this.flush();
+    const group = this.#writable(false);
+    if (this.#now.resolve(namespace, name) === undefined) return false;
+    group.add({
+      kind: "binding",
+      namespace,
+      name: name.slice(),
+      algorithm: 0,
+      digest: undefined,
+      logseq: group.logseq + 1,
+    });
+    await this.#added();
+    return true;
+  }
+  /** Names what the store holds now. Throws ASL-EXISTS, or ASL-ARGUMENT for a name that is empty or over 255 bytes. */
+  async snapshot(name: string): Promise<Snapshot> {
+    this.#enter(name, this.#recovered.state.snapshots, false, { kind: "snapshot", name });
+    return this.#snapshot(name);
+  }
+  /** Throws ASL-NOT-FOUND. */
+  async dropSnapshot(name: string): Promise<void> {
+    this.#enter(name, this.#recovered.state.snapshots, true, { kind: "drop", what: "snapshot", name });
+  }
+  /** Keeps an artifact from being collected, whatever else refers to it. Throws ASL-NOT-FOUND and ASL-EXISTS. */
+  async pin(key: KeyLike, label: string): Promise<void> {
+    this.flush();
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    const digest = bytes.slice(at, at + DIGEST_BYTES);
+    if (!this.#now.has(key))
+      throw new AslError("ASL-NOT-FOUND", "there is no such artifact", { key: keyText(algorithm, digest) });
+    this.#enter(label, this.#recovered.state.pins, false, { kind: "pin", algorithm, digest, label });
+  }
+  /** Throws ASL-NOT-FOUND. */
+  async unpin(label: string): Promise<void> {
+    this.#enter(label, this.#recovered.state.pins, true, { kind: "drop", what: "pin", name: label });
+  }
+  pins(): { readonly label: string; readonly key: ArtifactKey }[] {
+    this.#checkOpen();
+    const pins: Iterable<Pin> = this.#recovered.state.pins.values();
+    return Array.from(pins, ({ label, algorithm, digest }) => ({ label, key: keyText(algorithm, digest) }));
+  }
+  /** An entry about something with a name, on disk when this returns. */
+  #enter(name: string, among: ReadonlyMap<string, unknown>, isThere: boolean, payload: Payload): void {
+    this.flush();
+    const bytes = Buffer.from(name, "utf8");
+    if (bytes.length === 0 || bytes.length > NAME_BYTES || bytes.toString("utf8") !== name)
+      throw new AslError("ASL-ARGUMENT", `a name of 1 to ${NAME_BYTES} bytes in UTF-8 was expected`);
+    if (among.has(name) !== isThere)
+      throw isThere
+        ? new AslError("ASL-NOT-FOUND", `there is none of the name ${JSON.stringify(name)}`)
+        : new AslError("ASL-EXISTS", `there is one of the name ${JSON.stringify(name)}`);
+    this.#writable(false).add(payload);
+    this.#pending ??= settleable();
+    this.#commit();
+  }
+
+  /**
+   * Copies artifacts to a published block of their own, which is sealed: other domains may see them. What is published stays so. The answer is how many
+   * records were. Throws ASL-NOT-FOUND.
+   */
+  async publish(keys: Iterable<KeyLike>): Promise<number> {
+    this.flush();
+    this.#checkWritable();
+    const { index, state } = this.#recovered;
+    const group = new Group(1 << 16, this.#format.seed, this.#digest);
+    const spill = new Spill(this.#blocks, true);
+    const own: { discard(): void; sync(): void }[] = [];
+    group.begin(state.place.position, state.logseq, true);
+    try {
+      for (const key of keys) {
+        const { algorithm, bytes, at } = this.#key.parse(key);
+        const digest = bytes.slice(at, at + DIGEST_BYTES);
+        const text = keyText(algorithm, digest);
+        const rows = index.rowsOf(false, algorithm, digest, 0, this.#now.position);
+        const end = rows.findIndex(({ kind }) => kind === RowKind.TOMBSTONE);
+        const seen = rows.slice(0, end < 0 ? rows.length : end).reverse();
+        if (seen.length === 0) throw new AslError("ASL-NOT-FOUND", "there is no such artifact", { key: text });
+        for (const row of seen) {
+          if ((row.flags & RowFlag.PUBLISHED) !== 0) continue;
+          const flags = row.flags & RowFlag.HAS_TAG;
+          const held = group.find(algorithm, digest, 0, flags, row.tag);
+          if (held === Held.RECORD) continue;
+          const known = index.findRecord(
+            this.#row,
+            algorithm,
+            digest,
+            0,
+            flags | RowFlag.PUBLISHED,
+            row.tag,
+            this.#now.position,
+          );
+          if (known === 2) continue;
+          const kind = EntryKind.PUBLISH;
+          const published = seen.find((other) => (other.flags & RowFlag.PUBLISHED) !== 0);
+          if (held === Held.OTHER_RECORD)
+            group.putAt(kind, flags, algorithm, digest, 0, row.tag, row.logseq, group.foundPlace());
+          else if (published !== undefined)
+            group.putAt(kind, flags, algorithm, digest, 0, row.tag, row.logseq, published);
+          else if (row.length > this.#limits.packedBytes) {
+            const written = await this.#blocks.copy(row, digest, 0, true, flags, row.tag);
+            own.push(written);
+            written.finish(group.nextPosition, row.logseq);
+            group.putAt(kind, flags, algorithm, digest, 0, row.tag, row.logseq, written);
+          } else {
+            const payload = this.#blocks.get(row, digest, 0, true);
+            group.digest(algorithm, payload);
+            group.put(kind, algorithm, payload, flags | RecordFlag.PUBLISHED, row.tag, row.logseq);
+            if (group.length > this.#limits.groupBytes) spill.take(group);
+          }
+        }
+      }
+      if (group.count === 0) return 0;
+      // The artifacts lie in a block of their own however few they are.
+      spill.take(group);
+      for (const written of own) written.sync();
+      this.#exclusively(() => {
+        const { place, logseq } = state;
+        group.number(place.position, logseq, () => false);
+        this.#committer!.commit(group, spill.seal());
+      });
+      return group.count;
+    } catch (error) {
+      if (this.#committer?.isPoisoned !== true) {
+        spill.discard();
+        for (const written of own) written.discard();
+      }
+      throw error;
+    }
+  }
+
+  /** Begins what is committed together, synchronously. */
+  batch(): Batch {
+    this.#checkOpen();
+    return new Batch({
+      algorithm: this.#format.algorithm,
+      limits: this.#limits,
+      blocks: this.#blocks,
+      index: this.#recovered.index,
+      committer: this.#committer,
+      view: this.view(),
+      group: new Group(1 << 12, this.#format.seed, this.#digest),
+      check: () => this.#checkOpen(),
+      exclusively: (act) => this.#exclusively(act),
+    });
+  }
+
+  /** Entries of the log, in order, from a position on. Throws ASL-LOG-DAMAGED where it is not whole. */
+  *log({ from = 0n }: { readonly from?: bigint | number } = {}): IterableIterator<LogRecord> {
+    this.flush();
+    const start = Number(from);
+    const end = this.#now.position;
+    let place = logBeginning(this.#format);
+    // A frame at a time: the log may be longer than memory.
+    while (place.position <= end) {
+      let records: LogRecord[] = [];
+      const stop = readLog(
+        this.#volume,
+        this.#format,
+        place,
+        ({ header, hash, bytes, at }) => {
+          let entry = at + FRAME_BYTES + header.extents * EXTENT_BYTES;
+          const isWanted = header.firstPosition + header.entries > start;
+          for (let index = 0; isWanted && index < header.entries; index++) {
+            const size = bytes.readUInt32LE(entry + 4);
+            const position = header.firstPosition + index;
+            if (position >= start) {
+              const payload = readEntry(bytes, entry, size, logPath(header.log), header.offset + entry - at);
+              const logseq = "logseq" in payload ? BigInt(payload.logseq) : undefined;
+              const visibility = header.isPublished ? "published" : "internal";
+              records.push({
+                position: BigInt(position),
+                logseq,
+                kind: payload.kind,
+                visibility,
+                payload,
+                hash,
+                index,
+              });
+            }
+            entry += size;
+          }
+          return undefined;
+        },
+        () => records.length > 0,
+      );
+      const isEnd = records.length === 0;
+      yield* records;
+      records = [];
+      if (stop.place.position <= end && (stop.reason !== undefined || isEnd))
+        throw new AslError("ASL-LOG-DAMAGED", stop.reason ?? "the log is shorter than it was", {
+          file: logPath(stop.place.number),
+          offset: stop.place.offset,
+        });
+      place = stop.place;
+      this.#checkOpen();
+    }
+  }
+
+  stats(): StoreStats {
+    this.#checkOpen();
+    const { state, index } = this.#recovered;
+    const filesOf = (folder: string): { files: number; bytes: number } => {
+      let bytes = 0;
+      const names = this.#volume.list(folder);
+      for (const name of names) {
+        const file = this.#volume.open(`${folder}/${name}`, "read");
+        bytes += file.size();
+        file.close();
+      }
+      return { files: names.length, bytes };
+    };
+    return {
+      domain: Buffer.from(this.#format.domain).toString("hex"),
+      algorithm: algorithmOf(this.#format.algorithm).name,
+      position: this.#now.position,
+      logseq: state.logseq,
+      epoch: state.epoch,
+      snapshots: state.snapshots.size,
+      pins: state.pins.size,
+      recovered: this.#recovered.replayed,
+      index: index.stats(),
+      log: filesOf(LOG_FOLDER),
+      blocks: filesOf("blocks"),
+    };
+  }
+
+  /** Has all that was put on disk when it returns. */
+  flush(): void {
+    this.#checkOpen();
+    if (this.#committer === undefined) return;
+    if (this.#pending !== undefined) this.#commit();
+    this.#committer.sync();
+  }
+  /** Flushes, and lets others write. */
+  async close(): Promise<void> {
+    this.closeSync();
+  }
+  closeSync(): void {
+    if (this.#isClosed) return;
+    try {
+      if (this.#committer !== undefined) {
+        if (!this.#committer.isPoisoned && this.#pending !== undefined) this.#commit();
+        this.#committer.close();
+      }
+    } finally {
+      this.#isClosed = true;
+      this.#recovered.index.close();
+      this.#blocks.close();
+      this.#lock?.release();
+    }
+  }
+
+  /** The digest of what was staged last. */
+  readonly #staged: Buffer = Buffer.alloc(DIGEST_BYTES);
+
+  /** Adds an artifact that is not large to the group, if the store does not have it. */
+  #stage(bytes: Uint8Array, typeTag: number | undefined, visibility: Visibility | undefined): void {
+    if (!(bytes instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "bytes in an Uint8Array were expected");
+    const isPublished = visibility === "published";
+    const { flags, tag } = typeTag === undefined ? NO_TAG : recordTag(typeTag);
+    const group = this.#writable(isPublished);
+    const { algorithm } = this.#format;
+    group.digest(algorithm, bytes);
+    const at = group.digestAt;
+    group.bytes.copy(this.#staged, 0, at, at + DIGEST_BYTES);
+    if (this.#addKnown(group, group.bytes, at, flags, tag, isPublished)) return;
+    group.put(
+      EntryKind.PUT,
+      algorithm,
+      bytes,
+      isPublished ? flags | RecordFlag.PUBLISHED : flags,
+      tag,
+      group.logseq + 1,
+    );
+    this.#schedule();
+  }
+  /** Whether the artifact is in the store or the group; then this record is, if it was not. */
+  #addKnown(group: Group, digest: Uint8Array, at: number, flags: number, tag: number, isPublished: boolean): boolean {
+    const { algorithm } = this.#format;
+    const { index } = this.#recovered;
+    const held = group.find(algorithm, digest, at, flags, tag);
+    if (held === Held.RECORD) return true;
+    const wanted = isPublished ? flags | RowFlag.PUBLISHED : flags;
+    const found =
+      held === Held.TOMBSTONE ? 0 : index.findRecord(this.#row, algorithm, digest, at, wanted, tag, this.#now.position);
+    if (found === 2) return true;
+    const isShared = found === 1 && ((this.#row.flags & RowFlag.PUBLISHED) !== 0) === isPublished;
+    if (held === Held.OTHER_RECORD) group.putAgain(flags, algorithm, tag, group.logseq + 1);
+    else if (isShared) group.putAt(EntryKind.PUT, flags, algorithm, digest, at, tag, group.logseq + 1, this.#row);
+    else return false;
+    this.#schedule();
+    return true;
+  }
+  async #putLarge(
+    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    { typeTag, visibility }: PutOptions,
+  ): Promise<ArtifactKey> {
+    this.#checkWritable();
+    const { algorithm } = this.#format;
+    const { flags, tag } = recordTag(typeTag);
+    const isPublished = visibility === "published";
+    const recordFlags = isPublished ? flags | RecordFlag.PUBLISHED : flags;
+    const written = await this.#blocks.writeOwn(pieces, { algorithm, flags: recordFlags, tag });
+    try {
+      const group = this.#writable(isPublished);
+      const key = keyText(algorithm, written.digest);
+      if (this.#addKnown(group, written.digest, 0, flags, tag, isPublished)) written.discard();
+      else {
+        written.finish(group.nextPosition, group.logseq + 1);
+        written.sync();
+        group.putAt(EntryKind.PUT, flags, algorithm, written.digest, 0, tag, group.logseq + 1, written);
+        this.#schedule();
+      }
+      await this.#settled();
+      return key;
+    } catch (error) {
+      if (this.#committer?.isPoisoned !== true) written.discard();
+      throw error;
+    }
+  }
+
+  /** The group that takes entries of this visibility. */
+  #writable(isPublished: boolean): Group {
+    this.#checkWritable();
+    const group = this.#group;
+    if (group.isPublished !== isPublished) {
+      if (this.#pending !== undefined) this.#commit();
+      this.#begin(isPublished);
+    }
+    return group;
+  }
+  #begin(isPublished: boolean): void {
+    const { place, logseq, position } = this.#recovered.state;
+    this.#group.begin(place.position, logseq, isPublished);
+    this.#now.position = position;
+  }
+  /** Something was added to the group. */
+  #schedule(): void {
+    this.#pending ??= settleable();
+    if (this.#durability === "each" || this.#group.length >= this.#limits.groupBytes) this.#commit();
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      setImmediate(() => {
+        this.#isScheduled = false;
+        if (this.#pending === undefined || this.#isClosed) return;
+        try {
+          this.#commit();
+        } catch {
+          // Those hear of it who wait.
+        }
+      });
+    }
+  }
+  async #added(): Promise<void> {
+    this.#schedule();
+    await this.#settled();
+  }
+  /** When what was added is on disk. */
+  #settled(): Promise<void> | undefined {
+    return this.#pending?.promise;
+  }
+  #commit(): void {
+    const pending = this.#pending!;
+    this.#pending = undefined;
+    try {
+      this.#committer!.commit(this.#group);
+      pending.resolve();
+    } catch (error) {
+      pending.reject(error);
+      throw error;
+    } finally {
+      this.#begin(this.#group.isPublished);
+      this.#work();
+    }
+  }
+  /** Runs something that commits by itself. */
+  #exclusively(act: () => void): void {
+    this.#checkWritable();
+    if (this.#pending !== undefined) this.#commit();
+    try {
+      act();
+    } finally {
+      this.#begin(this.#group.isPublished);
+      this.#work();
+    }
+  }
+  /** Goes on with merges while there is nothing else to do. */
+  #work(): void {
+    if (this.#isWorking || this.#parts.background === false || this.#recovered.index.debt === 0) return;
+    this.#isWorking = true;
+    const turn = (): void => {
+      this.#isWorking = false;
+      if (this.#isClosed || this.#committer!.isPoisoned) return;
+      this.#committer!.work(TURN_ROWS);
+      this.#work();
+    };
+    setImmediate(turn).unref();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new AslError("ASL-CLOSED", "the store is closed");
+  }
+  #checkWritable(): void {
+    this.#checkOpen();
+    if (this.#committer === undefined) throw new AslError("ASL-READ-ONLY", "the store was opened for reading");
+    this.#committer.check();
+  }
+}
+
+const NO_TAG = { flags: 0, tag: 0 } as const;
+
+class Keys implements KeyList {
+  readonly #algorithm: number;
+  #bytes: Buffer = Buffer.allocUnsafe(1 << 12);
+  length = 0;
+
+  constructor(algorithm: number) {
+    this.#algorithm = algorithm;
+  }
+  add(digest: Uint8Array, at: number): void {
+    const to = this.length++ * DIGEST_BYTES;
+    if (to === this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * to);
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+    }
+    for (let k = 0; k < DIGEST_BYTES; k++) this.#bytes[to + k] = digest[at + k]!;
+  }
+  addText(key: ArtifactKey): void {
+    const { bytes, at } = new ParsedKey().parse(key);
+    this.add(bytes, at);
+  }
+  at(index: number): ArtifactKey | undefined {
+    const at = index < 0 ? index + this.length : index;
+    return at >= 0 && at < this.length ? keyText(this.#algorithm, this.#bytes, at * DIGEST_BYTES) : undefined;
+  }
+  *[Symbol.iterator](): Iterator<ArtifactKey> {
+    for (let k = 0; k < this.length; k++) yield this.at(k)!;
+  }
+}
+
+interface Pending {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
+/** A promise that nobody may wait for. */
+function settleable(): Pending {
+  let resolve!: () => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+function randomOf({ random }: StoreParts): (bytes: number) => Uint8Array {
+  return random ?? ((bytes) => cryptoOf().randomBytes(bytes));
+}
+
+function isMaking({ create }: StoreOptions): boolean {
+  return create === true || create === "new";
+}
+
+function hasStore(volume: Volume): boolean {
+  return volume.list("").includes(FORMAT_FILE);
+}
+
+/** The folder of a store that is there, or can be made. Nothing of it is changed when this throws. */
+function prepare(dir: string, options: StoreOptions, { volume = folderVolume(dir) }: StoreParts): Volume {
+  const isMade = isMaking(options);
+  if (isMade && options.readOnly === true)
+    throw new AslError("ASL-ARGUMENT", "a store that is opened for reading cannot be made");
+  try {
+    if (isMade) volume.makeFolder("");
+    const names = volume.list("");
+    if (names.includes(FORMAT_FILE)) return volume;
+    if (!isMade) throw new AslError("ASL-NO-STORE", `${dir} holds no store`, {});
+    const foreign = names.find((name) => !FOLDERS.includes(name) && !/^(LOCK|CURRENT|FORMAT)\b/.test(name));
+    if (foreign === undefined) return volume;
+    throw new AslError("ASL-NO-STORE", `${dir} holds no store, but ${foreign}: a store is made in an empty folder`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw new AslError("ASL-NO-STORE", `there is no folder ${dir}`, {}, error);
+    throw AslError.from(error, isMade ? "ASL-WRITE" : "ASL-READ", "the store cannot be opened", {
+      file: dir,
+    });
+  }
+}
+
+/** Makes an empty store; FORMAT comes last, so there is a store when all of it is there. */
+function createStore(volume: Volume, { algorithm = "sha256" }: StoreOptions, parts: StoreParts): void {
+  const random = randomOf(parts);
+  const seed = Buffer.from(random(4)).readUInt32LE();
+  const format: Format = { domain: Uint8Array.from(random(16)), seed, algorithm: algorithmNamed(algorithm).number };
+  try {
+    for (const folder of FOLDERS) {
+      volume.makeFolder(folder);
+      // What an attempt that was cut short left.
+      for (const name of volume.list(folder)) volume.remove(`${folder}/${name}`);
+    }
+    const log = LogEnd.create(volume, format, logBeginning(format), random);
+    const { place } = log;
+    log.close();
+    writeCurrent(volume, format, { checkpoint: 0, digest: new Uint8Array(DIGEST_BYTES), place, end: place });
+    replaceWhole(volume, FORMAT_FILE, encodeFormat(format), "");
+  } catch (error) {
+    throw AslError.from(error, "ASL-WRITE", "the store cannot be made");
+  }
+}

@@ -1,0 +1,248 @@
+/** What a store holds up to a position: CURRENT, or a snapshot (spec ASL-CORE-VIEW). Everything is read synchronously. */
+import type { ArtifactIndex } from "./artifact-index.ts";
+import { blockPath } from "./block-file.ts";
+import type { Blocks } from "./blocks.ts";
+import { AslError } from "./errors.ts";
+import { BINDING_BYTES, readEntry } from "./frames.ts";
+import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
+import { type ArtifactKey, algorithmOf, DIGEST_BYTES, keyText, ParsedKey, sameDigest } from "./key.ts";
+
+export type Visibility = "internal" | "published";
+
+/** A key, as text or as a multihash. */
+export type KeyLike = string | Uint8Array;
+
+/** One of the records of an artifact. */
+export interface ArtifactRecord {
+  readonly typeTag: number | undefined;
+  readonly visibility: Visibility;
+  readonly position: number;
+  readonly logseq: number;
+}
+
+export interface ArtifactStat {
+  readonly key: ArtifactKey;
+  /** Bytes of the artifact. */
+  readonly length: number;
+  /** By type tag, the one without a tag first; then by visibility. There is at least one. */
+  readonly records: readonly ArtifactRecord[];
+  /** Where it lies: number of a block file, or of a log file. */
+  readonly location: { readonly file: string; readonly offset: number };
+}
+
+export interface ListOptions {
+  /** Only artifacts whose digests begin with these hexadecimal digits. */
+  readonly prefix?: string | undefined;
+  /** Only artifacts behind this key. */
+  readonly after?: KeyLike | undefined;
+}
+
+export interface Binding {
+  readonly namespace: number;
+  /** 32 bytes. */
+  readonly name: Uint8Array;
+  readonly key: ArtifactKey;
+  readonly position: number;
+  readonly logseq: number;
+}
+
+export interface ReadOptions {
+  /** False: stored bytes are not held against their digest. */
+  readonly verify?: boolean | undefined;
+}
+
+export class View {
+  readonly #index: ArtifactIndex;
+  readonly #blocks: Blocks;
+  readonly #check: () => void;
+  readonly #key = new ParsedKey();
+  readonly #row = new Row();
+  /** What it holds has this position, or one before. */
+  position: number;
+
+  /** `check` throws when the store is closed. */
+  constructor(index: ArtifactIndex, blocks: Blocks, position: number, check: () => void) {
+    this.#index = index;
+    this.#blocks = blocks;
+    this.position = position;
+    this.#check = check;
+  }
+
+  has(key: KeyLike): boolean {
+    return this.#find(key);
+  }
+  /** The whole artifact; undefined if there is none. Throws ASL-CORRUPT, ASL-BLOCK-DAMAGED, ASL-INDEX-DAMAGED or ASL-READ. */
+  get(key: KeyLike, options?: ReadOptions): Uint8Array | undefined {
+    if (!this.#find(key)) return undefined;
+    const { bytes, at } = this.#key;
+    return this.#blocks.get(this.#row, bytes, at, options?.verify !== false);
+  }
+  /** At most `length` bytes from `offset` on: fewer at the end; undefined if there is no such artifact. */
+  read(key: KeyLike, offset: number, length: number, options?: ReadOptions): Uint8Array | undefined {
+    checkCount(offset, "offset");
+    checkCount(length, "length");
+    if (!this.#find(key)) return undefined;
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#row.length - offset)));
+    const count = this.#readInto(bytes, 0, offset, bytes.length, options);
+    return bytes.subarray(0, count);
+  }
+  /** Reads to `into` from `at`; the answer is how many bytes, −1 if there is no such artifact. */
+  readInto(
+    key: KeyLike,
+    into: Uint8Array,
+    at = 0,
+    offset = 0,
+    length: number = into.length - at,
+    options?: ReadOptions,
+  ): number {
+    if (offset !== 0) checkCount(offset, "offset");
+    if (!(at >= 0 && length >= 0 && at + length <= into.length))
+      throw new AslError("ASL-ARGUMENT", `${length} bytes at ${at} are not inside of ${into.length}`);
+    if (!this.#find(key)) return -1;
+    return this.#readInto(into, at, offset, length, options);
+  }
+  #readInto(into: Uint8Array, at: number, offset: number, length: number, options: ReadOptions | undefined): number {
+    const { bytes, at: digestAt } = this.#key;
+    return this.#blocks.readInto(this.#row, bytes, digestAt, into, at, offset, length, options?.verify !== false);
+  }
+  /** The artifact piece by piece, with memory for a piece; undefined if there is none. */
+  stream(
+    key: KeyLike,
+    options?: ReadOptions & { readonly offset?: number; readonly length?: number },
+  ): AsyncIterable<Uint8Array> | undefined {
+    if (!this.#find(key)) return undefined;
+    const { bytes, at } = this.#key;
+    const row = this.#row.copy();
+    const digest = bytes.slice(at, at + DIGEST_BYTES);
+    return this.#blocks.stream(row, digest, 0, options);
+  }
+  stat(key: KeyLike): ArtifactStat | undefined {
+    this.#check();
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    const rows = visible(this.#index.rowsOf(false, algorithm, bytes, at, this.position));
+    const [newest] = rows;
+    if (newest === undefined) return undefined;
+    const records = rows.map(recordOf).sort(byTagAndVisibility);
+    return { key: keyText(algorithm, bytes, at), length: newest.length, records, location: locationOf(newest) };
+  }
+  /** Every artifact that can be seen, in the order of digests; only that far is read. */
+  *list({ prefix = "", after }: ListOptions = {}): IterableIterator<ArtifactStat> {
+    this.#check();
+    if (!/^[0-9a-f]{0,64}$/.test(prefix))
+      throw new AslError("ASL-ARGUMENT", `the prefix ${JSON.stringify(prefix)} is not up to 64 digits 0-9a-f`);
+    const from = Buffer.from(prefix.padEnd(64, "0"), "hex");
+    let skipped: { algorithm: number; digest: Uint8Array } | undefined;
+    if (after !== undefined) {
+      const { algorithm, bytes, at } = new ParsedKey().parse(after);
+      skipped = { algorithm, digest: bytes.slice(at, at + DIGEST_BYTES) };
+      if (Buffer.compare(skipped.digest, from) > 0) from.set(skipped.digest);
+    }
+    for (const rows of this.#groups(from, false)) {
+      this.#check();
+      const { algorithm, digest } = rows[0]!;
+      if (!Buffer.from(digest.buffer, digest.byteOffset, DIGEST_BYTES).toString("hex").startsWith(prefix)) return;
+      if (skipped !== undefined && sameDigest(digest, 0, skipped.digest, 0) && algorithm <= skipped.algorithm) continue;
+      const seen = visible(rows.reverse());
+      const [newest] = seen;
+      if (newest === undefined) continue;
+      yield {
+        key: keyText(algorithm, digest),
+        length: newest.length,
+        records: seen.map(recordOf).sort(byTagAndVisibility),
+        location: locationOf(newest),
+      };
+    }
+  }
+  /** The key that a name is bound to. */
+  resolve(namespace: number, name: Uint8Array): ArtifactKey | undefined {
+    this.#check();
+    checkName(namespace, name);
+    const row = this.#row;
+    const digest = bindingDigest(namespace, name);
+    if (!this.#index.find(row, true, this.#algorithmOfBindings, digest, 0, this.position)) return undefined;
+    return row.kind === RowKind.BINDING ? this.#bindingAt(row).key : undefined;
+  }
+  /** Every name that is bound, in no order that says anything. */
+  *bindings(namespace?: number): IterableIterator<Binding> {
+    this.#check();
+    for (const rows of this.#groups(new Uint8Array(DIGEST_BYTES), true)) {
+      this.#check();
+      const newest = rows.at(-1)!;
+      if (newest.kind !== RowKind.BINDING || (namespace !== undefined && newest.tag !== namespace)) continue;
+      yield this.#bindingAt(newest);
+    }
+  }
+
+  /** The rows of bindings all name algorithm 0: what they bind to says its own. */
+  readonly #algorithmOfBindings = 0;
+
+  #bindingAt({ block, offset, position, logseq }: Row): Binding {
+    const bytes = Buffer.alloc(BINDING_BYTES);
+    const file = blockPath(block);
+    const damaged = (): AslError =>
+      new AslError("ASL-LOG-DAMAGED", "the binding that the index names is not here", { file, offset });
+    if (this.#blocks.peek(block, offset, bytes, BINDING_BYTES) < BINDING_BYTES) throw damaged();
+    const payload = readEntry(bytes, 0, BINDING_BYTES, file, offset);
+    if (payload.kind !== "binding" || payload.digest === undefined || payload.logseq !== logseq) throw damaged();
+    const { namespace, name, algorithm, digest } = payload;
+    algorithmOf(algorithm);
+    return { namespace, name, key: keyText(algorithm, digest), position, logseq };
+  }
+
+  /** Rows of one key after the other, of bindings or of artifacts; oldest first. */
+  *#groups(from: Uint8Array, isBinding: boolean): IterableIterator<Row[]> {
+    let rows: Row[] = [];
+    for (const row of this.#index.scan(this.position, from)) {
+      if (row.kind >= RowKind.BINDING !== isBinding) continue;
+      const [first] = rows;
+      if (first !== undefined && (first.algorithm !== row.algorithm || !sameDigest(first.digest, 0, row.digest, 0))) {
+        yield rows;
+        rows = [];
+      }
+      rows.push(row.copy());
+    }
+    if (rows.length > 0) yield rows;
+  }
+
+  #find(key: KeyLike): boolean {
+    this.#check();
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    return this.#index.find(this.#row, false, algorithm, bytes, at, this.position) && this.#row.kind === RowKind.PUT;
+  }
+}
+
+function locationOf({ block, offset }: Row): ArtifactStat["location"] {
+  return { file: blockPath(block), offset };
+}
+
+/** Rows that no tombstone shadows, newest first, as they come. */
+function visible(rows: readonly Row[]): Row[] {
+  const end = rows.findIndex(({ kind }) => kind === RowKind.TOMBSTONE);
+  return rows.slice(0, end < 0 ? rows.length : end);
+}
+
+function recordOf({ flags, tag, position, logseq }: Row): ArtifactRecord {
+  return {
+    typeTag: (flags & RowFlag.HAS_TAG) !== 0 ? tag : undefined,
+    visibility: (flags & RowFlag.PUBLISHED) !== 0 ? "published" : "internal",
+    position,
+    logseq,
+  };
+}
+
+function byTagAndVisibility(left: ArtifactRecord, right: ArtifactRecord): number {
+  const tags = (left.typeTag ?? -1) - (right.typeTag ?? -1);
+  return tags !== 0 ? tags : Number(left.visibility === "published") - Number(right.visibility === "published");
+}
+
+function checkCount(value: number, what: string): void {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new AslError("ASL-ARGUMENT", `the ${what} is ${value}; an integer from 0 to 2^53 - 1 was expected`);
+}
+
+export function checkName(namespace: number, name: Uint8Array): void {
+  if (!Number.isInteger(namespace) || namespace < 1 || namespace > 0xffff_ffff)
+    throw new AslError("ASL-ARGUMENT", `the namespace is ${namespace}; an integer from 1 to 2^32 - 1 was expected`);
+  if (name.length !== DIGEST_BYTES)
+    throw new AslError("ASL-ARGUMENT", `the name has ${name.length} bytes; ${DIGEST_BYTES} were expected`);
+}
