@@ -37,7 +37,7 @@ const builtins: Plugin = {
 /** What the command imports dynamically: `assets/verbs.ts` is the chunk `assets-verbs`. */
 const CHUNKS: readonly string[] = [
   ...["build", "dis", "help", "inspect", "new", "optimize", "profile", "trap-text", "version"],
-  ...["assets/verbs"],
+  ...["assets/verbs", "store/verbs"],
   ...["../wat", "../grants", "../../syscalls/replay"],
 ];
 

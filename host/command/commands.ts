@@ -123,6 +123,11 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
     summary: "make, look at and check packs of assets",
     verbs: async (path) => (await import("./assets/verbs.ts")).assetsProgram(path),
   },
+  {
+    name: "store",
+    summary: "keep artifacts under digests of what they hold",
+    verbs: async (path) => (await import("./store/verbs.ts")).storeProgram(path),
+  },
   VERSION,
 ];
 

@@ -62,7 +62,17 @@ export function usageError(message: string, hint?: string): CommandError {
 
 const DAMAGED = "The file is damaged: copy it again, or pack it anew.";
 
+const DAMAGED_STORE = "`ashlar store fsck DIR` tells all that is damaged; with --repair it mends what can be mended.";
+
 const HINTS: { readonly [code: string]: string } = {
+  "ASL-BLOCK-DAMAGED": DAMAGED_STORE,
+  "ASL-CORRUPT": DAMAGED_STORE,
+  "ASL-CURRENT-DAMAGED": DAMAGED_STORE,
+  "ASL-FORMAT": DAMAGED_STORE,
+  "ASL-INDEX-DAMAGED": DAMAGED_STORE,
+  "ASL-LOCKED": "--wait SECONDS says how long to wait for it. Reading needs no waiting.",
+  "ASL-LOG-DAMAGED": DAMAGED_STORE,
+  "ASL-NO-STORE": "`ashlar store init DIR` makes a store.",
   "ABI-RECORDING": "`ashlar run --record FILE` makes recordings; one that was cut off replays up to there.",
   "ABI-REPLAY": "A recording replays with the module that it was made of, byte for byte.",
   "CLI-OPTIMIZE": "Without --optimize nothing is needed.",
