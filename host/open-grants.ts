@@ -57,7 +57,7 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
   try {
     if (stdin !== undefined) input = openInput(stdin);
     // Last: others wait for a store that is written to.
-    if (store !== undefined) opened = openStore(store);
+    if (store !== undefined) opened = openStore(store, note);
   } catch (error) {
     close();
     throw error;
