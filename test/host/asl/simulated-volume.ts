@@ -566,6 +566,15 @@ class SimulatedFile implements VolumeFile {
     this.write(bytes, at + half, length - half, position + half);
   }
   sync(): void {
+    this.#sync(Number.POSITIVE_INFINITY);
+  }
+  /** What is written while it goes on is not on the disk when it is over. */
+  async syncLater(): Promise<void> {
+    const upTo = this.#volume.nextPending();
+    await undefined;
+    this.#sync(upTo);
+  }
+  #sync(upTo: number): void {
     this.#check(false);
     const fault = this.#volume.called("sync", this.#path);
     const inode = this.#inode;
@@ -583,8 +592,8 @@ class SimulatedFile implements VolumeFile {
       throw volumeError(fault.code, this.#path);
     }
     if (inode.pending.length === 0) return;
-    inode.durable = bytesOf(inode, { has: () => true });
-    inode.pending = [];
+    inode.durable = bytesOf(inode, { has: ({ number }) => number < upTo });
+    inode.pending = inode.pending.filter(({ number }) => number >= upTo);
   }
   truncate(length: number): void {
     this.#check(true);

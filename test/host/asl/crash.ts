@@ -1,0 +1,281 @@
+/**
+ * Crashes of stores: a workload runs on a simulated volume; before each call that has to do with what is on the disk, and at its end, images are made of what
+ * a loss of power can leave, and a store is opened on each.
+ */
+
+import type { Volume } from "../../../host/asl/volume.ts";
+import { Random } from "../../vm/random.ts";
+import { SimulatedVolume } from "./simulated-volume.ts";
+import { keyOf, logOf, observe, replay } from "./store-model.ts";
+import { type Durability, OPERATIONS, openStore, PROFILES, type Profile, Session } from "./workloads.ts";
+
+export interface Workload {
+  readonly operations: readonly string[];
+  readonly durability: Durability;
+  readonly profile: string;
+  readonly seed: number;
+  /** Operations before this one are not cut: shorter workloads have seen to them. */
+  readonly cutFrom?: number;
+}
+
+export interface Budget {
+  /** Images of a cut. */
+  readonly images: number;
+  /** Images of the recovery of one of them, of so many of them as `recoveries` says: one of that many. */
+  readonly nested: number;
+  readonly recoveries: number;
+}
+
+export interface Violation {
+  readonly workload: Workload;
+  /** The call before which it was cut. */
+  readonly cut: string;
+  readonly message: string;
+}
+
+/** What was tried, and what was wrong. */
+export class Tally {
+  workloads = 0;
+  cuts = 0;
+  /** Images on which a store was opened. */
+  checked = 0;
+  /** Those of them that come from a crash of a recovery. */
+  nested = 0;
+  /** Digests of the images. */
+  readonly distinct: Set<string> = new Set();
+  readonly violations: Violation[] = [];
+
+  toString(): string {
+    return (
+      `${this.workloads} workloads, ${this.cuts} cuts, ${this.checked} images (${this.nested} of recoveries), ` +
+      `${this.distinct.size} of them distinct, ${this.violations.length} violations`
+    );
+  }
+}
+
+/** What may be found after a crash. */
+interface Expected {
+  /** One of these from `from` on. */
+  readonly states: readonly string[];
+  readonly from: number;
+  readonly upTo: number;
+  readonly log: readonly string[];
+  readonly contents: ReadonlyMap<string, Uint8Array>;
+}
+
+interface Cut {
+  readonly image: SimulatedVolume;
+  readonly from: number;
+  readonly upTo: number;
+  readonly call: string;
+}
+
+/** Changes what the store does with its volume: a fault that is to be found. */
+export type Wrap = (volume: Volume) => Volume;
+
+/** Runs a workload, and opens what crashes leave of it. `wrap` is put between the store and its volume. */
+export async function crash(
+  workload: Workload,
+  budget: Budget,
+  tally: Tally,
+  wrap: Wrap = (volume) => volume,
+): Promise<void> {
+  const { durability, seed } = workload;
+  const profile = PROFILES[workload.profile]!;
+  const volume = new SimulatedVolume();
+  const random = new Random(seed);
+  const session = new Session(wrap(volume), durability, profile, seed);
+  const cuts: Cut[] = [];
+  const seen = new Set<string>();
+  const cut = (call: string): void => {
+    tally.cuts++;
+    const { acknowledged: from, states } = session;
+    for (const image of volume.crashImages(random, budget.images)) {
+      const digest = image.digest();
+      tally.distinct.add(digest);
+      if (seen.has(`${digest}${from}`)) continue;
+      seen.add(`${digest}${from}`);
+      cuts.push({ image, from, upTo: states.length - 1, call });
+    }
+  };
+  tally.workloads++;
+  let log: readonly string[];
+  const fail = (where: string, error: unknown): void =>
+    void tally.violations.push({
+      workload,
+      cut: where,
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  try {
+    const { cutFrom = 0, operations } = workload;
+    const begin = (k: number): void => {
+      if (k === cutFrom)
+        volume.onCut = ({ number, kind, path }) =>
+          cut(`${number} ${kind} ${path} (${operations[k - 1] ?? "creation"})`);
+    };
+    begin(0);
+    await session.open();
+    for (const [k, name] of operations.entries()) {
+      begin(k);
+      await OPERATIONS[name]!(session);
+    }
+    cut("end");
+    const found = observe(session.opened, session.model.contents);
+    expectSame("the open store", found, session.states.at(-1)!);
+    await session.close();
+    cut("closed");
+    volume.onCut = undefined;
+    await session.open();
+    log = logOf(session.opened);
+    expectSame("the store opened again", observe(session.opened, session.model.contents), session.states.at(-1)!);
+    await session.close();
+  } catch (error) {
+    fail("no crash", error);
+    return;
+  }
+  const { states, model } = session;
+  for (const [k, { image, from, upTo, call }] of cuts.entries()) {
+    const expected = { states, from, upTo, log, contents: model.contents };
+    try {
+      await checkImage(image, expected, profile, budget, k % budget.recoveries === 0, random, tally, wrap);
+    } catch (error) {
+      fail(`${call}, image ${k}`, error);
+      if (tally.violations.length > 20) return;
+    }
+  }
+}
+
+/** Opens a store on what a crash left, and holds it against what may be there. */
+async function checkImage(
+  image: SimulatedVolume,
+  expected: Expected,
+  profile: Profile,
+  budget: Budget,
+  isThorough: boolean,
+  random: Random,
+  tally: Tally,
+  wrap: Wrap,
+): Promise<void> {
+  const before = isThorough ? SimulatedVolume.of(image.files()) : undefined;
+  tally.checked++;
+  const nested: SimulatedVolume[] = [];
+  if (isThorough) {
+    image.onCut = () => {
+      if (nested.length < 3 * budget.nested) nested.push(...image.crashImages(random, budget.nested));
+    };
+  }
+  const open = (volume: SimulatedVolume, pid: number): ReturnType<typeof openStore> =>
+    openStore({ volume: wrap(volume), profile, pid, durability: "each" });
+  const store = await open(image, 1000);
+  image.onCut = undefined;
+  const { log, state } = examine(store, expected);
+  if (!isThorough || before === undefined) return;
+  // What was shown stays, whatever is lost now.
+  const [least] = image.crashImages(random, 1);
+  const shown = { ...expected, states: [state], from: 0, upTo: 0 };
+  const isSame = (found: { readonly log: string[]; readonly state: string }, when: string): void => {
+    expectSame(when, found.state, state);
+    expectSame(`${when}: the log`, found.log.join("\n"), log.join("\n"));
+  };
+  tally.distinct.add(least!.digest());
+  tally.checked++;
+  isSame(examine(await open(least!, 1001), shown), "opened after a crash after recovery");
+  // A second opening changes nothing.
+  await store.close();
+  const closed = contentsOf(image);
+  const again = await open(image, 1002);
+  isSame(examine(again, shown), "opened again");
+  await again.close();
+  expectSame("files after the second opening", contentsOf(image), closed);
+  // And it works.
+  const more = Buffer.from("one more");
+  const usable = await open(image, 1003);
+  const key = await usable.put(more);
+  expectSame("what is put after a crash", Buffer.from(usable.get(key) ?? []).toString(), "one more");
+  const contents = new Map(expected.contents).set(keyOf(more), more);
+  observe(usable, contents);
+  await usable.close();
+  const last = await open(image, 1004);
+  expectSame("log after a put", logOf(last).slice(0, log.length).join("\n"), log.join("\n"));
+  if (!last.has(key)) throw new Error("what was put after a crash is not there");
+  observe(last, contents);
+  await last.close();
+  // For reading nothing is written.
+  const reader = await openStore({ volume: before, profile, pid: 1005, isReadOnly: true }).catch((error) => {
+    if (error.code !== "ASL-NO-STORE") throw error;
+    return undefined;
+  });
+  if (reader !== undefined) {
+    isSame(examine(reader, expected), "opened for reading");
+    await reader.close();
+    expectSame("calls that write", String(before.changeCount), "0");
+  }
+  // Crashes of the recovery.
+  for (const one of nested) {
+    const digest = one.digest();
+    if (tally.distinct.has(digest)) continue;
+    tally.distinct.add(digest);
+    tally.checked++;
+    tally.nested++;
+    examine(await open(one, 1006), expected);
+  }
+}
+
+/** What a store holds: an earlier state that is not before what was promised, a prefix of the log, and what follows from it. */
+function examine(
+  store: Awaited<ReturnType<typeof openStore>>,
+  expected: Expected,
+): { readonly log: string[]; readonly state: string } {
+  const log = logOf(store);
+  for (const [k, entry] of log.entries())
+    if (entry !== expected.log[k]) throw new Error(`entry ${k} of the log is ${entry} instead of ${expected.log[k]}`);
+  const state = observe(store, expected.contents);
+  const at = expected.states.lastIndexOf(state, expected.upTo);
+  if (at < 0)
+    throw new Error(
+      `the store holds what it never held:\n${state}\n— the last state was:\n${expected.states[expected.upTo]}`,
+    );
+  if (at < expected.from)
+    throw new Error(`the store holds state ${at}; state ${expected.from} was acknowledged:\n${state}`);
+  expectSame("what follows from the log", replay(store), state);
+  return { log, state };
+}
+
+function expectSame(what: string, found: string, expected: string): void {
+  if (found !== expected) throw new Error(`${what}: found\n${found}\n— instead of\n${expected}`);
+}
+
+/** Names and digests of all files but those of locks, which count the openings. */
+function contentsOf(volume: SimulatedVolume): string {
+  return [...volume.files()]
+    .filter(([path]) => !path.startsWith("LOCK"))
+    .map(([path, bytes]) => `${path} ${keyOf(bytes)}`)
+    .join("\n");
+}
+
+// ------------------------------------------------------------------------------------------------ which workloads
+
+/** All workloads of exactly `length` operations. */
+export function* everyWorkload(length: number, durability: Durability, profile: string): Generator<Workload> {
+  const names = Object.keys(OPERATIONS);
+  const count = names.length ** length;
+  for (let n = 0; n < count; n++) {
+    const operations: string[] = [];
+    for (let k = 0, rest = n; k < length; k++, rest = Math.floor(rest / names.length))
+      operations.unshift(names[rest % names.length]!);
+    yield { operations, durability, profile, seed: 1, cutFrom: length - 1 };
+  }
+}
+
+/** A long workload. */
+export function randomWorkload(seed: number): Workload {
+  const random = new Random(seed);
+  const names = Object.keys(OPERATIONS);
+  const length = 5 + random.below(40);
+  return {
+    operations: Array.from({ length }, () => (random.chance(0.3) ? "small" : random.pick(names))),
+    durability: random.pick(["group", "each", "none"] as const),
+    profile: random.pick(Object.keys(PROFILES)),
+    seed,
+  };
+}

@@ -1,0 +1,102 @@
+/** Volumes that do not do what a store asks of them, each in a way of its own: as a store would that forgot it. What crashes are tested with has to find each. */
+import type { Volume, VolumeFile } from "../../../host/asl/volume.ts";
+import type { Wrap } from "./crash.ts";
+
+/** What happens to the calls of files whose path matches. */
+interface Change {
+  sync?(file: VolumeFile, path: string): void;
+  truncate?(file: VolumeFile, length: number): void;
+  write?(file: VolumeFile, bytes: Uint8Array, at: number, length: number, position: number): void;
+}
+
+function changing(paths: RegExp, change: Change, syncsFolder: (path: string) => boolean = () => true): Wrap {
+  return (volume: Volume): Volume => ({
+    open: (path, mode) => {
+      const file = volume.open(path, mode);
+      if (!paths.test(path)) return file;
+      return {
+        size: () => file.size(),
+        read: (...given) => file.read(...given),
+        write: (...given) => (change.write === undefined ? file.write(...given) : change.write(file, ...given)),
+        writeLater: (...given) => file.writeLater(...given),
+        sync: () => (change.sync === undefined ? file.sync() : change.sync(file, path)),
+        truncate: (length) => (change.truncate === undefined ? file.truncate(length) : change.truncate(file, length)),
+        close: () => file.close(),
+      };
+    },
+    list: (folder) => volume.list(folder),
+    makeFolder: (path) => volume.makeFolder(path),
+    rename: (from, to) => volume.rename(from, to),
+    link: (from, to) => volume.link(from, to),
+    remove: (path) => volume.remove(path),
+    syncFolder: (path) => (syncsFolder(path) ? volume.syncFolder(path) : undefined),
+  });
+}
+
+const NOTHING = /^$/;
+const LOG = /^log\//;
+const skip = { sync: () => {} };
+
+export const MUTANTS: { readonly [name: string]: Wrap } = {
+  "skips the sync of the log": changing(LOG, skip),
+  "skips the sync of blocks": changing(/^blocks\//, skip),
+  "skips the sync of index segments": changing(/^index\//, skip),
+  "skips the sync of checkpoints": changing(/^checkpoint\//, skip),
+  "skips the sync of CURRENT": changing(/^CURRENT/, skip),
+  "skips the sync of FORMAT": changing(/^FORMAT/, skip),
+  "skips the sync of the log's folder": changing(NOTHING, {}, (path) => path !== "log"),
+  "skips the sync of the blocks' folder": changing(NOTHING, {}, (path) => path !== "blocks"),
+  "skips the sync of the index's folder": changing(NOTHING, {}, (path) => path !== "index"),
+  "skips the sync of the checkpoints' folder": changing(NOTHING, {}, (path) => path !== "checkpoint"),
+  "skips the sync of the store's folder": changing(NOTHING, {}, (path) => path !== ""),
+  "acknowledges early: no sync of any file": changing(/./, skip),
+  "swaps the sync of a block and the frame that names it": swapped(),
+  "removes what it replaces before the new one is on disk": removesFirst(),
+  "cuts the log in the middle instead of the tail": changing(LOG, {
+    truncate: (file, length) => file.truncate(Math.max(128, Math.floor(length / 16) * 8)),
+  }),
+  "does not cut the torn tail": changing(LOG, { truncate: () => {} }),
+  "writes frames in the wrong place": changing(LOG, {
+    write: (file, bytes, at, length, position) =>
+      file.write(bytes, at, length, position > 1000 ? position + 8 : position),
+  }),
+};
+
+/** Blocks are synced when the log is, after it. */
+function swapped(): Wrap {
+  return (volume) => {
+    const late: VolumeFile[] = [];
+    const held = changing(/^blocks\//, { sync: (file) => void late.push(file) })(volume);
+    return changing(LOG, {
+      sync: (file) => {
+        file.sync();
+        for (const block of late.splice(0)) attempt(() => block.sync());
+      },
+    })(held);
+  };
+}
+
+/** Files are removed before they are replaced. */
+function removesFirst(): Wrap {
+  return (volume) => {
+    const same = changing(NOTHING, {})(volume);
+    return {
+      ...same,
+      rename: (from, to) => {
+        attempt(() => {
+          volume.remove(to);
+          volume.syncFolder("");
+        });
+        volume.rename(from, to);
+      },
+    };
+  };
+}
+
+function attempt(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // What is not there, or closed, is left alone.
+  }
+}
