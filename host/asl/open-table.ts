@@ -16,8 +16,11 @@ import {
   readKey,
 } from "./index-rows.ts";
 
-/** Rows that there is room for at first; doubled when they are used up. */
+/** Rows that there is room for at first. */
 const FIRST_ROWS = 1024;
+
+/** Slots are doubled when more than this part of them is taken. */
+const MOST_TAKEN = 0.625;
 
 /** A run of neighbouring slots longer than this is sorted by the library's sort. */
 const SHORT_RUN = 32;
@@ -32,19 +35,31 @@ export class OpenTable {
   rows: Uint32Array;
   /** For a row the number, plus one, of the row of the same key before it. */
   #olders: Uint32Array;
-  /** Two words a slot: the first of the digest, and the number of the key's newest row, plus one. At most half are taken. */
+  /** Two words a slot: the first of the digest, and the number of the key's newest row, plus one. */
   #slots: Uint32Array;
   /** First word of a digest to slot. */
   #shift: number;
+  /** Scans that read it: as long as there are any, its memory is not used for other rows. */
+  readers = 0;
+  readonly #expected: number;
   readonly #key = new Uint32Array(KEY_WORDS);
 
-  constructor(rows = FIRST_ROWS) {
-    const bits = Math.max(4, Math.ceil(Math.log2(rows)));
-    this.his = new Uint32Array(2 ** bits);
-    this.rows = new Uint32Array(2 ** bits * ROW_WORDS);
-    this.#olders = new Uint32Array(2 ** bits);
-    this.#slots = new Uint32Array(2 ** bits * 4);
-    this.#shift = 31 - bits;
+  /** `expected` rows there will be in the end. */
+  constructor(expected: number) {
+    this.#expected = Math.ceil(expected * 1.125);
+    const rows = Math.min(FIRST_ROWS, this.#expected);
+    const bits = Math.max(4, Math.ceil(Math.log2(rows / MOST_TAKEN)));
+    this.his = new Uint32Array(rows);
+    this.rows = new Uint32Array(rows * ROW_WORDS);
+    this.#olders = new Uint32Array(rows);
+    this.#slots = new Uint32Array(2 ** bits * 2);
+    this.#shift = 32 - bits;
+  }
+  /** Makes it empty, with the room that it has. */
+  clear(): void {
+    this.#slots.fill(0);
+    this.count = 0;
+    this.base = 0;
   }
   get bytes(): number {
     return this.his.byteLength + this.rows.byteLength + this.#olders.byteLength + this.#slots.byteLength;
@@ -59,7 +74,8 @@ export class OpenTable {
     if (count === 0) this.base = row.position;
     if (row.length >= 2 ** 48 || row.offset >= 2 ** 35 || row.position - this.base >= 2 ** 32)
       throw new AslError("ASL-LIMIT", `the index has no room for ${row.length} bytes at ${row.offset} of a block`);
-    if (count === this.his.length) this.#grow();
+    if (count === this.his.length) this.#growRows();
+    if (count >= this.#slots.length * (MOST_TAKEN / 2)) this.#growSlots();
     const key = this.#key;
     const { rows } = this;
     const at = count * ROW_WORDS;
@@ -87,43 +103,38 @@ export class OpenTable {
       slot = slot === last ? 0 : slot + 2;
     }
   }
-  /** Rows get into the new slots in the order of their numbers, as if there had been room at first: so a rollback finds what it expects. */
-  #grow(): void {
-    const capacity = this.his.length * 2;
+  #growRows(): void {
     const { his, rows } = this;
     const olders = this.#olders;
-    this.his = new Uint32Array(capacity);
+    const expected = this.#expected;
+    const before = his.length;
+    const after = before >= expected ? before * 2 : before * 4 >= expected ? expected : before * 4;
+    this.his = new Uint32Array(after);
     this.his.set(his);
-    this.rows = new Uint32Array(capacity * ROW_WORDS);
+    this.rows = new Uint32Array(after * ROW_WORDS);
     this.rows.set(rows);
-    this.#olders = new Uint32Array(capacity);
+    this.#olders = new Uint32Array(after);
     this.#olders.set(olders);
-    this.#shift--;
-    const slots = new Uint32Array(capacity * 4);
-    this.#slots = slots;
-    const last = slots.length - 2;
-    for (let number = 0; number < this.count; number++) {
-      const hi = his[number]!;
-      // The slot of its key holds the row before it, or there is none yet.
-      const older = olders[number]!;
-      let slot = (hi >>> this.#shift) * 2;
-      while (slots[slot + 1] !== older) slot = slot === last ? 0 : slot + 2;
-      slots[slot] = hi;
-      slots[slot + 1] = number + 1;
-    }
   }
-
-  /** Takes rows away, so that `count` are left. */
-  rollback(count: number): void {
-    const slots = this.#slots;
+  #growSlots(): void {
+    const before = this.#slots;
+    // As many as the rows that there is room for will need.
+    let bits = 33 - this.#shift;
+    while (2 ** bits * MOST_TAKEN < this.his.length) bits++;
+    const slots = new Uint32Array(2 ** bits * 2);
     const last = slots.length - 2;
-    while (this.count > count) {
-      const number = this.count--;
-      let slot = (this.his[number - 1]! >>> this.#shift) * 2;
-      while (slots[slot + 1] !== number) slot = slot === last ? 0 : slot + 2;
-      // The newest key is the last of its neighbours: nothing behind a slot that gets empty has been pushed on by it.
-      slots[slot + 1] = this.#olders[number - 1]!;
+    const shift = 32 - bits;
+    for (let from = 0; from < before.length; from += 2) {
+      const number = before[from + 1]!;
+      if (number === 0) continue;
+      const hi = before[from]!;
+      let slot = (hi >>> shift) * 2;
+      while (slots[slot + 1] !== 0) slot = slot === last ? 0 : slot + 2;
+      slots[slot] = hi;
+      slots[slot + 1] = number;
     }
+    this.#slots = slots;
+    this.#shift = shift;
   }
 
   /** Number of the newest row of a key whose position is at most `asOf`; −1 if there is none. */
@@ -139,7 +150,7 @@ export class OpenTable {
     return this.#olders[number]! - 1;
   }
 
-  /** Slots and what follows: for {@link SortedNumbers}. */
+  /** For {@link SortedNumbers}. */
   get slots(): Uint32Array {
     return this.#slots;
   }
