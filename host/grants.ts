@@ -6,6 +6,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { decodeUtf8 } from "../vm/utf8.ts";
 import { MOST_SLOTS } from "./assets/format.ts";
+import { IDENTITY } from "./assets/identity.ts";
 import { isBankType } from "./assets/names.ts";
 import { GrantError } from "./fs/file-system.ts";
 
@@ -31,9 +32,9 @@ export interface TmpGrant {
 
 /** Packs whose assets the guest may load (spec 15a). */
 export interface AssetsGrant {
-  /** Path of the pack. */
+  /** Path of the pack; or its identity, `mi2:…`, under which it lies in the store that is granted. */
   readonly host: string;
-  /** Paths of patches for it, the lowest first. */
+  /** Patches for it in the same way, the lowest first. */
   readonly patches?: readonly string[];
   /** When stored bytes are held against their digests (spec PACK-VERIFY-1): at the first read of each asset, by default. */
   readonly verify?: "first" | "always" | "never";
@@ -265,6 +266,14 @@ const hostPath: Check<string> = (value, at) => {
   return at.folder === undefined ? path : resolve(at.folder, path);
 };
 
+const packPath: Check<string> = (value, at) =>
+  typeof value === "string" && IDENTITY.test(value) ? value : hostPath(value, at);
+
+/** Whether a pack is named by its identity: then it lies in a store. */
+export function isStored({ host, patches = [] }: AssetsGrant): boolean {
+  return [host, ...patches].some((pack) => IDENTITY.test(pack));
+}
+
 const guestPath: Check<string> = (value, at) => {
   const path = text(value, at);
   if (!path.startsWith("/") || path.split("/").includes(".."))
@@ -338,7 +347,7 @@ const GRANTS = object<Grants>(
     seed,
     interactive: flag,
     hostMetadata: flag,
-    assets: object<AssetsGrant>({ host: hostPath, patches: list(hostPath), verify, slots }, ["host"]),
+    assets: object<AssetsGrant>({ host: packPath, patches: list(packPath), verify, slots }, ["host"]),
     store: object<StoreGrant>({ host: hostPath, readOnly: flag, wait: seconds }, ["host"]),
     quota: object<QuotaGrant>(
       {

@@ -1,13 +1,14 @@
 /** From grants as data to what stands behind them. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { AbiOptions } from "./abi.ts";
+import type { AssetSet } from "./assets/pack.ts";
 import { directoryFileSystem } from "./fs/directory.ts";
 import { type FileSystem, GrantError } from "./fs/file-system.ts";
 import type { MemoryQuota } from "./fs/memory.ts";
 import type { Mount } from "./fs/namespace.ts";
 import { overlayFileSystem } from "./fs/overlay.ts";
 import { quotaFileSystem } from "./fs/quota.ts";
-import { checkGrants, type DirGrant, type Grants, parseSeed, parseTime } from "./grants.ts";
+import { checkGrants, type DirGrant, type Grants, isStored, parseSeed, parseTime } from "./grants.ts";
 import { openAssets } from "./open-assets.ts";
 import { type OpenStore, openStore } from "./open-store.ts";
 import { openTmp } from "./tmp.ts";
@@ -46,8 +47,10 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
     return { guest: dir.guest, readOnly: dir.readOnly === true, fs: folderOf(dir, tree) };
   });
   const copies = tmp.map(({ guest, host }) => ({ guest, ...openTmp({ host, quota: tree, note }) }));
-  const set = assets === undefined ? undefined : openAssets(assets, bankBytes);
+  if (assets !== undefined && isStored(assets) && store === undefined)
+    throw new GrantError(`${assets.host}: a pack that is named by its identity lies in a store, and none is granted`);
   let input: number | undefined;
+  let set: AssetSet | undefined;
   let opened: OpenStore | undefined;
   const close = (): void => {
     if (input !== undefined) closeSync(input);
@@ -56,8 +59,10 @@ export function openGrants(grants: Grants, note: (text: string) => void = () => 
   };
   try {
     if (stdin !== undefined) input = openInput(stdin);
-    // Last: others wait for a store that is written to.
+    if (assets !== undefined && !isStored(assets)) set = openAssets(assets, bankBytes);
+    // Late: others wait for a store that is written to.
     if (store !== undefined) opened = openStore(store, note);
+    if (assets !== undefined) set ??= openAssets(assets, bankBytes, opened?.view);
   } catch (error) {
     close();
     throw error;

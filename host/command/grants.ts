@@ -50,7 +50,7 @@ export const GRANT_OPTIONS: readonly Option[] = [
   {
     name: "assets",
     value: "FILE[,PATCH…]",
-    doc: "Let the guest load the assets of a pack, with patches of it on top, the lowest first. What the pack preloads is there when the guest begins.",
+    doc: "Let the guest load the assets of a pack, with patches of it on top, the lowest first. What the pack preloads is there when the guest begins. The identity of a pack (mi2:…) stands for the one that lies in the store of --store.",
   },
   {
     name: "store",

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { Namespace, packName, Store } from "../../host/asl/index.ts";
 import { openPack } from "../../host/assets/pack.ts";
 import { encodePack } from "../../host/assets/write.ts";
 import { bytesOf, INPUT, PACK, PRELOADED_BYTES, raw } from "../syscalls/packs.ts";
@@ -55,6 +56,44 @@ for (const [name, bytes] of Object.entries({ "base.pa": BASE, "next.pa": NEXT, "
 function run(...flags: readonly string[]): Promise<Ended> {
   return ashlar(["run", "assets.wasm", ...flags]);
 }
+
+t.test("[CLI-STORE-17] packs that lie in a store are granted by their identities", async (t) => {
+  t.match(await ashlar(["store", "init", "disk"]), { code: 0 });
+  t.match(await ashlar(["store", "put", "disk", "base.pa", "next.pa"]), { code: 0 });
+  const next = openPack(NEXT).identity;
+  for (const store of ["disk", "disk:ro"]) {
+    t.match(await run("--store", store, "--assets", BASE_IDENTITY), {
+      code: 0,
+      stdout: `${Buffer.from(PLAIN)}the base\n`,
+    });
+    t.match(await run("--assets", `${BASE_IDENTITY},${next}`, "--store", store), {
+      code: 0,
+      stdout: "tiles of the patch, the patch\n",
+    });
+  }
+  t.match(await run("--store", "disk", "--assets", `base.pa,${next}`), {
+    code: 0,
+    stdout: "tiles of the patch, the patch\n",
+  });
+  const grants = { assets: { host: BASE_IDENTITY, patches: ["next.pa"] }, store: { host: "disk" } };
+  writeFileSync(join(scratch, "stored.json"), JSON.stringify(grants));
+  t.match(await run("--grants", "stored.json"), { code: 0, stdout: "tiles of the patch, the patch\n" });
+
+  t.match(await run("--assets", BASE_IDENTITY), { code: 1, stderr: /^error\[FS-GRANT\].*store/ });
+  t.match(await run("--store", "disk", "--assets", openPack(LAST).identity), {
+    code: 1,
+    stderr: /^error\[PACK-READ\]/,
+  });
+  t.match(await run("--store", "disk", "--assets", `${next},${BASE_IDENTITY}`), {
+    code: 1,
+    stderr: /^error\[PACK-BASE\]/,
+  });
+  const store = await Store.open(join(scratch, "disk"));
+  const key = await store.put(NEXT);
+  await store.bind(Namespace.PACK, packName(BASE_IDENTITY), key);
+  await store.close();
+  t.match(await run("--store", "disk", "--assets", BASE_IDENTITY), { code: 1, stderr: /^error\[PACK-IDENTITY\]/ });
+});
 
 t.test("[BANK-GRANT-1, BANK-BOOT-1, CLI-GRANT-2] packs and patches are granted, on both engines", async (t) => {
   for (const engine of ["compiled", "reference"]) {
