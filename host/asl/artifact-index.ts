@@ -493,22 +493,31 @@ export class ArtifactIndex {
   }
 
   /**
-   * Reads every page of every segment: checksums, order, counts, positions, and that filters know every key. Reports what is wrong
-   * (ASL-INDEX-DAMAGED, ASL-READ) and goes on with the next segment. `progress` is called with the bytes read since the last call.
+   * Reads every page of every segment: checksums, order, positions, and that filters know every key. What is wrong (ASL-INDEX-DAMAGED,
+   * ASL-READ) is in the answer. Each row whose position is at most `asOf` is given to `take` once, in no order, those of tables too, but
+   * those of damaged pages; the row is the same object each time. `progress` is called with the bytes read since its last call.
    */
-  check(report: (problem: AslError) => void, progress: (bytes: number) => void = () => {}): void {
-    let before: SegmentEntry | undefined;
+  check(asOf: number, take: (row: Row) => void = ignore, progress: (bytes: number) => void = ignore): AslError[] {
+    const problems: AslError[] = [];
+    let last = 0;
     for (const segment of this.#segments) {
-      const { entry } = segment;
-      if (before !== undefined && before.lastPosition >= entry.firstPosition)
-        report(
+      const { firstPosition, lastPosition } = segment.entry;
+      if (firstPosition <= last)
+        problems.push(
           new AslError("ASL-INDEX-DAMAGED", "its positions are not behind those of the one before", {
             file: segment.path,
           }),
         );
-      before = entry;
-      checkSegment(segment, report, progress);
+      last = lastPosition;
+      checkSegment(segment, asOf, take, (problem) => problems.push(problem), progress);
     }
+    const row = new Row();
+    for (const table of this.#frozen === undefined ? [this.#table] : [this.#frozen, this.#table])
+      for (let number = 0; number < table.count; number++) {
+        table.read(row, number);
+        if (row.position <= asOf) take(row);
+      }
+    return problems;
   }
 
   /** What is frozen or half merged is given up: the log has it. */
@@ -525,6 +534,8 @@ export class ArtifactIndex {
 const IDENTITY = RowFlag.HAS_TAG | RowFlag.PUBLISHED;
 
 const FINISH_ROWS = 2 ** 16;
+
+function ignore(): void {}
 
 function findInTable(into: Row, table: OpenTable, key: Uint32Array, asOf: number): boolean {
   const number = table.find(key, asOf);

@@ -14,10 +14,12 @@ import {
   RowKind,
   RowWord,
   readKey,
+  unpackDigest,
+  unpackRow,
 } from "./index-rows.ts";
 
 /** Rows that there is room for at first. */
-const FIRST_ROWS = 1024;
+const FIRST_ROWS = 256;
 
 /** Slots are doubled when more than this part of them is taken. */
 const MOST_TAKEN = 0.625;
@@ -148,6 +150,12 @@ export class OpenTable {
   /** Number of the row of the same key before a row; −1 if there is none. */
   older(number: number): number {
     return this.#olders[number]! - 1;
+  }
+
+  /** Reads all of a row. */
+  read(into: Row, number: number): void {
+    unpackRow(into, this.rows, number * ROW_WORDS, this.base);
+    unpackDigest(into, this.his[number]!, this.rows, number * ROW_WORDS);
   }
 
   /** For {@link SortedNumbers}. */

@@ -11,8 +11,8 @@ export interface PagedFile {
 
 /** Pages that there is always room for. */
 const FEWEST_FRAMES = 16;
-/** Memory is taken in slabs of so many pages. */
-const SLAB_BITS = 8;
+/** Memory is taken in slabs of so many pages: small stores need few. */
+const SLAB_BITS = 6;
 const SLAB_FRAMES = 2 ** SLAB_BITS;
 
 export class PageCache {
@@ -20,39 +20,20 @@ export class PageCache {
   words: Uint32Array = new Uint32Array(0);
   base = 0;
   loads = 0;
-  #limit = 0;
+  readonly #limit: number;
   #used = 0;
   #hand = 0;
   readonly #slabs: Uint32Array[] = [];
   readonly #bytes: Uint8Array[] = [];
-  #owners: (PagedFile | undefined)[] = [];
+  readonly #owners: (PagedFile | undefined)[] = [];
   #pages = new Int32Array(FEWEST_FRAMES);
   #wasUsed = new Uint8Array(FEWEST_FRAMES);
 
   constructor(budgetBytes: number) {
-    this.resize(budgetBytes);
+    this.#limit = Math.max(FEWEST_FRAMES, Math.floor(budgetBytes / PAGE_BYTES));
   }
   get bytes(): number {
     return this.#slabs.reduce((sum, slab) => sum + slab.byteLength, 0);
-  }
-
-  /** Pages that there is no room for any more are forgotten. */
-  resize(budgetBytes: number): void {
-    const limit = Math.max(FEWEST_FRAMES, Math.floor(budgetBytes / PAGE_BYTES));
-    for (let frame = limit; frame < this.#used; frame++) this.#evict(frame);
-    const pages = new Int32Array(limit);
-    pages.set(this.#pages.subarray(0, limit));
-    this.#pages = pages;
-    const wasUsed = new Uint8Array(limit);
-    wasUsed.set(this.#wasUsed.subarray(0, limit));
-    this.#wasUsed = wasUsed;
-    this.#owners.length = Math.min(this.#owners.length, limit);
-    const slabs = Math.ceil(limit / SLAB_FRAMES);
-    this.#slabs.length = Math.min(this.#slabs.length, slabs);
-    this.#bytes.length = this.#slabs.length;
-    this.#limit = limit;
-    this.#used = Math.min(this.#used, limit);
-    this.#hand = 0;
   }
 
   load(file: PagedFile, page: number): void {
@@ -67,6 +48,7 @@ export class PageCache {
   }
   #read(file: PagedFile, page: number): void {
     const frame = this.#used < this.#limit ? this.#used++ : this.#free();
+    if (frame === this.#pages.length) this.#grow();
     const slab = frame >>> SLAB_BITS;
     if (slab === this.#slabs.length) {
       const words = new Uint32Array(Math.min(SLAB_FRAMES, this.#limit - slab * SLAB_FRAMES) * PAGE_WORDS);
@@ -84,6 +66,15 @@ export class PageCache {
     file.frames[page] = frame + 1;
     this.words = words;
     this.base = base;
+  }
+  #grow(): void {
+    const room = Math.min(this.#limit, 2 * this.#pages.length);
+    const pages = new Int32Array(room);
+    pages.set(this.#pages);
+    this.#pages = pages;
+    const wasUsed = new Uint8Array(room);
+    wasUsed.set(this.#wasUsed);
+    this.#wasUsed = wasUsed;
   }
   #free(): number {
     for (;;) {

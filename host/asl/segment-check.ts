@@ -1,54 +1,74 @@
-/** Looks at all of a segment. */
+/** Looks at all of a segment, and shows its rows. */
 import { AslError } from "./errors.ts";
-import { compareRows, ROW_WORDS, RowKind, RowWord } from "./index-rows.ts";
-import { positionOf } from "./merge.ts";
+import { compareRows, ROW_WORDS, Row, RowKind, RowWord, unpackDigest, unpackRow } from "./index-rows.ts";
 import type { Segment } from "./segment.ts";
-import { PAGE_BYTES, PAGE_ROWS, pageOffset } from "./segment-format.ts";
+import { PAGE_BYTES, PAGE_HIS, PAGE_WORDS, pageOffset, rowAt } from "./segment-format.ts";
 
-const PROGRESS_ROWS = PAGE_ROWS * 256;
-
-/** Reports ASL-INDEX-DAMAGED or ASL-READ, the first that is wrong. */
+/**
+ * Reports what is wrong with each page (ASL-INDEX-DAMAGED, ASL-READ), and goes on with the next. Rows of pages whose checksums are right
+ * are shown if their positions are at most `asOf`; the row is the same object each time.
+ */
 export function checkSegment(
   segment: Segment,
+  asOf: number,
+  take: (row: Row) => void,
   report: (problem: AslError) => void,
   progress: (bytes: number) => void,
 ): void {
-  const { count, firstPosition, lastPosition } = segment.entry;
-  const wrong = (number: number, message: string): AslError =>
-    new AslError("ASL-INDEX-DAMAGED", `row ${number}: ${message}`, {
-      file: segment.path,
-      offset: pageOffset(Math.floor(number / PAGE_ROWS)),
-    });
-  const rows = segment.rows(0);
+  const { firstPosition, lastPosition } = segment.entry;
+  const words = new Uint32Array(PAGE_WORDS);
+  const bytes = new Uint8Array(words.buffer);
+  const row = new Row();
+  /** The row before; its first word is −1 if it is not known. */
   const before = new Uint32Array(ROW_WORDS);
   let beforeHi = -1;
   let least = Number.POSITIVE_INFINITY;
   let most = 0;
-  try {
-    for (let number = 0; number < count; number++) {
-      rows.next();
-      const { hi, words, at } = rows;
-      const position = positionOf(rows);
-      const meta = words[at + RowWord.META]!;
-      const kind = (meta >>> 16) & 7;
+  let isWhole = true;
+  for (let page = 0; page < segment.pages; page++) {
+    const wrong = (message: string): void =>
+      report(new AslError("ASL-INDEX-DAMAGED", message, { file: segment.path, offset: pageOffset(page) }));
+    progress(PAGE_BYTES);
+    try {
+      segment.readPage(page, words, bytes, 0);
+    } catch (error) {
+      if (!(error instanceof AslError)) throw error;
+      report(error);
+      beforeHi = -1;
+      isWhole = false;
+      continue;
+    }
+    if (!segment.beginsWith(page, words[PAGE_HIS]!)) wrong("it does not begin as the directory says");
+    for (let index = 0; index < segment.rowsIn(page); index++) {
+      const hi = words[PAGE_HIS + index]!;
+      const at = rowAt(index);
+      const delta = words[at + RowWord.POSITION]!;
       if (beforeHi >= 0) {
         const order = beforeHi - hi || compareRows(before, 0, words, at);
-        if (order > 0 || (order === 0 && before[RowWord.POSITION]! >= words[at + RowWord.POSITION]!))
-          throw wrong(number, "it is not behind the one before");
+        if (order > 0 || (order === 0 && before[RowWord.POSITION]! >= delta))
+          wrong(`row ${index} is not behind the one before`);
       }
-      if (kind < RowKind.PUT || kind > RowKind.UNBINDING) throw wrong(number, `its kind is ${kind}`);
-      if (position < firstPosition || position > lastPosition) throw wrong(number, `its position is ${position}`);
-      if (!segment.mayHold(hi, words[at]!)) throw wrong(number, "the filter does not know its key");
-      beforeHi = hi;
-      for (let k = 0; k < ROW_WORDS; k++) before[k] = words[at + k]!;
+      if (!segment.mayHold(hi, words[at]!)) wrong(`the filter does not know row ${index}`);
+      unpackRow(row, words, at, segment.base);
+      unpackDigest(row, hi, words, at);
+      const { kind, position } = row;
+      if (kind < RowKind.PUT || kind > RowKind.UNBINDING) wrong(`row ${index} is of kind ${kind}`);
+      if (position > lastPosition) wrong(`row ${index} has position ${position}`);
       least = Math.min(least, position);
       most = Math.max(most, position);
-      if (number % PROGRESS_ROWS === PROGRESS_ROWS - 1) progress((PROGRESS_ROWS / PAGE_ROWS) * PAGE_BYTES);
+      beforeHi = hi;
+      for (let k = 0; k < ROW_WORDS; k++) before[k] = words[at + k]!;
+      if (position <= asOf) take(row);
     }
-    if (least !== firstPosition || most !== lastPosition)
-      throw wrong(0, `positions are ${least} to ${most}, not ${firstPosition} to ${lastPosition}`);
-  } catch (error) {
-    if (!(error instanceof AslError)) throw error;
-    report(error);
   }
+  if (isWhole && (least !== firstPosition || most !== lastPosition))
+    report(
+      new AslError(
+        "ASL-INDEX-DAMAGED",
+        `its positions are ${least} to ${most}, not ${firstPosition} to ${lastPosition}`,
+        {
+          file: segment.path,
+        },
+      ),
+    );
 }

@@ -247,6 +247,11 @@ export class Segment implements PagedFile {
     }
   }
 
+  /** Whether the directory says that a page begins with this word. */
+  beginsWith(page: number, hi: number): boolean {
+    return this.#firstHis[page] === hi;
+  }
+
   /** Its rows, from one before the first whose digest begins with `hi` or a higher word. */
   rows(hi: number): SegmentSource {
     return new SegmentSource(this, hi === 0 ? 0 : Math.max(0, this.#firstPageFrom(hi) - 1));
