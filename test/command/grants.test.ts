@@ -72,16 +72,28 @@ t.test("[CLI-GRANT-2] grants.json: every key, and what is wrong with it by its J
     interactive: true,
     hostMetadata: false,
     assets: { host: "/p", patches: ["/q", "/r"], verify: "always", slots: { tiles: 65_536, own: 0 } },
-    quota: { bytes: 1, files: 2, handles: 3, path: 4, depth: 5, bankBytes: 6 },
+    store: { host: "/s", readOnly: true, wait: 0.5 },
+    quota: {
+      bytes: 1,
+      files: 2,
+      handles: 3,
+      path: 4,
+      depth: 5,
+      bankBytes: 6,
+      storeBytes: 7,
+      storeArtifacts: 8,
+      storeWriters: 9,
+    },
   };
   const path = join(scratch, "all.json");
   writeFileSync(path, `\ufeff${JSON.stringify(all)}`);
   t.strictSame(readGrants(path), all);
-  const relative = { dirs: [{ host: "a/../b", guest: "/" }], stdin: "in", assets: { host: "p", patches: ["q"] } };
+  const relative = { dirs: [{ host: "a/../b", guest: "/" }], stdin: "in", assets: { host: "p", patches: ["q"] }, store: { host: "s" } };
   t.strictSame(checkGrants(relative, { folder: "/f" }), {
     dirs: [{ host: "/f/b", guest: "/" }],
     stdin: "/f/in",
     assets: { host: "/f/p", patches: ["/f/q"] },
+    store: { host: "/f/s" },
   });
   const wrong: [string, unknown][] = [
     ["at the top", []],
@@ -125,6 +137,14 @@ t.test("[CLI-GRANT-2] grants.json: every key, and what is wrong with it by its J
     ["/quota/bytes:", { quota: { bytes: "1" } }],
     ["/quota/size:", { quota: { size: 1 } }],
     ["/quota/bankBytes:", { quota: { bankBytes: -1 } }],
+    ["/quota/storeWriters:", { quota: { storeWriters: 1.5 } }],
+    ["/store:", { store: "s" }],
+    ["/store:", { store: { readOnly: true } }],
+    ["/store/host:", { store: { host: "" } }],
+    ["/store/readOnly:", { store: { host: "s", readOnly: 1 } }],
+    ["/store/wait:", { store: { host: "s", wait: -1 } }],
+    ["/store/wait:", { store: { host: "s", wait: "1" } }],
+    ["/store/wait:", { store: { host: "s", wait: 3_000_000 } }],
     ["/assets:", { assets: "p" }],
     ["/assets:", { assets: { patches: [] } }],
     ["/assets/host:", { assets: { host: "" } }],
@@ -201,6 +221,14 @@ t.test("[CLI-GRANT-2, CLI-GRANT-3] flags, and flags on top of a file", async (t)
     ["--assets", "a", "--assets", "b"],
     ["--assets", "a,b", "--record", "b"],
     ["--quota", "bankBytes=x"],
+    ["--quota", "storeArtifacts=x"],
+    ["--store", ""],
+    ["--store", ":ro"],
+    ["--store", "a", "--store", "b"],
+    ["--store-wait", "1"],
+    ["--store", "a", "--store-wait", "x"],
+    ["--store", "a", "--store-wait", "-1"],
+    ["--store", "a", "--store-wait", "2000001"],
   ];
   for (const flags of wrong)
     t.match(await script([], flags), { code: 2, stderr: /^error\[CLI-USAGE\]/ }, flags.join(" "));
