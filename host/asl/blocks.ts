@@ -83,6 +83,8 @@ export interface BlocksOptions {
 const POOL_BYTES = 65_536;
 const POOLED_BYTES = 4096;
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
 /** Read at once when artifacts are read in the order in which they are stored. */
 const WINDOW_BYTES = 65_536;
 const WINDOWED_BYTES = 8192;
@@ -146,7 +148,7 @@ export class Blocks {
   readonly #headView = viewOf(this.#head);
 
   /** A leaf that was read for a part of it, and checked: what follows says whose. */
-  readonly #leaf: Buffer = Buffer.alloc(LEAF_BYTES);
+  #leaf: Buffer = NO_BYTES;
   #leafBlock = 0;
   #leafOffset = 0;
   /** Where in the payload it begins; −1 for none. */
@@ -154,15 +156,15 @@ export class Blocks {
   readonly #leafDigest: Uint8Array = new Uint8Array(DIGEST_BYTES);
 
   /** Where the next result goes: see {@link #makeRoom}. */
-  #room: Buffer = Buffer.alloc(0);
-  #roomView = viewOf(this.#room);
+  #room: Buffer = NO_BYTES;
+  #roomView = viewOf(NO_BYTES);
   #roomAt = 0;
-  #pool: Buffer = Buffer.alloc(0);
-  #poolView = viewOf(this.#pool);
+  #pool: Buffer = NO_BYTES;
+  #poolView = viewOf(NO_BYTES);
   #poolTop = 0;
 
-  readonly #window: Buffer = Buffer.alloc(WINDOW_BYTES);
-  readonly #windowView = viewOf(this.#window);
+  #window: Buffer = NO_BYTES;
+  #windowView = viewOf(NO_BYTES);
   #windowBlock = 0;
   #windowFrom = 0;
   #windowTo = 0;
@@ -536,6 +538,10 @@ export class Blocks {
   }
   /** An error is of whoever reads without a window. */
   #fillWindow(block: number, offset: number): void {
+    if (this.#window.length === 0) {
+      this.#window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+      this.#windowView = viewOf(this.#window);
+    }
     this.#windowTo = 0;
     this.#windowBlock = block;
     this.#windowFrom = offset;
@@ -702,6 +708,7 @@ export class Blocks {
     )
       return;
     this.#leafFrom = -1;
+    if (this.#leaf.length === 0) this.#leaf = Buffer.allocUnsafeSlow(LEAF_BYTES);
     this.#read(place, this.#leaf, 0, to - from, RECORD_BYTES + from, digest, at);
     if (leaves !== undefined) this.#checkLeaves(place, digest, at, this.#leaf, 0, from, to, leaves);
     else if (!this.#isDigest(place, this.#leaf.subarray(0, to - from), digest, at))
@@ -755,6 +762,11 @@ export class Blocks {
     if (list === undefined || list.length !== place.length) throw this.#corrupt(place, digest, at, RECORD_BYTES);
     known.list = list;
     return list;
+  }
+
+  /** Numbers of the blocks that the chunks of a chunked artifact lie in. */
+  chunkBlocks(place: Place, digest: Uint8Array, at: number): number[] {
+    return this.#listOf(this.#knownOf(place, digest, at), place, digest, at).chunks.map(({ block }) => block);
   }
 
   // ——— What is read, and what it has to be

@@ -198,6 +198,7 @@ export class Committer {
     if (isInline) group.bytes.copy(frame, before, 0, group.length);
     const header = {
       isPublished: group.isPublished,
+      isDurable: this.#isDurable || isInline,
       bodyBytes: length - FRAME_BYTES,
       entries: group.count,
       extents: all.length,

@@ -47,6 +47,8 @@ const DOMAIN_BYTES = 32;
 /** Fields of the header of a frame. */
 export interface FrameHeader {
   readonly isPublished: boolean;
+  /** The blocks that it names were on disk when it was written. */
+  readonly isDurable: boolean;
   readonly bodyBytes: number;
   readonly entries: number;
   readonly extents: number;
@@ -75,6 +77,7 @@ export function writeFrameHeader(
   bytes.fill(0, at, at + FRAME_BYTES);
   view.setUint32(0, FRAME_MAGIC, true);
   view.setUint8(12, header.isPublished ? 1 : 0);
+  view.setUint8(13, header.isDurable ? 1 : 0);
   setU64(view, 16, header.bodyBytes);
   view.setUint32(24, header.entries, true);
   view.setUint32(28, header.extents, true);
@@ -106,6 +109,7 @@ export function readFrameHeader(
   const features = view.getUint32(8, true);
   const header: FrameHeader = {
     isPublished: view.getUint8(12) === 1,
+    isDurable: view.getUint8(13) === 1,
     bodyBytes: getU64(view, 16),
     entries: view.getUint32(24, true),
     extents: view.getUint32(28, true),
@@ -125,6 +129,7 @@ export function readFrameHeader(
   const least = header.extents * EXTENT_BYTES + header.entriesBytes;
   const isSound =
     view.getUint8(12) <= 1 &&
+    view.getUint8(13) <= 1 &&
     header.bodyBytes % 8 === 0 &&
     header.entriesBytes >= header.entries * 8 &&
     header.bodyBytes >= least &&

@@ -196,34 +196,22 @@ export interface LogStop {
 const WINDOW_BYTES = 1024 * 1024;
 
 /**
- * Reads frames from a place on, until the log ends or is not whole; `take` hears each, and may say why it is none. Of the files only what is there now is read, so a
- * writer may go on meanwhile. Throws ASL-READ, ASL-VERSION, and what `take` throws.
+ * Reads frames from a place on, until the log ends or is not whole; who takes a frame may say why it is none. Of the files only what is there now
+ * is read, so a writer may go on meanwhile. Throws ASL-READ and ASL-VERSION.
  */
-export function readLog(
-  volume: Volume,
-  format: Format,
-  from: LogPlace,
-  take: (frame: Frame) => string | undefined,
-  isEnough: () => boolean = () => false,
-): LogStop {
-  let place = from;
+export function* readLog(volume: Volume, format: Format, from: LogPlace): LogReading {
   const numbers = logNumbers(volume);
-  for (;;) {
-    const stop = readLogFile(volume, format, place, numbers, take, isEnough);
-    if (isEnough() || stop.reason !== undefined || !numbers.includes(stop.place.number + 1)) return stop;
+  for (let place = from; ; ) {
+    const stop = yield* readLogFile(volume, format, place, numbers);
+    if (stop.reason !== undefined || !numbers.includes(stop.place.number + 1)) return stop;
     place = { ...stop.place, number: stop.place.number + 1, offset: 0 };
-    if (stop.isDamage) return stop;
   }
 }
 
-function readLogFile(
-  volume: Volume,
-  format: Format,
-  from: LogPlace,
-  numbers: readonly number[],
-  take: (frame: Frame) => string | undefined,
-  isEnough: () => boolean,
-): LogStop {
+/** Frames one by one, and how it ended; what is handed back says why a frame is none. */
+export type LogReading = Generator<Frame, LogStop, string | undefined>;
+
+function* readLogFile(volume: Volume, format: Format, from: LogPlace, numbers: readonly number[]): LogReading {
   const { number } = from;
   const path = logPath(number);
   const hasNext = numbers.includes(number + 1) && isBegun(volume, format, number + 1);
@@ -279,13 +267,12 @@ function readLogFile(
       if (!equalBytes(digestOf(body), reader.bytes.subarray(at + 128, at + 160)))
         return stop("the body is not what its digest says");
       const next = frameHash(reader.bytes, at);
-      const refusal = take({ header: frame, hash: next, before: hash, bytes: reader.bytes, at });
+      const refusal = yield { header: frame, hash: next, before: hash, bytes: reader.bytes, at };
       if (refusal !== undefined) return stop(refusal);
       offset += FRAME_BYTES + frame.bodyBytes;
       position += frame.entries;
       hash = next;
       epoch = frame.epoch;
-      if (isEnough()) return stop(undefined);
     }
   } catch (error) {
     throw AslError.from(error, "ASL-READ", "it cannot be read", { file: path });
@@ -310,7 +297,7 @@ function isBegun(volume: Volume, format: Format, number: number): boolean {
 
 /** A piece of a file in memory, which moves forward. */
 class Window {
-  bytes: Buffer = Buffer.allocUnsafe(WINDOW_BYTES);
+  bytes: Buffer;
   readonly #file: VolumeFile;
   readonly #size: number;
   #from = 0;
@@ -319,6 +306,7 @@ class Window {
   constructor(file: VolumeFile, size: number) {
     this.#file = file;
     this.#size = size;
+    this.bytes = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, Math.max(size, FRAME_BYTES)));
   }
   /** Has `length` bytes of the file, which are there, in {@link bytes}; answers where they begin. */
   load(offset: number, length: number): number {

@@ -105,21 +105,28 @@ function recoverFrom(volume: Volume, format: Format, current: Current, options: 
   try {
     const firstBlock = state.nextBlock;
     const firstPosition = state.place.position;
-    const stop = readLog(volume, format, state.place, (frame) => {
-      if (!isReadOnly && frame.header.synced < frame.header.offset) {
-        const reason = lostExtent(frame, blocks);
-        if (reason !== undefined) return reason;
+    const reading = readLog(volume, format, state.place);
+    let next = reading.next();
+    while (next.done !== true) {
+      const frame = next.value;
+      const refusal = frame.header.isDurable ? undefined : lostExtent(frame, blocks, isReadOnly);
+      if (refusal === undefined) {
+        state.apply(frame.header, frame.bytes, frame.at, frame.hash, index);
+        if (!isReadOnly && index.isFull) {
+          index.finish();
+          checkpoints.freeze(state);
+          index.freeze(state.position);
+        }
       }
-      state.apply(frame.header, frame.bytes, frame.at, frame.hash, index);
-      if (!isReadOnly && index.isFull) {
-        index.finish();
-        checkpoints.freeze(state);
-        index.freeze(state.position);
-      }
-      return undefined;
-    });
+      next = reading.next(refusal);
+    }
+    const stop = next.value;
     checkStop(stop, current);
-    if (!isReadOnly) blocks.removeUnnamed(firstBlock, state.named);
+    if (!isReadOnly) {
+      for (const row of state.chunked)
+        for (const block of blocks.chunkBlocks(row, row.digest, 0)) state.named.add(block);
+      blocks.removeUnnamed(firstBlock, state.named);
+    }
     blocks.nextBlock = state.nextBlock;
     const replayed = state.place.position - firstPosition;
     return { index, blocks, state, replayed, checkpoints, stop, onPublish: (other) => void (publish = other) };
@@ -144,7 +151,7 @@ function isBefore(left: { number: number; offset: number }, right: { number: num
 }
 
 /** A frame that was written without waiting for its blocks is none if they did not come to disk. Has them there if they did. */
-function lostExtent({ bytes, at, header }: Frame, blocks: Blocks): string | undefined {
+function lostExtent({ bytes, at, header }: Frame, blocks: Blocks, isReadOnly: boolean): string | undefined {
   for (let k = 0; k < header.extents; k++) {
     const extent = at + FRAME_BYTES + k * EXTENT_BYTES;
     const block = bytes.readUInt32LE(extent);
@@ -152,11 +159,21 @@ function lostExtent({ bytes, at, header }: Frame, blocks: Blocks): string | unde
     const end = bytes.readUInt32LE(extent + 20) * 2 ** 32 + bytes.readUInt32LE(extent + 16);
     const held = new Uint8Array(Math.max(0, Math.min(end - start, 1 << 30)));
     const digest = bytes.subarray(extent + 24, extent + 56);
-    if (blocks.peek(block, start, held, held.length) < held.length || !equalBytes(digestOf(held), digest))
+    if (!isThere(blocks, block, start, held) || !equalBytes(digestOf(held), digest))
       return `bytes ${start} to ${end} of block ${block} did not come to disk`;
-    blocks.syncBlock(block);
+    if (!isReadOnly) blocks.syncBlock(block);
   }
   return undefined;
+}
+
+function isThere(blocks: Blocks, block: number, start: number, into: Uint8Array): boolean {
+  try {
+    return blocks.peek(block, start, into, into.length) === into.length;
+  } catch (error) {
+    // A name that did not come to disk.
+    if (error instanceof AslError && error.code === "ASL-BLOCK-DAMAGED") return false;
+    throw error;
+  }
 }
 
 function syncFile(volume: Volume, path: string): void {

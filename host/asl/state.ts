@@ -15,6 +15,9 @@ export const SEALED_EXTENT = 1;
 
 const DIGEST_AT = 16;
 
+/** Takes rows in the order of their positions. */
+export type RowTaker = Pick<ArtifactIndex, "add">;
+
 export class LogState implements State {
   place: LogPlace;
   logseq: number;
@@ -26,6 +29,8 @@ export class LogState implements State {
   readonly domains: Map<number, Uint8Array>;
   /** Blocks that entries named since this was made. */
   readonly named: Set<number> = new Set();
+  /** Of artifacts that are chunked, since then: their chunks lie in blocks that only their lists name. */
+  readonly chunked: Row[] = [];
   #lastNamed = 0;
   readonly #row = new Row();
 
@@ -48,7 +53,7 @@ export class LogState implements State {
   }
 
   /** Takes a whole frame in, whose header is at `at` of `bytes`. Throws ASL-LOG-DAMAGED or ASL-VERSION. */
-  apply(header: FrameHeader, bytes: Buffer, at: number, hash: Uint8Array, index: ArtifactIndex): void {
+  apply(header: FrameHeader, bytes: Buffer, at: number, hash: Uint8Array, index: RowTaker): void {
     const body = at + FRAME_BYTES;
     const file = logPath(header.log);
     for (let k = 0; k < header.extents; k++) this.#applyExtent(bytes, body + k * EXTENT_BYTES, header);
@@ -101,7 +106,7 @@ export class LogState implements State {
     offset: number,
     file: string,
     hash: Uint8Array,
-    index: ArtifactIndex,
+    index: RowTaker,
   ): void {
     const row = this.#row;
     const kind = bytes[at]!;
@@ -127,6 +132,7 @@ export class LogState implements State {
       row.length = isPut ? bytes.readUInt32LE(at + 76) * 2 ** 32 + bytes.readUInt32LE(at + 72) : 0;
       row.position = position;
       if (isPut && row.block < LOG_BIT) this.#name(row.block);
+      if ((row.flags & RowFlag.CHUNKED) !== 0 && isPut) this.chunked.push(row.copy());
       index.add(row);
       return;
     }

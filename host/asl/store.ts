@@ -30,6 +30,7 @@ import { LOG_FOLDER, LogEnd, logPath, readLog } from "./log.ts";
 import { type Owners, processOwners } from "./owner.ts";
 import { RecordFlag } from "./record.ts";
 import { logBeginning, type Recovered, recover } from "./recovery.ts";
+import { identitySteps } from "./snapshot-identity.ts";
 import {
   type ArtifactStat,
   type Binding,
@@ -146,6 +147,8 @@ export class Store {
   #isScheduled = false;
   #isWorking = false;
   #isClosed = false;
+  /** By positions, which stand for the same for ever. */
+  readonly #identities = new Map<number, Uint8Array>();
 
   private constructor(
     volume: Volume,
@@ -292,6 +295,25 @@ export class Store {
   /** What it held when the snapshot was taken. Throws ASL-NOT-FOUND. */
   at(name: string): View {
     return new View(this.#recovered.index, this.#blocks, this.#snapshot(name).position, () => this.#checkOpen());
+  }
+  /** Digest of what a snapshot shows: the same for stores that were fed the same in the same order (spec ASL-SNAP). One pass over it, the first time. */
+  async snapshotIdentity(
+    name: string,
+    { onProgress }: { readonly onProgress?: ((rows: number) => void) | undefined } = {},
+  ): Promise<Uint8Array> {
+    const { position } = this.#snapshot(name);
+    let identity = this.#identities.get(position);
+    if (identity === undefined) {
+      const steps = identitySteps(this.#recovered.index, position);
+      let next = steps.next();
+      for (; next.done !== true; next = steps.next()) {
+        onProgress?.(next.value);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      identity = next.value;
+      this.#identities.set(position, identity);
+    }
+    return identity.slice();
   }
   snapshots(): Snapshot[] {
     this.#checkOpen();
@@ -556,52 +578,35 @@ export class Store {
   *log({ from = 0n }: { readonly from?: bigint | number } = {}): IterableIterator<LogRecord> {
     this.flush();
     const start = Number(from);
-    const end = this.#now.position;
-    let place = logBeginning(this.#format);
-    // A frame at a time: the log may be longer than memory.
-    while (place.position <= end) {
-      let records: LogRecord[] = [];
-      const stop = readLog(
-        this.#volume,
-        this.#format,
-        place,
-        ({ header, hash, bytes, at }) => {
-          let entry = at + FRAME_BYTES + header.extents * EXTENT_BYTES;
-          const isWanted = header.firstPosition + header.entries > start;
-          for (let index = 0; isWanted && index < header.entries; index++) {
-            const size = bytes.readUInt32LE(entry + 4);
-            const position = header.firstPosition + index;
-            if (position >= start) {
-              const payload = readEntry(bytes, entry, size, logPath(header.log), header.offset + entry - at);
-              const logseq = "logseq" in payload ? BigInt(payload.logseq) : undefined;
-              const visibility = header.isPublished ? "published" : "internal";
-              records.push({
-                position: BigInt(position),
-                logseq,
-                kind: payload.kind,
-                visibility,
-                payload,
-                hash,
-                index,
-              });
-            }
-            entry += size;
-          }
-          return undefined;
-        },
-        () => records.length > 0,
-      );
-      const isEnd = records.length === 0;
-      yield* records;
-      records = [];
-      if (stop.place.position <= end && (stop.reason !== undefined || isEnd))
-        throw new AslError("ASL-LOG-DAMAGED", stop.reason ?? "the log is shorter than it was", {
-          file: logPath(stop.place.number),
-          offset: stop.place.offset,
-        });
-      place = stop.place;
-      this.#checkOpen();
+    const last = this.#now.position;
+    const reading = readLog(this.#volume, this.#format, logBeginning(this.#format));
+    let next = reading.next();
+    for (; next.done !== true; next = reading.next()) {
+      const { header, hash, bytes, at } = next.value;
+      if (header.firstPosition > last) {
+        reading.return(undefined as never);
+        return;
+      }
+      if (header.firstPosition + header.entries <= start) continue;
+      const visibility = header.isPublished ? "published" : "internal";
+      let entry = at + FRAME_BYTES + header.extents * EXTENT_BYTES;
+      for (let index = 0; index < header.entries; index++) {
+        const size = bytes.readUInt32LE(entry + 4);
+        const position = header.firstPosition + index;
+        const payload = readEntry(bytes, entry, size, logPath(header.log), header.offset + entry - at);
+        entry += size;
+        if (position < start) continue;
+        const logseq = "logseq" in payload ? BigInt(payload.logseq) : undefined;
+        yield { position: BigInt(position), logseq, kind: payload.kind, visibility, payload, hash, index };
+        this.#checkOpen();
+      }
     }
+    const { place, reason } = next.value;
+    if (place.position <= last)
+      throw new AslError("ASL-LOG-DAMAGED", reason ?? "the log is shorter than it was", {
+        file: logPath(place.number),
+        offset: place.offset,
+      });
   }
 
   stats(): StoreStats {
