@@ -1,4 +1,5 @@
 /** `ashlar store snapshot`. */
+import { hex } from "../../assets/hash.ts";
 import type { Arguments } from "../arguments.ts";
 import { columns } from "../columns.ts";
 import { usageError } from "../failure.ts";
@@ -43,8 +44,9 @@ function dropOne(args: Arguments, name: string): Promise<number> {
 
 function identify(args: Arguments, name: string): Promise<number> {
   return answer("snapshot", args, (progress) =>
-    withStore(args, "read", (store) => {
-      const identity = store.snapshotIdentity(name, { onProgress: progress.update });
+    withStore(args, "read", async (store) => {
+      const onProgress = (rows: number): void => progress.update(rows, undefined, "rows of the index");
+      const identity = hex(await store.snapshotIdentity(name, { onProgress }));
       return { data: { name, identity }, text: () => `${identity}\n` };
     }),
   );
