@@ -160,11 +160,12 @@ export class OwnWriter {
   #record: OwnRecord | undefined;
   /** Bytes of the records before this one. */
   #before = 0;
-  #piece: Uint8Array = new Uint8Array(PIECE_BYTES);
+  #piece: Uint8Array;
   #other: Uint8Array | undefined;
   #held = 0;
   #pending: Promise<void> | undefined;
-  /** Since the disk was last told to begin. */
+  /** The disk at work on what was written; and bytes since it was last told to begin. */
+  #writeOut: Promise<void> | undefined;
   #unsynced = 0;
   #isDone = false;
 
@@ -174,6 +175,7 @@ export class OwnWriter {
     this.#whole = cryptoOf().createHash(algorithmOf(options.algorithm).host);
     // A stream of unknown length is one record as long as it can be. If it goes on, that was the first chunk.
     this.#chunkBytes = (options.length ?? 0) > keeper.ownBytes ? keeper.chunkBytes : keeper.ownBytes;
+    this.#piece = this.#newPiece();
   }
 
   /** Bytes that came. */
@@ -228,6 +230,7 @@ export class OwnWriter {
   /** As {@link OwnWriter.discard}, once the file is not written to any more. */
   async abandon(): Promise<void> {
     await this.#pending?.catch(() => undefined);
+    await this.#writeOut?.catch(() => undefined);
     this.discard();
   }
   #orDiscard<T>(action: () => T): T {
@@ -251,6 +254,9 @@ export class OwnWriter {
     this.#piece.set(at === 0 && count === bytes.length ? bytes : bytes.subarray(at, at + count), this.#held);
     this.#held += count;
     return at + count;
+  }
+  #newPiece(): Uint8Array {
+    return new Uint8Array(Math.min(PIECE_BYTES, this.#chunkBytes));
   }
   /** No piece reaches into the next chunk. */
   #pieceRoom(): number {
@@ -291,22 +297,24 @@ export class OwnWriter {
     const record = this.#recordOfPiece();
     const bytes = this.#piece.subarray(0, this.#held);
     const { file } = record;
-    let pending = file.writeLater(bytes, 0, bytes.length, record.position);
-    this.#unsynced += bytes.length;
     if (this.#unsynced >= WRITE_OUT_BYTES && file.syncLater !== undefined) {
       this.#unsynced = 0;
-      pending = pending.then(() => file.syncLater?.());
+      await this.#writeOut?.catch((error: unknown) => {
+        throw record.failed(error);
+      });
+      this.#writeOut = observed(file.syncLater());
     }
-    this.#pending = pending;
-    // Told by #settle; until then nobody waits for it.
-    pending.catch(() => undefined);
+    this.#unsynced += bytes.length;
+    this.#pending = observed(file.writeLater(bytes, 0, bytes.length, record.position));
     this.#hash(record, bytes);
-    [this.#piece, this.#other] = [this.#other ?? new Uint8Array(PIECE_BYTES), this.#piece];
+    [this.#piece, this.#other] = [this.#other ?? this.#newPiece(), this.#piece];
   }
   async #settle(): Promise<void> {
     const record = this.#record;
     try {
       await this.#pending;
+      // The file is closed when the next chunk begins, or at the end.
+      if (record !== undefined && (this.#held === 0 || record.length === this.#chunkBytes)) await this.#writeOut;
     } catch (error) {
       throw record?.failed(error) ?? error;
     } finally {
@@ -397,6 +405,12 @@ export class OwnWriter {
     record.length = list.length;
     return record;
   }
+}
+
+/** Nobody may wait for it yet when it fails. */
+function observed(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 function newLeaf(): Hash {
