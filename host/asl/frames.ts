@@ -2,7 +2,7 @@
  * The frames of the log (spec ASL-LOG): a header of fixed size, which the hash chain covers and which holds the digest of the body; and
  * the body: extents of blocks, entries, records inline.
  */
-import { cryptoOf } from "../assets/hash.ts";
+import { digestOf } from "../assets/hash.ts";
 import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
 import { getU64, setU64 } from "./format.ts";
@@ -138,7 +138,7 @@ export function readFrameHeader(
 }
 
 export function frameHash(bytes: Buffer, at: number): Uint8Array {
-  return cryptoOf().hash("sha256", bytes.subarray(at, at + FRAME_BYTES), "buffer");
+  return new Uint8Array(digestOf(bytes.subarray(at, at + FRAME_BYTES)));
 }
 
 /** An entry as `store.log()` tells it. */
@@ -185,8 +185,7 @@ export function readEntry(bytes: Buffer, at: number, size: number, file: string,
   const kind = bytes[at]!;
   const flags = bytes[at + 1]!;
   const damaged = (what: string): AslError => new AslError("ASL-LOG-DAMAGED", what, { file, offset });
-  const digest = (from: number): Uint8Array =>
-    Uint8Array.prototype.slice.call(bytes, at + from, at + from + DIGEST_BYTES);
+  const digest = (from: number): Uint8Array => new Uint8Array(bytes.subarray(at + from, at + from + DIGEST_BYTES));
   const number = (from: number): number => {
     const high = bytes.readUInt32LE(at + from + 4);
     return high * 2 ** 32 + bytes.readUInt32LE(at + from);

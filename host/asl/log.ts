@@ -203,7 +203,7 @@ export function* readLog(volume: Volume, format: Format, from: LogPlace): LogRea
   const numbers = logNumbers(volume);
   for (let place = from; ; ) {
     const stop = yield* readLogFile(volume, format, place, numbers);
-    if (stop.reason !== undefined || !numbers.includes(stop.place.number + 1)) return stop;
+    if (stop.reason !== undefined || !numbers.some((number) => number > stop.place.number)) return stop;
     place = { ...stop.place, number: stop.place.number + 1, offset: 0 };
   }
 }
@@ -214,7 +214,7 @@ export type LogReading = Generator<Frame, LogStop, string | undefined>;
 function* readLogFile(volume: Volume, format: Format, from: LogPlace, numbers: readonly number[]): LogReading {
   const { number } = from;
   const path = logPath(number);
-  const hasNext = numbers.includes(number + 1) && isBegun(volume, format, number + 1);
+  const hasNext = numbers.some((later) => later > number && isBegun(volume, format, later));
   let file: VolumeFile;
   try {
     file = volume.open(path, "read");

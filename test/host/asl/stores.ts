@@ -17,14 +17,17 @@ export const SMALL: Partial<StoreLimits> = {
   tailRows: 64,
 };
 
-let token = 0;
+let processes = 0;
 
-/** One process that is alive, and no other. */
-export const OWNERS: NonNullable<StoreParts["owners"]> = {
-  self: () => ({ boot: "boot", spaces: "", pid: 1, start: "1", host: "here" }),
-  isAlive: () => true,
-  token: () => String(token++),
-};
+/** A process of its own: all others are over. */
+export function alone(): NonNullable<StoreParts["owners"]> {
+  const pid = ++processes;
+  return {
+    self: () => ({ boot: "boot", spaces: "", pid, start: "1", host: "here" }),
+    isAlive: (owner) => owner.pid === pid,
+    token: () => String(++processes),
+  };
+}
 
 /** Bytes that come again, whoever asks. */
 export function randomFrom(seed: number): (bytes: number) => Uint8Array {
@@ -51,7 +54,7 @@ export function openSmall({ volume = new MemoryVolume(), seed = 1, digest, limit
     { create: options?.readOnly !== true, ...options },
     {
       volume,
-      owners: OWNERS,
+      owners: alone(),
       random: randomFrom(seed),
       limits: { ...SMALL, ...limits },
       background: false,
