@@ -12,7 +12,7 @@ export interface PagedFile {
 /** Pages that there is always room for. */
 const FEWEST_FRAMES = 16;
 /** Memory is taken in slabs of so many pages: small stores need few. */
-const SLAB_BITS = 6;
+const SLAB_BITS = 7;
 const SLAB_FRAMES = 2 ** SLAB_BITS;
 
 export class PageCache {

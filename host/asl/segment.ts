@@ -123,20 +123,19 @@ export class Segment implements PagedFile {
     cache.load(this, page);
     const { words, base } = cache;
     const his = base + PAGE_HIS;
-    let low = 0;
-    let high = this.rowsIn(page);
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (words[his + middle]! <= hi) low = middle + 1;
-      else high = middle;
-    }
-    // The last row that begins as the key does: nearly always it is the only one.
-    const last = low - 1;
-    if (last < 0 || words[his + last] !== hi) return -1;
+    // The last row that begins as the key does, or before it, is near where digests that are spread evenly have it.
+    const count = this.rowsIn(page);
+    const first = this.#firstHis[page]!;
+    const next = page + 1 === this.#pages ? 2 ** 32 : this.#firstHis[page + 1]!;
+    let last = Math.min(count - 1, Math.floor(((hi - first) / (next - first + 1)) * count));
+    if (words[his + last]! <= hi) while (last + 1 < count && words[his + last + 1]! <= hi) last++;
+    else while (words[his + last]! > hi) last--;
+    if (words[his + last] !== hi) return -1;
+    // Nearly always it is the only one.
     if (isUpTo(words, base + rowAt(last), key, limit))
       return compareKey(key, words, base + rowAt(last)) === 0 ? page * PAGE_ROWS + last : -1;
-    low = 0;
-    high = last;
+    let low = 0;
+    let high = last;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (words[his + middle]! < hi || isUpTo(words, base + rowAt(middle), key, limit)) low = middle + 1;
@@ -265,7 +264,7 @@ function isUpTo(words: Uint32Array, at: number, key: Uint32Array, limit: number)
 }
 
 /** Pages that are read at once by who reads one after the other. */
-const RUN_PAGES = 32;
+const RUN_PAGES = 64;
 
 /** The rows of a segment, not by way of the cache. */
 export class SegmentSource implements RowSource {
