@@ -315,7 +315,7 @@ export class Batch {
         const { place, logseq } = committer!.state;
         group.number(place.position, logseq, (digest, at, algorithm, flags, tag) => {
           const found = index.findRecord(this.#row, algorithm, digest, at, flags, tag, Number.MAX_SAFE_INTEGER);
-          return found === 2 && !this.#removes;
+          return found === 2;
         });
         committer!.commit(group, this.#spill.seal());
       });
@@ -336,10 +336,6 @@ export class Batch {
     this.#spill.discard();
   }
 
-  /** The batch removes something: then what the store knows may be what it removes. */
-  get #removes(): boolean {
-    return this.#group.hasTombstones;
-  }
   /** Whether the last key that {@link #staged} looked for is removed by the batch. */
   #isRemoved = false;
   #staged(key: KeyLike): ((Row | ReturnType<Group["foundPlace"]>) & { readonly isHere: boolean }) | undefined {

@@ -16,6 +16,7 @@ import { removeIfThere, setU64 } from "./format.ts";
 import { BODY_BYTES, EXTENT_BYTES, FRAME_BYTES, writeFrameHeader } from "./frames.ts";
 import { type Group, logBlock } from "./group.ts";
 import type { StoreLimits } from "./limits.ts";
+import type { Lock } from "./lock.ts";
 import { LOG_HEADER_BYTES, type LogEnd, type LogPlace } from "./log.ts";
 import type { PackedBlock } from "./packed-block.ts";
 import { type LogState, SEALED_EXTENT } from "./state.ts";
@@ -99,7 +100,7 @@ export interface CommitterParts {
   readonly log: LogEnd;
   readonly state: LogState;
   readonly checkpoints: Checkpoints;
-  readonly epoch: number;
+  readonly lock: Pick<Lock, "epoch" | "isStillOurs">;
   readonly durability: Durability;
   readonly limits: StoreLimits;
   readonly random: (bytes: number) => Uint8Array;
@@ -112,7 +113,7 @@ export class Committer {
   readonly #index: ArtifactIndex;
   readonly #log: LogEnd;
   readonly #checkpoints: Checkpoints;
-  readonly #epoch: number;
+  readonly #lock: CommitterParts["lock"];
   readonly #isDurable: boolean;
   readonly #limits: StoreLimits;
   readonly #random: (bytes: number) => Uint8Array;
@@ -130,7 +131,7 @@ export class Committer {
     this.#index = parts.index;
     this.#log = parts.log;
     this.#checkpoints = parts.checkpoints;
-    this.#epoch = parts.epoch;
+    this.#lock = parts.lock;
     this.#isDurable = parts.durability !== "none";
     this.#limits = parts.limits;
     this.#random = parts.random;
@@ -163,6 +164,10 @@ export class Committer {
   commit(group: Group, extents: readonly Extent[] = []): void {
     this.check();
     if (group.count === 0) return;
+    if (!this.#lock.isStillOurs()) {
+      this.poison(new AslError("ASL-EPOCH", `writer ${this.#lock.epoch} writes no more: another one has taken over`));
+      throw this.#poison;
+    }
     const { inlineBytes, logBytes } = this.#limits;
     const isInline = group.length <= inlineBytes;
     const inBlock = isInline ? [] : [this.#append(group)];
@@ -204,7 +209,7 @@ export class Committer {
       extents: all.length,
       entriesBytes: group.entriesLength,
       firstPosition: position,
-      epoch: this.#epoch,
+      epoch: this.#lock.epoch,
       synced: log.synced,
       log: number,
       offset,
@@ -265,10 +270,19 @@ export class Committer {
     if (open !== undefined && !open.isFull) return open;
     if (open !== undefined) {
       this.#open[which] = undefined;
-      this.#unsynced.delete(open);
-      this.#synced(() => open.seal());
+      this.#seal(open);
     }
     return (this.#open[which] = this.#blocks.createPacked(isPublished));
+  }
+
+  /** What was committed of it is on disk without its footer too, for which there may be no space. */
+  #seal(block: PackedBlock): void {
+    if (this.#unsynced.delete(block)) this.#synced(() => block.sync());
+    try {
+      block.seal();
+    } catch {
+      block.close();
+    }
   }
 
   /** Has all that was committed on disk. */

@@ -47,8 +47,7 @@ export class Group {
   /** What {@link find} found: where its entry is. */
   #found = 0;
   isPublished = false;
-  /** It removes something. */
-  hasTombstones = false;
+  #hasTombstones = false;
   #position = UNKNOWN;
   /** Highest logseq, with what is in it. */
   logseq = 0;
@@ -66,7 +65,7 @@ export class Group {
     this.count = 0;
     if (this.#used > 0) this.#slots.fill(0);
     this.#used = 0;
-    this.hasTombstones = false;
+    this.#hasTombstones = false;
     this.#position = position;
     this.logseq = logseq;
     this.isPublished = isPublished;
@@ -160,7 +159,7 @@ export class Group {
   }
   remove(algorithm: number, digest: Uint8Array, digestAt: number): void {
     const at = this.#addEntry(TOMBSTONE_BYTES);
-    this.hasTombstones = true;
+    this.#hasTombstones = true;
     const view = this.#entriesView;
     view.setUint32(at, EntryKind.TOMBSTONE | (EntryFlag.REQUIRED << 8), true);
     view.setUint32(at + 4, TOMBSTONE_BYTES, true);
@@ -251,6 +250,8 @@ export class Group {
     const view = this.#entriesView;
     this.#position = position;
     this.logseq = logseq;
+    /** What the batch has removed so far: what the store knows of that is what goes. */
+    const removed = new Set<string>();
     let to = 0;
     let count = 0;
     for (let at = 0, size = 0; at < this.entriesLength; at += size) {
@@ -259,7 +260,13 @@ export class Group {
       const algorithm = entries[at + 14]!;
       const flags = entries[at + 1]! & RecordFlag.HAS_TAG;
       const tag = view.getUint32(at + 8, true);
-      if (kind === EntryKind.PUT && isKnown(entries, at + 16, algorithm, flags, tag)) continue;
+      if (kind === EntryKind.TOMBSTONE) removed.add(entries.toString("latin1", at + 16, at + 48));
+      if (
+        kind === EntryKind.PUT &&
+        !(this.#hasTombstones && removed.has(entries.toString("latin1", at + 16, at + 48))) &&
+        isKnown(entries, at + 16, algorithm, flags, tag)
+      )
+        continue;
       if (NUMBERED.includes(kind!)) {
         const own = readU64(view, at + 48);
         if (own === UNKNOWN) setU64(view, at + 48, this.logseq + 1);

@@ -24,13 +24,13 @@ export interface LogPlace {
   readonly hash: Uint8Array;
 }
 
-interface LogHeader {
+export interface LogHeader {
   readonly firstPosition: number;
   readonly nonce: Uint8Array;
   readonly before: Uint8Array;
 }
 
-function encodeLogHeader(format: Format, place: LogPlace, nonce: Uint8Array): Uint8Array {
+export function encodeLogHeader(format: Format, place: LogPlace, nonce: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(LOG_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   writePreamble(view, Magic.LOG);
@@ -45,7 +45,7 @@ function encodeLogHeader(format: Format, place: LogPlace, nonce: Uint8Array): Ui
 }
 
 /** Undefined if these bytes begin no log file of this store and number. Throws ASL-VERSION. */
-function decodeLogHeader(bytes: Uint8Array, format: Format, number: number): LogHeader | undefined {
+export function decodeLogHeader(bytes: Uint8Array, format: Format, number: number): LogHeader | undefined {
   if (bytes.length < LOG_HEADER_BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, LOG_HEADER_BYTES);
   if (view.getUint32(124, true) !== crc32Of(bytes, 0, 124, 0)) return undefined;

@@ -159,7 +159,6 @@ export class Store {
   ) {
     this.#volume = volume;
     this.#format = format;
-    this.#lock = lock;
     this.#parts = parts;
     this.#limits = { ...LIMITS, ...parts.limits };
     this.#digest = parts.digest ?? digestInto;
@@ -179,7 +178,7 @@ export class Store {
     this.#now = new View(index, blocks, state.position, () => this.#checkOpen());
     if (lock === undefined) return;
     try {
-      lock.raise(state.epoch);
+      this.#lock = lock.raise(state.epoch);
       const random = randomOf(parts);
       const log =
         stop.place.offset === 0
@@ -192,7 +191,7 @@ export class Store {
         log,
         state,
         checkpoints,
-        epoch: lock.epoch,
+        lock: this.#lock,
         durability: this.#durability,
         limits: this.#limits,
         random,
@@ -200,6 +199,7 @@ export class Store {
       this.#recovered.onPublish((...given) => this.#committer!.publish(...given));
       this.#begin(false);
     } catch (error) {
+      this.#lock?.release();
       index.close();
       blocks.close();
       throw error;

@@ -332,8 +332,8 @@ t.test("[ASL-CORE-BATCH-1] a batch is committed whole or not at all", async (t) 
   t.equal(other, small);
   const { position } = store;
   batch.commit();
-  // 2 with tag 6, 3, 40, the stream, the binding, the tombstone, and 2 with tag 5, which cannot be told from one that the batch removes.
-  t.ok(store.position - position >= 45);
+  // 2 with tag 6, 3, 40 more, the stream, the binding, the tombstone; 2 with tag 5 was put meanwhile.
+  t.equal(store.position - position, 45);
   t.equal(
     new Set(Array.from(store.log({ from: position + 1 }), ({ hash }) => Buffer.from(hash).toString("hex"))).size,
     1,
@@ -370,6 +370,35 @@ t.test("a batch does not add what the store has come to hold", async (t) => {
     [...store.list()].every(({ records }) => records.length === 1),
     true,
   );
+});
+
+t.test("a batch that removes an artifact and puts it again", async (t) => {
+  const store = openSmall();
+  const key = await store.put(bytesOf(1), { typeTag: 1 });
+  const batch = store.batch();
+  batch.remove(key);
+  batch.put(bytesOf(1), { typeTag: 1 });
+  batch.put(bytesOf(1), { typeTag: 2 });
+  batch.commit();
+  t.equal(store.position, 4);
+  t.strictSame(
+    store.stat(key)!.records.map(({ typeTag }) => typeTag),
+    [1, 2],
+  );
+});
+
+t.test("a writer that another has taken over from writes no more", async (t) => {
+  const volume = new MemoryVolume();
+  const first = openSmall({ volume });
+  await first.put(bytesOf(1));
+  // It is taken for dead.
+  const second = openSmall({ volume });
+  await second.put(bytesOf(2));
+  t.equal(await code(() => first.put(bytesOf(3))), "ASL-EPOCH");
+  t.equal(await code(() => first.put(bytesOf(3))), "ASL-POISONED");
+  await second.put(bytesOf(4));
+  await second.close();
+  t.equal([...openSmall({ volume }).list()].length, 3);
 });
 
 t.test("[ASL-CORE-BINDING-1] bindings", async (t) => {
