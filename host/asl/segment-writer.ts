@@ -22,6 +22,7 @@ import {
   type SegmentHeader,
   segmentPath,
   shardBitsOf,
+  TRAILER_BYTES,
 } from "./segment-format.ts";
 import type { Volume, VolumeFile } from "./volume.ts";
 import { xxh32 } from "./xxhash32.ts";
@@ -32,20 +33,24 @@ const WRITE_PAGES = WRITE_BYTES / PAGE_BYTES;
 /** A sync after so many, so that none takes long. */
 const SYNC_BYTES = 4 * WRITE_BYTES;
 
-/** A row costs this much of a budget in rows when it is written, and the steps of its filter the rest; a write as much as so many rows. */
+/** A row costs this much of a budget in rows when it is taken, and the steps of its filter the rest. */
 const ROW_COST = 0.5;
 const FILTER_STEPS = 9;
-const WRITE_COST = 2500;
+/** Rows that cost as much as a write, and bytes written that cost as much as a row. */
+const WRITE_COST = 30;
+const BYTES_PER_ROW = 400;
 
 export class SegmentWriter {
   readonly path: string;
   /** Rows, with their share of the filters, that are not written yet. */
   get left(): number {
-    return (this.#header.count - this.#count) * ROW_COST + (this.#header.count - this.#filtered) * (1 - ROW_COST);
+    const { count } = this.#header;
+    return (count - this.#count) * ROW_COST + Math.max(0, count * (1 - ROW_COST) - this.#filterCost);
   }
   readonly #volume: Volume;
   readonly #seed: number;
   readonly #header: SegmentHeader;
+  readonly #headerBytes: Uint8Array;
   readonly #headerCrc: number;
   readonly #file: VolumeFile;
   readonly #shardBits: number;
@@ -61,9 +66,10 @@ export class SegmentWriter {
   #isBuilding = false;
   readonly #pages: Uint32Array;
   readonly #pagesBytes: Uint8Array;
-  /** Rows taken, rows whose filter is made. */
+  /** Rows taken. */
   #count = 0;
-  #filtered = 0;
+  /** What of budgets was used for filters. */
+  #filterCost = 0;
   /** Bytes written, and of them synced. */
   #written = 0;
   #synced = 0;
@@ -90,27 +96,33 @@ export class SegmentWriter {
     this.#pages = new Uint32Array(Math.min(pages, WRITE_PAGES) * PAGE_WORDS);
     this.#pagesBytes = new Uint8Array(this.#pages.buffer);
     const { bytes, crc } = encodeHeader(header, seed);
+    this.#headerBytes = bytes;
     this.#headerCrc = crc;
     try {
       this.#file = volume.open(this.path, "create");
     } catch (error) {
       throw AslError.from(error, "ASL-WRITE", "it cannot be made", { file: this.path });
     }
-    const first = new Uint8Array(PAGE_BYTES);
-    first.set(bytes);
-    this.#write(first, 0, first.length);
     builder.clear(this.#shardBits);
   }
 
   /** Goes on with about so many rows; what is left of that number, or −1 if all is written and synced. Throws ASL-WRITE, ASL-NO-SPACE and what `rows` throws. */
   step(rows: RowMerger, budget: number): number {
     let left = budget;
+    if (this.#written === 0) {
+      const first = new Uint8Array(PAGE_BYTES);
+      first.set(this.#headerBytes);
+      left -= this.#write(first, 0, first.length);
+    }
     while (left > 0) {
       if (this.#isBuilding) left = this.#stepFilter(left);
       else if (this.#count < this.#header.count) left = this.#stepRows(rows, left);
       else if (this.#shard < 2 ** this.#shardBits) this.#beginFilter();
-      else if (this.#stepTail()) return -1;
-      else left -= WRITE_COST;
+      else {
+        const cost = this.#stepTail();
+        if (cost < 0) return -1;
+        left -= cost;
+      }
     }
     return Math.max(left, 0);
   }
@@ -149,8 +161,7 @@ export class SegmentWriter {
       if (index === PAGE_ROWS - 1 || done === count) {
         this.#sealPage(page, index + 1);
         if ((page + 1) % WRITE_PAGES === 0 || done === count) {
-          this.#write(this.#pagesBytes, 0, ((page % WRITE_PAGES) + 1) * PAGE_BYTES);
-          cost = WRITE_COST;
+          cost = this.#write(this.#pagesBytes, 0, ((page % WRITE_PAGES) + 1) * PAGE_BYTES);
           break;
         }
       }
@@ -178,8 +189,10 @@ export class SegmentWriter {
   }
   #stepFilter(budget: number): number {
     const builder = this.#builder;
-    const steps = Math.ceil(budget * FILTER_STEPS);
-    if (!builder.step(steps)) return 0;
+    const isMade = builder.step(Math.ceil(budget * FILTER_STEPS));
+    const cost = (builder.lastSteps + 1) / FILTER_STEPS;
+    this.#filterCost += cost;
+    if (!isMade) return budget - cost;
     const { bytes, places, how, seed } = builder.result;
     const line = this.#shard * FILTER_WORDS;
     if (this.#filterEnd + bytes.length > this.#filterBytes.length) {
@@ -193,15 +206,14 @@ export class SegmentWriter {
     this.#filterTable[line + 3] = seed;
     this.#filterBytes.set(bytes, this.#filterEnd);
     this.#filterEnd += bytes.length;
-    this.#filtered = this.#count;
     this.#isBuilding = false;
     this.#shard++;
     builder.clear(this.#shardBits);
-    return Math.max(0, budget - (builder.lastSteps + 1) / FILTER_STEPS);
+    return budget - cost;
   }
 
-  /** Writes a piece of what is behind the pages. True when it was the last, and all is synced. */
-  #stepTail(): boolean {
+  /** Writes a piece of what is behind the pages: what that costs, or −1 when it was the last, and all is synced. */
+  #stepTail(): number {
     if (this.#tail === undefined) {
       const table = new Uint8Array(this.#filterTable.buffer);
       const filters = this.#filterBytes.subarray(0, this.#filterEnd);
@@ -215,7 +227,7 @@ export class SegmentWriter {
     const part = this.#tail[0];
     if (part === undefined) {
       this.#end();
-      return true;
+      return -1;
     }
     const { kind, bytes, done } = part;
     const before = this.#sections.at(-1);
@@ -229,15 +241,14 @@ export class SegmentWriter {
     };
     if (continues !== undefined) this.#sections.pop();
     this.#sections.push(section);
-    this.#write(bytes, done, to - done);
     part.done = to;
     if (to === bytes.length) this.#tail.shift();
-    return false;
+    return this.#write(bytes, done, to - done);
   }
   #end(): void {
     // Sections are of whole words.
     const padding = -this.#written & 7;
-    const fileBytes = this.#written + padding + 256;
+    const fileBytes = this.#written + padding + TRAILER_BYTES;
     const trailer = encodeTrailer(this.#header, this.#headerCrc, this.#sections, fileBytes, this.#seed);
     const bytes = new Uint8Array(padding + trailer.length);
     bytes.set(trailer, padding);
@@ -252,7 +263,8 @@ export class SegmentWriter {
   }
   #digest: Uint8Array | undefined;
 
-  #write(bytes: Uint8Array, at: number, length: number): void {
+  /** What it costs of a budget. */
+  #write(bytes: Uint8Array, at: number, length: number): number {
     try {
       this.#file.write(bytes, at, length, this.#written);
     } catch (error) {
@@ -260,6 +272,7 @@ export class SegmentWriter {
     }
     this.#written += length;
     if (this.#written - this.#synced >= SYNC_BYTES) this.#sync();
+    return WRITE_COST + length / BYTES_PER_ROW;
   }
   #sync(): void {
     try {
