@@ -10,6 +10,7 @@ import {
   type Format,
   getU64,
   Magic,
+  namesIn,
   numbered,
   numberOf,
   PREAMBLE_BYTES,
@@ -55,6 +56,8 @@ export interface State {
   readonly place: LogPlace;
   readonly logseq: number;
   readonly epoch: number;
+  /** Position of the last tombstone: what was put later can be seen. 0 for none. */
+  readonly lastTombstone: number;
   /** Above the numbers of all blocks that entries name. */
   readonly nextBlock: number;
   readonly openBlocks: readonly OpenBlock[];
@@ -85,8 +88,7 @@ export function checkpointPath(number: number): string {
 
 /** Numbers of the checkpoints that are there, ascending. */
 export function checkpointNumbers(volume: Volume): number[] {
-  return volume
-    .list(CHECKPOINT_FOLDER)
+  return namesIn(volume, CHECKPOINT_FOLDER)
     .flatMap((name) => numberOf(name, "ckp") ?? [])
     .sort((left, right) => left - right);
 }
@@ -178,7 +180,12 @@ function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   const { place, segments, openBlocks, snapshots, pins, domains } = checkpoint;
   const out = new Encoder().bytes(preamble);
   out.number(place.position).number(place.number).number(place.offset).bytes(place.hash);
-  out.number(checkpoint.logseq).number(checkpoint.epoch).number(checkpoint.nextBlock).number(checkpoint.nextSegment);
+  out
+    .number(checkpoint.logseq)
+    .number(checkpoint.epoch)
+    .number(checkpoint.lastTombstone)
+    .number(checkpoint.nextBlock)
+    .number(checkpoint.nextSegment);
   out.number(segments.length);
   for (const { number, count, firstPosition, lastPosition, bytes, digest } of segments)
     out.number(number).number(count).number(firstPosition).number(lastPosition).number(bytes).bytes(digest);
@@ -223,7 +230,14 @@ function decodeCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
   };
   const position = number();
   const place = { position, number: number(), offset: number(), hash: blob(32) };
-  const head = { place, logseq: number(), epoch: number(), nextBlock: number(), nextSegment: number() };
+  const head = {
+    place,
+    logseq: number(),
+    epoch: number(),
+    lastTombstone: number(),
+    nextBlock: number(),
+    nextSegment: number(),
+  };
   const segments = list(() => ({
     number: number(),
     count: number(),

@@ -89,8 +89,18 @@ export class Checkpoints {
 }
 
 /** Without what a checkpoint does not hold. */
-function stateOf({ place, logseq, epoch, nextBlock, openBlocks, snapshots, pins, domains }: State): State {
-  return { place, logseq, epoch, nextBlock, openBlocks, snapshots, pins, domains };
+function stateOf({
+  place,
+  logseq,
+  epoch,
+  lastTombstone,
+  nextBlock,
+  openBlocks,
+  snapshots,
+  pins,
+  domains,
+}: State): State {
+  return { place, logseq, epoch, lastTombstone, nextBlock, openBlocks, snapshots, pins, domains };
 }
 
 export interface CommitterParts {
@@ -168,10 +178,19 @@ export class Committer {
       this.poison(new AslError("ASL-EPOCH", `writer ${this.#lock.epoch} writes no more: another one has taken over`));
       throw this.#poison;
     }
-    const { inlineBytes, logBytes } = this.#limits;
-    const isInline = group.length <= inlineBytes;
+    const isInline = group.length <= this.#limits.inlineBytes;
     const inBlock = isInline ? [] : [this.#append(group)];
-    const all = [...inBlock, ...extents];
+    try {
+      this.#appendFrame(group, inBlock[0], extents, isInline);
+    } catch (error) {
+      // Up to its end a block holds what is committed, and nothing else.
+      for (const { start } of inBlock) this.#open[group.isPublished ? 1 : 0]?.rewind(start);
+      throw error;
+    }
+    this.#maintain(group.count);
+  }
+  #appendFrame(group: Group, inBlock: Extent | undefined, extents: readonly Extent[], isInline: boolean): void {
+    const all = inBlock === undefined ? extents : [inBlock, ...extents];
     const before = FRAME_BYTES + all.length * EXTENT_BYTES + group.entriesLength;
     const length = before + (isInline ? group.length : 0);
     if (length - FRAME_BYTES > BODY_BYTES)
@@ -180,14 +199,13 @@ export class Committer {
         `a frame of ${length} bytes; ${BODY_BYTES} is the most that is committed at once`,
       );
     const log = this.#log;
-    if (log.place.offset + length > logBytes && log.place.offset > LOG_HEADER_BYTES) {
+    if (log.place.offset + length > this.#limits.logBytes && log.place.offset > LOG_HEADER_BYTES) {
       this.sync();
       log.rotate(this.#random);
     }
     const { number, offset, position, hash } = log.place;
-    const [extent] = inBlock;
-    if (extent === undefined) group.settle(logBlock(number), offset + before);
-    else group.settle(extent.block, extent.start);
+    if (inBlock === undefined) group.settle(logBlock(number), offset + before);
+    else group.settle(inBlock.block, inBlock.start);
     const frame = this.#room(length);
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
     let at = FRAME_BYTES;
@@ -221,7 +239,6 @@ export class Committer {
     if (this.#isDurable) this.#synced(() => log.sync());
     this.state.apply(header, frame, 0, log.place.hash, this.#index);
     if (this.#frame.length > 1 << 22) this.#frame = Buffer.allocUnsafe(1 << 16);
-    this.#maintain(group.count);
   }
 
   /** Has the index keep up. What was committed stays so, whatever becomes of that. */

@@ -118,6 +118,15 @@ export function replaceWhole(volume: Volume, path: string, bytes: Uint8Array, fo
   }
 }
 
+/** Names in a folder of a store. Throws ASL-READ. */
+export function namesIn(volume: Volume, folder: string): string[] {
+  try {
+    return volume.list(folder);
+  } catch (error) {
+    throw AslError.from(error, "ASL-READ", "the folder cannot be read", { file: folder });
+  }
+}
+
 export function removeIfThere(volume: Volume, path: string): void {
   try {
     volume.remove(path);

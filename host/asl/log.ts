@@ -2,7 +2,17 @@
 import { digestOf, equalBytes } from "../assets/hash.ts";
 import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
-import { type Format, getU64, Magic, numbered, numberOf, readPreamble, setU64, writePreamble } from "./format.ts";
+import {
+  type Format,
+  getU64,
+  Magic,
+  namesIn,
+  numbered,
+  numberOf,
+  readPreamble,
+  setU64,
+  writePreamble,
+} from "./format.ts";
 import { FRAME_BYTES, type FrameHeader, frameHash, readFrameHeader } from "./frames.ts";
 import { readFully, type Volume, type VolumeFile } from "./volume.ts";
 
@@ -57,8 +67,7 @@ export function decodeLogHeader(bytes: Uint8Array, format: Format, number: numbe
 
 /** Numbers of the log files that are there, ascending. */
 export function logNumbers(volume: Volume): number[] {
-  return volume
-    .list(LOG_FOLDER)
+  return namesIn(volume, LOG_FOLDER)
     .flatMap((name) => numberOf(name, "log") ?? [])
     .sort((left, right) => left - right);
 }

@@ -64,6 +64,12 @@ export class PackedBlock {
     this.#end = offset + length;
     return offset;
   }
+  /** Takes back what was appended last: no frame of the log came to name it. */
+  rewind(end: number): void {
+    this.#end = end;
+    this.#isRagged = true;
+    this.#keeper.changed(this.number);
+  }
   /** What was appended, and the file's name, are on disk when it returns. */
   sync(): void {
     if (this.#isClosed) return;

@@ -47,6 +47,7 @@ export function emptyState(format: Format): State {
     place: logBeginning(format),
     logseq: 0,
     epoch: 0,
+    lastTombstone: 0,
     nextBlock: 1,
     openBlocks: [],
     snapshots: new Map(),

@@ -22,6 +22,7 @@ export class LogState implements State {
   place: LogPlace;
   logseq: number;
   epoch: number;
+  lastTombstone: number;
   nextBlock: number;
   openBlocks: OpenBlock[];
   readonly snapshots: Map<string, Snapshot>;
@@ -38,6 +39,7 @@ export class LogState implements State {
     this.place = state.place;
     this.logseq = state.logseq;
     this.epoch = state.epoch;
+    this.lastTombstone = state.lastTombstone;
     this.nextBlock = state.nextBlock;
     this.openBlocks = [...state.openBlocks];
     this.snapshots = new Map(state.snapshots);
@@ -131,7 +133,8 @@ export class LogState implements State {
       row.offset = isPut ? bytes.readUInt32LE(at + 68) * 2 ** 32 + bytes.readUInt32LE(at + 64) : 0;
       row.length = isPut ? bytes.readUInt32LE(at + 76) * 2 ** 32 + bytes.readUInt32LE(at + 72) : 0;
       row.position = position;
-      if (isPut && row.block < LOG_BIT) this.#name(row.block);
+      if (!isPut) this.lastTombstone = position;
+      else if (row.block < LOG_BIT) this.#name(row.block);
       if ((row.flags & RowFlag.CHUNKED) !== 0 && isPut) this.chunked.push(row.copy());
       index.add(row);
       return;

@@ -232,7 +232,9 @@ export class Store {
       return new Store(volume, format, lock, options, parts);
     } catch (error) {
       lock?.release();
-      throw error;
+      // Of the file system; others are defects.
+      const isOfVolume = typeof (error as NodeJS.ErrnoException).code === "string";
+      throw isOfVolume ? AslError.from(error, "ASL-READ", "the store cannot be opened") : error;
     }
   }
 
