@@ -190,12 +190,12 @@ function add(volume: Volume, epoch: number, text: string): boolean {
     const bytes = Buffer.from(text);
     const file = volume.open(temporary, "create");
     try {
-      file.write(bytes, 0, bytes.length, 0);
-      file.sync();
-    } finally {
-      file.close();
-    }
-    try {
+      try {
+        file.write(bytes, 0, bytes.length, 0);
+        file.sync();
+      } finally {
+        file.close();
+      }
       volume.link(temporary, fileOf(epoch));
       return true;
     } catch (error) {
