@@ -60,6 +60,10 @@ export interface IndexOptions {
 export const Found = { NONE: 0, OTHER: 1, EXACT: 2 } as const;
 export type Found = (typeof Found)[keyof typeof Found];
 
+/** What {@link ArtifactIndex.locate} says: nothing is there, where the record probably is, or the row. */
+export const Located = { NONE: 0, HINT: 1, ROW: 2 } as const;
+export type Located = (typeof Located)[keyof typeof Located];
+
 export interface IndexStats {
   /** All rows; those of the open table; those of the table that is being written. */
   readonly rows: number;
@@ -188,6 +192,11 @@ export class ArtifactIndex {
       return true;
     }
     return false;
+  }
+
+  /** Like {@link find}. */
+  locate(into: Row, algorithm: number, digest: Uint8Array, at: number, asOf: number): Located {
+    return this.find(into, false, algorithm, digest, at, asOf) ? Located.ROW : Located.NONE;
   }
 
   /**
