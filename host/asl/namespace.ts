@@ -20,7 +20,7 @@ export const NAME_BYTES = 32;
 export function nameOf(text: string): Uint8Array {
   const bytes = Buffer.from(text);
   const problem = bytes.toString() === text ? problemOf(text, bytes.length) : "it holds half a character";
-  if (problem !== undefined) throw new AslError("ASL-ARGUMENT", `${JSON.stringify(text)} is no name: ${problem}`);
+  if (problem !== undefined) throw new AslError("ASL-ARGUMENT", `${quoted(text)} is no name: ${problem}`);
   const name = new Uint8Array(NAME_BYTES);
   name.set(bytes);
   return name;
@@ -48,6 +48,10 @@ export function nameText(name: Uint8Array): string | undefined {
 /** The name of {@link Namespace.PACK} for an identity. Throws ASL-ARGUMENT for what is none. */
 export function packName(identity: string): Uint8Array {
   if (!IDENTITY.test(identity))
-    throw new AslError("ASL-ARGUMENT", `${JSON.stringify(identity)} is no identity of a pack: mi2:…:… was expected`);
+    throw new AslError("ASL-ARGUMENT", `${quoted(identity)} is no identity of a pack: mi2:…:… was expected`);
   return digestOf(Buffer.from(identity));
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

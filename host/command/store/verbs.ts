@@ -66,7 +66,7 @@ const VERBS: readonly Command<unknown>[] = [
       "FILE is a file, of any size, or - for standard input. A line is printed for each, in their order, when it is on disk: its key. What the store has already is not stored again.",
       "A pack (assets.pa) is checked, and is found under its identity from then on: `get DIR mi2:…`, `ashlar run --store DIR --assets mi2:…`.",
     ],
-    examples: ["put disk art/*.png", "tar c photos | ashlar store put disk -", "put disk assets.pa"],
+    examples: ["put disk art/*.png", "put disk - < backup.tar", "put disk assets.pa"],
     run: async (args) => (await import("./put.ts")).put(args),
   },
   {

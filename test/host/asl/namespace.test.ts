@@ -35,6 +35,13 @@ t.test("[ASL-NAMESPACE-2] names of people", (t) => {
   t.end();
 });
 
+t.test("[ASL-NAMESPACE-2] what is far too long is not told in full", (t) => {
+  for (const make of [nameOf, packName]) {
+    t.throws(() => make("mi2:".repeat(100_000)), { code: "ASL-ARGUMENT", message: /^.{100,300}$/ });
+  }
+  t.end();
+});
+
 t.test("[ASL-NAMESPACE-3] packs by their identity", (t) => {
   const half = `bciq${"a".repeat(52)}`;
   const identity = `mi2:${half}:${half}`;
