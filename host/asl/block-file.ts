@@ -54,7 +54,7 @@ export function decodeBlockHeader(bytes: Uint8Array, file: string): BlockHeader 
   if (view.getUint32(60, true) !== crc32Of(bytes, 0, 60, 0) || !readPreamble(view, Magic.BLOCK, file)) return undefined;
   const flags = view.getUint32(40, true);
   return {
-    domain: bytes.slice(PREAMBLE_BYTES, 32),
+    domain: new Uint8Array(bytes.subarray(PREAMBLE_BYTES, 32)),
     number: getU64(view, 32),
     isPublished: (flags & PUBLISHED) !== 0,
     isOwn: (flags & OWN) !== 0,
@@ -62,7 +62,7 @@ export function decodeBlockHeader(bytes: Uint8Array, file: string): BlockHeader 
   };
 }
 
-/** "ABTF". */
+/** "ABFT". */
 const FOOTER_MAGIC = 0x5446_4241;
 
 /** The footer of a block whose records end at `end`, where it begins. */

@@ -261,7 +261,7 @@ export class Blocks {
     tag: number,
   ): Promise<Written> {
     const { algorithm, length } = place;
-    const key = digest.slice(at, at + DIGEST_BYTES);
+    const key = copyOf(digest, at);
     const recordFlags = (flags & RecordFlag.HAS_TAG) | (isPublished ? RecordFlag.PUBLISHED : 0);
     const written = await this.writeOwn(this.pieces(place, key, 0), { algorithm, flags: recordFlags, tag, length });
     if (sameDigest(written.digest, 0, key, 0)) return written;
@@ -399,15 +399,6 @@ export class Blocks {
     else this.#readSmall(place, digest, at, into, intoAt, offset, count);
     return count;
   }
-  /** As {@link Blocks.pieces}, for those who wait for each. */
-  async *stream(
-    place: Place,
-    digest: Uint8Array,
-    at: number,
-    options?: RangeOptions,
-  ): AsyncGenerator<Uint8Array, undefined> {
-    yield* this.pieces(place, digest, at, options);
-  }
   /** Bytes of the artifact: a place of a CHUNKED one has them too. */
   lengthOf({ length }: Place, _digest: Uint8Array, _at: number): number {
     return length;
@@ -416,17 +407,22 @@ export class Blocks {
   locationOf({ block, offset }: Place): { readonly file: string; readonly offset: number } {
     return { file: blockPath(block), offset };
   }
-  /** The artifact, or a part of it, in pieces that are each checked before they are given. */
-  *pieces(
-    { block, offset: recordAt, length: whole, flags, algorithm }: Place,
-    key: Uint8Array,
+  /** The artifact, or a part of it, in pieces that are each checked before they are given. Place and key may change while they are taken. */
+  pieces(
+    { block, offset, length, flags, algorithm }: Place,
+    digest: Uint8Array,
     at: number,
-    { offset = 0, length = whole - offset, verify = true }: RangeOptions = {},
+    range: RangeOptions = {},
   ): Generator<Uint8Array, undefined> {
-    const place: Place = { block, offset: recordAt, length: whole, flags, algorithm };
-    const digest = key.slice(at, at + DIGEST_BYTES);
-    const end = Math.min(offset + length, whole);
-    const held = this.#files.hold(block);
+    return this.#pieces({ block, offset, length, flags, algorithm }, copyOf(digest, at), range);
+  }
+  *#pieces(
+    place: Place,
+    digest: Uint8Array,
+    { offset = 0, length = place.length - offset, verify = true }: RangeOptions,
+  ): Generator<Uint8Array, undefined> {
+    const end = Math.min(offset + length, place.length);
+    const held = this.#files.hold(place.block);
     try {
       for (let from = offset; from < end; ) {
         // Up to where a leaf ends, so that none is read twice.
@@ -439,6 +435,13 @@ export class Blocks {
     } finally {
       this.#files.release(held);
     }
+  }
+  /** As {@link Blocks.pieces}, for those who wait for each. */
+  stream(place: Place, digest: Uint8Array, at: number, range?: RangeOptions): AsyncGenerator<Uint8Array, void> {
+    const pieces = this.pieces(place, digest, at, range);
+    return (async function* () {
+      yield* pieces;
+    })();
   }
   /** The records of a file, whether or not the index names them. Throws ASL-BLOCK-DAMAGED without the file, and ASL-READ. */
   *scan(block: number, options: ScanOptions = {}): Generator<ScannedRecord, undefined> {
@@ -729,7 +732,7 @@ export class Blocks {
     const known: KnownRecord = {
       block,
       offset,
-      digest: digest.slice(at, at + DIGEST_BYTES),
+      digest: copyOf(digest, at),
       length: this.#header.length,
       leaves: undefined,
       list: undefined,
@@ -877,6 +880,11 @@ const CHUNK_ALGORITHM = 1;
 
 /** Flags in which a record and its place agree. */
 const KIND_FLAGS = RecordFlag.CHUNKED | RecordFlag.CHUNK;
+
+/** `slice` of a Buffer is no copy. */
+function copyOf(digest: Uint8Array, at: number): Uint8Array {
+  return new Uint8Array(digest.subarray(at, at + DIGEST_BYTES));
+}
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length);

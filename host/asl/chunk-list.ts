@@ -62,7 +62,7 @@ export function decodeChunkList(bytes: Uint8Array): ChunkList | undefined {
   let left = length;
   for (let at = LIST_HEADER_BYTES; at < bytes.length; at += CHUNK_ROW_BYTES) {
     const chunk: Chunk = {
-      digest: bytes.slice(at, at + DIGEST_BYTES),
+      digest: new Uint8Array(bytes.subarray(at, at + DIGEST_BYTES)),
       block: view.getUint32(at + 32, true),
       offset: getU64(view, at + 40),
       length: getU64(view, at + 48),

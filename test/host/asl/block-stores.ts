@@ -2,10 +2,10 @@
 import { type BlockLimits, Blocks, type Place } from "../../../host/asl/blocks.ts";
 import { AslError } from "../../../host/asl/errors.ts";
 import { DIGEST_BYTES, type Digester, digestInto } from "../../../host/asl/key.ts";
-import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
+import { MemoryVolume, volumeError } from "../../../host/asl/memory-volume.ts";
 import type { PackedBlock } from "../../../host/asl/packed-block.ts";
 import { endRecord, RECORD_BYTES, RECORD_DIGEST_AT, recordSize, writeRecordHeader } from "../../../host/asl/record.ts";
-import type { Volume } from "../../../host/asl/volume.ts";
+import type { OpenMode, Volume, VolumeFile } from "../../../host/asl/volume.ts";
 
 export const SEED = 0xbad_5eed;
 export const DOMAIN: Uint8Array = Uint8Array.from({ length: 16 }, (_, k) => k + 1);
@@ -119,5 +119,88 @@ export function replace(volume: Volume, path: string, bytes: Uint8Array): void {
     file.write(bytes, 0, bytes.length, 0);
   } finally {
     file.close();
+  }
+}
+
+/** Counts what is asked of a volume, and fails when it is told to. */
+export class WatchedVolume implements Volume {
+  readonly #under: Volume;
+  reads = 0;
+  opens = 0;
+  /** Files that are open now; and most that can be. */
+  openFiles = 0;
+  mostOpen = Number.POSITIVE_INFINITY;
+  /** Most bytes of a read. */
+  mostRead = Number.POSITIVE_INFINITY;
+  readError: string | undefined;
+  /** Bytes of the next write of more that come to the file; then it is full. */
+  cutNextWrite: number | undefined;
+  syncError: string | undefined;
+  /** The syncs. */
+  readonly log: string[] = [];
+
+  constructor(under: Volume) {
+    this.#under = under;
+  }
+  open(path: string, mode: OpenMode): VolumeFile {
+    if (this.openFiles >= this.mostOpen && mode === "read") throw volumeError("EMFILE", path);
+    const file = this.#under.open(path, mode);
+    if (mode === "read") {
+      this.opens++;
+      this.openFiles++;
+    }
+    return {
+      size: () => file.size(),
+      read: (into, at, length, position) => {
+        this.reads++;
+        if (this.readError !== undefined) throw volumeError(this.readError, path);
+        return file.read(into, at, Math.min(length, this.mostRead), position);
+      },
+      write: (bytes, at, length, position) => {
+        const cut = this.cutNextWrite;
+        if (cut === undefined || length <= cut) return file.write(bytes, at, length, position);
+        this.cutNextWrite = undefined;
+        file.write(bytes, at, cut, position);
+        throw volumeError("ENOSPC", path);
+      },
+      writeLater: async (bytes, at, length, position) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        const cut = this.cutNextWrite;
+        if (cut !== undefined && length > cut) {
+          this.cutNextWrite = undefined;
+          throw volumeError("ENOSPC", path);
+        }
+        file.write(bytes, at, length, position);
+      },
+      sync: () => {
+        this.log.push(`sync ${path}`);
+        if (this.syncError !== undefined) throw volumeError(this.syncError, path);
+        file.sync();
+      },
+      truncate: (length) => file.truncate(length),
+      close: () => {
+        if (mode === "read") this.openFiles--;
+        file.close();
+      },
+    };
+  }
+  list(folder: string): string[] {
+    return this.#under.list(folder);
+  }
+  makeFolder(path: string): void {
+    this.#under.makeFolder(path);
+  }
+  rename(from: string, to: string): void {
+    this.#under.rename(from, to);
+  }
+  link(from: string, to: string): void {
+    this.#under.link(from, to);
+  }
+  remove(path: string): void {
+    this.#under.remove(path);
+  }
+  syncFolder(path: string): void {
+    this.log.push(`sync ${path}`);
+    this.#under.syncFolder(path);
   }
 }
