@@ -162,7 +162,7 @@ class Encoder {
     return this;
   }
   bytes(bytes: Uint8Array): this {
-    this.#parts.push(bytes.slice());
+    this.#parts.push(bytes);
     return this;
   }
   text(text: string): this {

@@ -4,6 +4,7 @@ export type { Snapshot } from "./checkpoint.ts";
 export type { Durability } from "./committer.ts";
 export { ASL_CODES, type AslCode, AslError, type AslPlace } from "./errors.ts";
 export type { Payload } from "./frames.ts";
+export type { FsckOptions, FsckReport, Problem, RepairOptions } from "./fsck.ts";
 export { ALGORITHMS, type Algorithm, type ArtifactKey, keyBytes, keyText } from "./key.ts";
 export { FIRST_FREE, Namespace, nameOf, nameText, packName } from "./namespace.ts";
 export { packKey, packReader } from "./packs.ts";

@@ -141,6 +141,16 @@ export const digestInto: Digester = (algorithm, bytes, into, at) => {
   (into as DigestBuffer).latin1Write(cryptoOf().hash(host, bytes, "latin1" as "hex"), at, DIGEST_BYTES);
 };
 
+/** A copy of a digest. That `slice` of a Buffer makes none is easily forgotten. */
+export function digestAt(bytes: Uint8Array, at = 0): Uint8Array {
+  return copyOf(bytes, at, at + DIGEST_BYTES);
+}
+
+/** A copy of bytes, also of a Buffer's. */
+export function copyOf(bytes: Uint8Array, from = 0, to: number = bytes.length): Uint8Array {
+  return new Uint8Array(bytes.subarray(from, to));
+}
+
 export function sameDigest(left: Uint8Array, at: number, right: Uint8Array, from: number): boolean {
   for (let k = 0; k < DIGEST_BYTES; k++) if (left[at + k] !== right[from + k]) return false;
   return true;

@@ -12,14 +12,17 @@ import { AslError } from "./errors.ts";
 import { folderVolume } from "./folder-volume.ts";
 import { encodeFormat, FORMAT_FILE, type Format, readFormat, replaceWhole } from "./format.ts";
 import { EntryKind, EXTENT_BYTES, FRAME_BYTES, type Payload, readEntry } from "./frames.ts";
+import { type FsckOptions, type FsckReport, fsckStore, fsckVolume, type RepairOptions } from "./fsck.ts";
 import { Group, Held } from "./group.ts";
 import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import {
   type ArtifactKey,
   algorithmNamed,
   algorithmOf,
+  copyOf,
   DIGEST_BYTES,
   type Digester,
+  digestAt,
   digestInto,
   keyText,
   ParsedKey,
@@ -175,7 +178,9 @@ export class Store {
     this.#blocks = blocks;
     const { groupBytes } = this.#limits;
     this.#group = new Group(isReadOnly ? 0 : groupBytes + (groupBytes >> 2), format.seed, this.#digest);
-    this.#now = new View(index, blocks, state.position, () => this.#checkOpen());
+    blocks.committedEnd = (block) =>
+      state.openBlocks.find(({ number }) => number === block)?.end ?? Number.POSITIVE_INFINITY;
+    this.#now = this.#viewAt(state.position);
     if (lock === undefined) return;
     try {
       this.#lock = lock.raise(state.epoch);
@@ -240,7 +245,7 @@ export class Store {
 
   /** 16 bytes that tell the store from all others. */
   get domain(): Uint8Array {
-    return this.#format.domain.slice();
+    return copyOf(this.#format.domain);
   }
   /** Name of the algorithm of what is put. */
   get algorithm(): string {
@@ -292,11 +297,16 @@ export class Store {
 
   /** What the store holds now, and goes on to hold whatever is written. */
   view(): View {
-    return new View(this.#recovered.index, this.#blocks, this.#now.position, () => this.#checkOpen());
+    return this.#viewAt(this.#now.position);
+  }
+  #viewAt(position: number): View {
+    const { index, state } = this.#recovered;
+    const check = (): void => this.#checkOpen();
+    return new View(index, this.#blocks, position, check, () => state.lastTombstone);
   }
   /** What it held when the snapshot was taken. Throws ASL-NOT-FOUND. */
   at(name: string): View {
-    return new View(this.#recovered.index, this.#blocks, this.#snapshot(name).position, () => this.#checkOpen());
+    return this.#viewAt(this.#snapshot(name).position);
   }
   /** Digest of what a snapshot shows: the same for stores that were fed the same in the same order (spec ASL-SNAP). One pass over it, the first time. */
   async snapshotIdentity(
@@ -315,7 +325,7 @@ export class Store {
       identity = next.value;
       this.#identities.set(position, identity);
     }
-    return identity.slice();
+    return copyOf(identity);
   }
   snapshots(): Snapshot[] {
     this.#checkOpen();
@@ -388,7 +398,7 @@ export class Store {
           break;
         }
         if (!(value instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "a stream of bytes was expected");
-        held.push(value.slice());
+        held.push(copyOf(value));
         length += value.length;
       }
       if (isOver) return await this.put(Buffer.concat(held), options);
@@ -420,11 +430,11 @@ export class Store {
     const group = this.#writable(false);
     checkName(namespace, name);
     const { algorithm, bytes, at } = this.#key.parse(key);
-    const digest = bytes.slice(at, at + DIGEST_BYTES);
+    const digest = digestAt(bytes, at);
     const held = group.find(algorithm, digest, 0, 0, 0);
     if (held === Held.TOMBSTONE || (held === Held.NOTHING && !this.#now.has(key)))
       throw new AslError("ASL-NOT-FOUND", "there is no such artifact to bind to", { key: keyText(algorithm, digest) });
-    group.add({ kind: "binding", namespace, name: name.slice(), algorithm, digest, logseq: group.logseq + 1 });
+    group.add({ kind: "binding", namespace, name: digestAt(name), algorithm, digest, logseq: group.logseq + 1 });
     await this.#added();
   }
   /** Removes a binding; false if there is none. */
@@ -436,7 +446,7 @@ export class Store {
     group.add({
       kind: "binding",
       namespace,
-      name: name.slice(),
+      name: digestAt(name),
       algorithm: 0,
       digest: undefined,
       logseq: group.logseq + 1,
@@ -457,7 +467,7 @@ export class Store {
   async pin(key: KeyLike, label: string): Promise<void> {
     this.flush();
     const { algorithm, bytes, at } = this.#key.parse(key);
-    const digest = bytes.slice(at, at + DIGEST_BYTES);
+    const digest = digestAt(bytes, at);
     if (!this.#now.has(key))
       throw new AslError("ASL-NOT-FOUND", "there is no such artifact", { key: keyText(algorithm, digest) });
     this.#enter(label, this.#recovered.state.pins, false, { kind: "pin", algorithm, digest, label });
@@ -501,7 +511,7 @@ export class Store {
     try {
       for (const key of keys) {
         const { algorithm, bytes, at } = this.#key.parse(key);
-        const digest = bytes.slice(at, at + DIGEST_BYTES);
+        const digest = digestAt(bytes, at);
         const text = keyText(algorithm, digest);
         const rows = index.rowsOf(false, algorithm, digest, 0, this.#now.position);
         const end = rows.findIndex(({ kind }) => kind === RowKind.TOMBSTONE);
@@ -637,6 +647,35 @@ export class Store {
       log: filesOf(LOG_FOLDER),
       blocks: filesOf("blocks"),
     };
+  }
+
+  /**
+   * Compares all that is on disk with what the log says of it; `deep` every artifact with its key. Nothing is changed: repairs are for a store that
+   * nobody has open ({@link Store.fsck}).
+   */
+  async fsck({ repair = false, ...options }: FsckOptions & { readonly repair?: boolean } = {}): Promise<FsckReport> {
+    if (repair)
+      throw new AslError(
+        "ASL-ARGUMENT",
+        "a store is repaired when it is closed: by Store.fsck, or ashlar store fsck --repair",
+      );
+    this.flush();
+    const { index, state } = this.#recovered;
+    return await fsckStore(
+      {
+        volume: this.#volume,
+        format: this.#format,
+        limits: this.#limits,
+        digest: this.#digest,
+        index,
+        end: state.place,
+      },
+      options,
+    );
+  }
+  /** The same of a store that nobody has open, also of one that cannot be opened; `repair` mends what can be without guessing. */
+  static async fsck(dir: string, options: RepairOptions = {}, parts: StoreParts = {}): Promise<FsckReport> {
+    return await fsckVolume(parts.volume ?? folderVolume(dir), parts.owners ?? processOwners(), options);
   }
 
   /** Has all that was put on disk when it returns. */

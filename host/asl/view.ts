@@ -5,7 +5,7 @@ import type { Blocks } from "./blocks.ts";
 import { AslError } from "./errors.ts";
 import { BINDING_BYTES, readEntry } from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
-import { type ArtifactKey, algorithmOf, DIGEST_BYTES, keyText, ParsedKey, sameDigest } from "./key.ts";
+import { type ArtifactKey, algorithmOf, DIGEST_BYTES, digestAt, keyText, ParsedKey, sameDigest } from "./key.ts";
 
 export type Visibility = "internal" | "published";
 
@@ -55,17 +55,25 @@ export class View {
   readonly #index: ArtifactIndex;
   readonly #blocks: Blocks;
   readonly #check: () => void;
+  readonly #lastTombstone: () => number;
   readonly #key = new ParsedKey();
   readonly #row = new Row();
   /** What it holds has this position, or one before. */
   position: number;
 
-  /** `check` throws when the store is closed. */
-  constructor(index: ArtifactIndex, blocks: Blocks, position: number, check: () => void) {
+  /** `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
+  constructor(
+    index: ArtifactIndex,
+    blocks: Blocks,
+    position: number,
+    check: () => void,
+    lastTombstone: () => number,
+  ) {
     this.#index = index;
     this.#blocks = blocks;
     this.position = position;
     this.#check = check;
+    this.#lastTombstone = lastTombstone;
   }
 
   has(key: KeyLike): boolean {
@@ -113,7 +121,7 @@ export class View {
     if (!this.#find(key)) return undefined;
     const { bytes, at } = this.#key;
     const row = this.#row.copy();
-    const digest = bytes.slice(at, at + DIGEST_BYTES);
+    const digest = digestAt(bytes, at);
     return this.#blocks.stream(row, digest, 0, options);
   }
   stat(key: KeyLike): ArtifactStat | undefined {
@@ -134,7 +142,7 @@ export class View {
     let skipped: { algorithm: number; digest: Uint8Array } | undefined;
     if (after !== undefined) {
       const { algorithm, bytes, at } = new ParsedKey().parse(after);
-      skipped = { algorithm, digest: bytes.slice(at, at + DIGEST_BYTES) };
+      skipped = { algorithm, digest: digestAt(bytes, at) };
       if (Buffer.compare(skipped.digest, from) > 0) from.set(skipped.digest);
     }
     for (const rows of this.#groups(from, false)) {
@@ -207,7 +215,11 @@ export class View {
   #find(key: KeyLike): boolean {
     this.#check();
     const { algorithm, bytes, at } = this.#key.parse(key);
-    return this.#index.find(this.#row, false, algorithm, bytes, at, this.position) && this.#row.kind === RowKind.PUT;
+    const row = this.#row;
+    return (
+      this.#blocks.findNext(row, algorithm, bytes, at, this.#lastTombstone(), this.position) ||
+      (this.#index.find(row, false, algorithm, bytes, at, this.position) && row.kind === RowKind.PUT)
+    );
   }
 }
 
