@@ -184,6 +184,7 @@ export class OwnWriter {
   }
   /** After an error nothing is left of it. */
   write(bytes: Uint8Array): void {
+    this.#check();
     this.#orDiscard(() => {
       for (let at = 0; at < bytes.length; ) {
         if (this.#isPieceFull()) this.#flush();
@@ -193,6 +194,7 @@ export class OwnWriter {
   }
   /** After an error nothing is left of it. */
   end(): Written {
+    this.#check();
     return this.#orDiscard(() => {
       this.#flush();
       return this.#written();
@@ -200,6 +202,7 @@ export class OwnWriter {
   }
   /** As {@link OwnWriter.write}. The bytes are copied before it returns first. */
   async add(bytes: Uint8Array): Promise<void> {
+    this.#check();
     try {
       for (let at = 0; at < bytes.length; ) {
         if (this.#isPieceFull()) await this.#flushLater();
@@ -212,6 +215,7 @@ export class OwnWriter {
   }
   /** As {@link OwnWriter.end}. */
   async finish(): Promise<Written> {
+    this.#check();
     try {
       await this.#flushLater();
       await this.#settle();
@@ -233,6 +237,9 @@ export class OwnWriter {
     await this.#writeOut?.catch(() => undefined);
     this.discard();
   }
+  #check(): void {
+    if (this.#isDone) throw new AslError("ASL-DISCARDED", "the artifact is written or discarded");
+  }
   #orDiscard<T>(action: () => T): T {
     try {
       return action();
@@ -248,7 +255,6 @@ export class OwnWriter {
 
   /** Copies from `at` what there is room for: a caller who changes bytes afterwards changes neither the file nor the digest. */
   #take(bytes: Uint8Array, at: number): number {
-    if (this.#isDone) throw new AslError("ASL-DISCARDED", "the artifact is written or discarded");
     const room = this.#pieceRoom();
     const count = Math.min(bytes.length - at, room - this.#held);
     this.#piece.set(at === 0 && count === bytes.length ? bytes : bytes.subarray(at, at + count), this.#held);
@@ -361,7 +367,6 @@ export class OwnWriter {
   }
 
   #written(): Written {
-    if (this.#isDone) throw new AslError("ASL-DISCARDED", "the artifact is written or discarded");
     const keeper = this.#keeper;
     const { seed } = keeper;
     const { algorithm, tag } = this.#options;
