@@ -586,9 +586,33 @@ t.test("[CLI-STORE-15] fsck tells all that is wrong, and exits with 1", async (t
   for (const words of [[], ["--deep"]]) {
     const { code, data } = await json("fsck", folder, ...words);
     t.equal(code, 1);
-    t.match(data.problems, [{ key: keys[0] }], words.join(" "));
+    const problem = data.problems.find(({ key }: { key?: string }) => key === keys[0]);
+    t.match(
+      problem,
+      { code: /^ASL-/, message: /./, file: /^blocks\//, affects: [/CURRENT/, /binding/] },
+      words.join(" "),
+    );
   }
-  t.match(await store("fsck", folder), { code: 1, stdout: new RegExp(keys[0]) });
+  t.match(await store("fsck", folder), {
+    code: 1,
+    stdout: new RegExp(`^ASL-.*${keys[0]}[\\s\\S]*problems?\n$`, "m"),
+    stderr: "",
+  });
+  t.equal((await store("fsck", folder, "--repair")).code, 1, "what is lost cannot be made again");
+  t.equal((await store("get", folder, keys[1])).stdout, "b");
+});
+
+t.test("[CLI-STORE-15] fsck --repair mends what can be mended", async (t) => {
+  const folder = await newStore();
+  const key = await put(folder, "a");
+  rmSync(join(folder, "CURRENT"));
+  t.equal((await store("fsck", folder)).code, 1);
+  const { code, data } = await json("fsck", folder, "--repair");
+  t.equal(code, 0);
+  t.match(data.problems, [{ repaired: /./ }]);
+  t.match(await json("fsck", folder, "--deep"), { code: 0, data: { problems: [] } });
+  t.equal((await store("get", folder, key)).stdout, "a");
+  t.match(await store("fsck", "none"), { code: 1, stderr: /ASL-NO-STORE/ });
 });
 
 t.test("[CLI-STORE-15] rebuild: a store whose log is gone", async (t) => {

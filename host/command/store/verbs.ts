@@ -259,7 +259,7 @@ const VERBS: readonly Command<unknown>[] = [
       WAIT_OPTION,
       JSON_OPTION,
     ],
-    details: ["Exit code 1 when anything is wrong, with all that is."],
+    details: ["Exit code 1 when anything is wrong, with all that is; 0 where all of it was repaired."],
     examples: ["fsck disk --deep"],
     run: async (args) => (await import("./fsck.ts")).fsck(args),
   },
@@ -273,7 +273,7 @@ const VERBS: readonly Command<unknown>[] = [
       "For a store whose log is lost or damaged. It tells what cannot be known from the artifacts alone. What was there is moved to the folder quarantine of the store.",
     ],
     examples: ["rebuild disk"],
-    run: async (args) => (await import("./fsck.ts")).rebuild(args),
+    run: async (args) => (await import("./rebuild.ts")).rebuild(args),
   },
   {
     name: "stats",
