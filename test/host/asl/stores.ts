@@ -1,4 +1,5 @@
 /** Stores in memory, with sizes so small that all that happens with size happens soon. */
+import type { IndexTuning } from "../../../host/asl/artifact-index.ts";
 import type { Digester } from "../../../host/asl/key.ts";
 import type { StoreLimits } from "../../../host/asl/limits.ts";
 import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
@@ -44,11 +45,19 @@ export interface SmallStore {
   readonly seed?: number;
   readonly digest?: Digester;
   readonly limits?: Partial<StoreLimits>;
+  readonly tuning?: Partial<IndexTuning>;
   readonly options?: StoreOptions;
 }
 
 /** Opens a store on a volume, and makes it unless the options say otherwise. */
-export function openSmall({ volume = new MemoryVolume(), seed = 1, digest, limits, options }: SmallStore = {}): Store {
+export function openSmall({
+  volume = new MemoryVolume(),
+  seed = 1,
+  digest,
+  limits,
+  tuning,
+  options,
+}: SmallStore = {}): Store {
   return Store.openSync(
     "",
     { create: options?.readOnly !== true, ...options },
@@ -58,6 +67,8 @@ export function openSmall({ volume = new MemoryVolume(), seed = 1, digest, limit
       random: randomFrom(seed),
       limits: { ...SMALL, ...limits },
       background: false,
+      ...(tuning !== undefined && { tuning }),
+      ...(tuning !== undefined && { tuning }),
       ...(digest !== undefined && { digest }),
     },
   );
