@@ -32,6 +32,7 @@ import { functionTypeOf, packedTypeOf } from "../../vm/declaration.ts";
 import type { Engine } from "../../vm/index.ts";
 import { Module } from "../../vm/module.ts";
 import { ENGINES } from "../vm/compare.ts";
+import { MemoryArtifacts } from "./artifacts.ts";
 import { deflated, raw } from "./packs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -239,6 +240,8 @@ for (const language of LANGUAGES) {
 
 function takeTour(t: Test, module: Module, engine: Engine): void {
   const fs = new MemoryFileSystem({ "b.txt": "héllo", "sub/c": "" });
+  const store = new MemoryArtifacts();
+  store.add(Buffer.from("in the store"), 9);
   const written = { stdout: "", stderr: "", log: "" };
   const write = (name: keyof typeof written) => (bytes: Uint8Array) => {
     written[name] += Buffer.from(bytes).toString();
@@ -256,6 +259,7 @@ function takeTour(t: Test, module: Module, engine: Engine): void {
     log: write("log"),
     clock: { start: 5_000_000n },
     assets: openPack(PACK),
+    store,
   });
   abi.check(module);
   const instance = module.instantiate({ ...abi, engine });
@@ -290,6 +294,16 @@ slot NOT_FOUND
 loaded 2
 commit NOT_READY
 damaged CORRUPT
+stored 12 9 12 1 9
+artifact 00746865 in the store
+made sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b
+named made false
+writer 6 7
+key 34
+sealed SEALED
+aborted ABORTED
+absent NOT_FOUND
+artifacts 12:9 6:7 4:0
 fuel true
 `;
 

@@ -6,6 +6,14 @@
  * gives no `env.abort`. Where `Math.random` is used, `--use seed=PATH/ashlar/onSeed` does the same for `env.seed`.
  */
 import {
+  ArtifactFlag,
+  AslCreateResults,
+  AslInfoResults,
+  AslListResults,
+  AslOpenResults,
+  AslReadResults,
+  AslSealResults,
+  AslWriteResults,
   BankInfoResults,
   BankMetadataResults,
   BankOpenAssetResults,
@@ -30,6 +38,16 @@ import {
   RESULTS_SIZE,
   Status,
   TimesFlag,
+  Visibility,
+  asl_abort,
+  asl_close,
+  asl_create,
+  asl_info,
+  asl_list,
+  asl_open,
+  asl_read,
+  asl_seal,
+  asl_write,
   bank_cancel,
   bank_close,
   bank_commit,
@@ -77,7 +95,7 @@ import {
   sys_stdout,
 } from "./syscalls";
 
-export { BankType, EntryKind, HeapRef, LoadState, OpenFlag, Status, TimesFlag, statusName };
+export { BankType, EntryKind, HeapRef, LoadState, OpenFlag, Status, TimesFlag, Visibility, statusName };
 
 /** Status of the last call of this file that can fail. */
 export let lastStatus: i32 = Status.OK;
@@ -513,6 +531,206 @@ export function loadAsset(assetId: i32, slot: u32): bool {
   load.close();
   lastStatus = status;
   return committed;
+}
+
+/** Bytes of the longest key. */
+const KEY_ROOM: i32 = 36;
+
+/** What is known of an artifact, and one of its records. */
+export class ArtifactInfo {
+  constructor(
+    public bytes: u64,
+    /** How many records it has. */
+    public records: u32,
+    public hasTypeTag: bool,
+    public typeTag: u32,
+    /** A `Visibility`. */
+    public visibility: u32,
+  ) {}
+}
+
+function infoOf(handle: HeapRef, record: u32): ArtifactInfo | null {
+  const results = changetype<AslInfoResults>(RESULTS);
+  if (!succeeded(asl_info(handle, record, results))) return null;
+  const tagged = results.has_type_tag != 0;
+  return new ArtifactInfo(results.bytes, results.records, tagged, results.type_tag, results.visibility);
+}
+
+/** An artifact of the store, open. */
+export class Artifact {
+  constructor(public handle: HeapRef) {}
+
+  /** The artifact of a key; null when that fails. */
+  static open(key: Uint8Array): Artifact | null {
+    const results = changetype<AslOpenResults>(RESULTS);
+    return succeeded(asl_open(bytes_of_memory(), offsetOf(key), key.length, results))
+      ? new Artifact(results.artifact)
+      : null;
+  }
+
+  /** The artifact of a key as text, `sha256:…`; null when that fails. */
+  static named(key: string): Artifact | null {
+    return Artifact.open(encode(key));
+  }
+
+  /** The record of this number, from 0; null when that fails. */
+  info(record: u32 = 0): ArtifactInfo | null {
+    return infoOf(this.handle, record);
+  }
+
+  /** Length in bytes; -1 when that fails. */
+  size(): i64 {
+    const info = this.info();
+    return info == null ? -1 : <i64>info.bytes;
+  }
+
+  /**
+   * Reads up to `length` bytes from `offset` on into `into`, from its byte `start` on, and answers how many; -1 when that
+   * fails. Sets `atEnd`.
+   */
+  readInto(offset: i64, into: Uint8Array, start: i32, length: i32): i32 {
+    if (start < 0 || length < 0 || length > into.length - start) throw new RangeError("readInto: outside of the array");
+    const results = changetype<AslReadResults>(RESULTS);
+    const to = offsetOf(into) + start;
+    if (!succeeded(asl_read(this.handle, offset, bytes_of_memory(), to, length, results))) return -1;
+    atEnd = results.eof != 0;
+    return results.bytes_transferred;
+  }
+
+  /** All bytes; null when that fails. */
+  readAll(): Uint8Array | null {
+    const length = this.size();
+    if (length < 0) return null;
+    if (length > <i64>i32.MAX_VALUE) {
+      lastStatus = Status.TOO_LARGE;
+      return null;
+    }
+    const bytes = new Uint8Array(<i32>length);
+    return this.readInto(0, bytes, 0, bytes.length) < 0 ? null : bytes;
+  }
+
+  /** All of it as text, malformed UTF-8 replaced by U+FFFD; null when that fails. */
+  readText(): string | null {
+    const bytes = this.readAll();
+    return bytes == null ? null : decode(bytes);
+  }
+
+  /** Ends the handle. */
+  close(): bool {
+    return succeeded(asl_close(this.handle));
+  }
+}
+
+/** An artifact in the making. */
+export class Writer {
+  constructor(public handle: HeapRef) {}
+
+  private static make(typeTag: u32, hasTypeTag: u32): Writer | null {
+    const results = changetype<AslCreateResults>(RESULTS);
+    return succeeded(asl_create(typeTag, hasTypeTag, results)) ? new Writer(results.writer) : null;
+  }
+
+  /** Begins an artifact; null when that fails. */
+  static create(): Writer | null {
+    return Writer.make(0, 0);
+  }
+
+  /** Begins an artifact with a type tag; null when that fails. */
+  static tagged(typeTag: u32): Writer | null {
+    return Writer.make(typeTag, 1);
+  }
+
+  /** What it will be so far; null when that fails. */
+  info(): ArtifactInfo | null {
+    return infoOf(this.handle, 0);
+  }
+
+  /** Adds all of `from`, or nothing. */
+  write(from: Uint8Array): bool {
+    return this.writeFrom(from, 0, from.length);
+  }
+
+  /** Adds `length` bytes of `from`, from its byte `start` on, or nothing. */
+  writeFrom(from: Uint8Array, start: i32, length: i32): bool {
+    if (start < 0 || length < 0 || length > from.length - start) throw new RangeError("writeFrom: outside of the array");
+    const results = changetype<AslWriteResults>(RESULTS);
+    return succeeded(asl_write(this.handle, -1, bytes_of_memory(), offsetOf(from) + start, length, results));
+  }
+
+  /** Ends the making, and tells the artifact's key; null when that fails. */
+  seal(): Uint8Array | null {
+    const key = new Uint8Array(KEY_ROOM);
+    const results = changetype<AslSealResults>(RESULTS);
+    if (!succeeded(asl_seal(this.handle, bytes_of_memory(), offsetOf(key), KEY_ROOM, results))) return null;
+    return key.slice(0, results.bytes_transferred);
+  }
+
+  /** Gives it up; true when it was not sealed yet. */
+  abort(): bool {
+    return succeeded(asl_abort(this.handle));
+  }
+
+  /** Ends the handle. What was not sealed is given up. */
+  close(): bool {
+    return succeeded(asl_close(this.handle));
+  }
+}
+
+/** Makes an artifact of `bytes`, and tells its key; null when that fails. */
+export function putArtifact(bytes: Uint8Array): Uint8Array | null {
+  const writer = Writer.create();
+  if (writer == null) return null;
+  const key = writer.write(bytes) ? writer.seal() : null;
+  const status = lastStatus;
+  writer.close();
+  lastStatus = status;
+  return key;
+}
+
+/** An artifact, as a list tells of it. */
+export class ArtifactEntry {
+  constructor(
+    public key: Uint8Array,
+    public bytes: u64,
+    public hasTypeTag: bool,
+    public typeTag: u32,
+    /** A `Visibility`. */
+    public visibility: u32,
+  ) {}
+}
+
+/** Some artifacts of the store behind a key, in the order of digests; none behind the last one, null when that fails. */
+export function listArtifacts(after: Uint8Array | null = null): ArtifactEntry[] | null {
+  const entries: ArtifactEntry[] = [];
+  const buffer = new Uint8Array(PIECE);
+  const results = changetype<AslListResults>(RESULTS);
+  const from = after == null ? 0 : offsetOf(after);
+  const length = after == null ? 0 : after.length;
+  const ref = bytes_of_memory();
+  if (!succeeded(asl_list(ref, from, length, ref, offsetOf(buffer), buffer.length, results))) return null;
+  const end: i32 = results.bytes_transferred;
+  for (let at: i32 = 0; at < end; ) {
+    const behind: i32 = at + 1 + <i32>buffer[at];
+    const key = buffer.slice(at + 1, behind);
+    const flags = buffer[behind];
+    const fields = buffer.dataStart + behind + 1;
+    const visibility: u32 = (flags & ArtifactFlag.PUBLISHED) != 0 ? Visibility.PUBLISHED : Visibility.INTERNAL;
+    const tagged = (flags & ArtifactFlag.HAS_TYPE_TAG) != 0;
+    entries.push(new ArtifactEntry(key, load<u64>(fields, 4), tagged, load<u32>(fields), visibility));
+    at = behind + 13;
+  }
+  return entries;
+}
+
+/** The text of a key, `sha256:…`. */
+export function keyText(key: Uint8Array): string {
+  let name = "sha256";
+  if (key[0] == 0x16) name = "sha3-256";
+  else if (key[0] == 0x95) name = "sha2-512-256";
+  else if (key[0] == 0xe0) name = "blake2s-256";
+  let text = name + ":";
+  for (let k = key.length - 32; k < key.length; k++) text += (key[k] < 16 ? "0" : "") + key[k].toString(16);
+  return text;
 }
 
 /** The guest's arguments; its own name is none of them. */

@@ -438,6 +438,178 @@ static inline ashlar_status ashlar_load_asset(int32_t asset_id, uint32_t slot) {
   return status;
 }
 
+/* ---- Artifacts ---- */
+
+/** Bytes of the longest key. */
+#define ASHLAR_KEY_ROOM 36
+/** Bytes of the longest text of a key, with its NUL. */
+#define ASHLAR_KEY_TEXT_ROOM 78
+
+/** The key of an artifact: a multihash. */
+struct ashlar_key {
+  uint32_t length;
+  unsigned char bytes[ASHLAR_KEY_ROOM];
+};
+
+/** Opens the artifact of a key. */
+static inline ashlar_status ashlar_open_artifact(const struct ashlar_key *key, ashlar_ref *artifact) {
+  struct ashlar_asl_open_results results;
+  const ashlar_status status = ashlar_asl_open(ASHLAR_BYTES_(key->bytes), key->length, &results);
+  *artifact = results.artifact;
+  return status;
+}
+
+/** Opens the artifact of a key as text, `sha256:…`. */
+static inline ashlar_status ashlar_open_named_artifact(const char *key, ashlar_ref *artifact) {
+  struct ashlar_asl_open_results results;
+  const ashlar_status status = ashlar_asl_open(ASHLAR_STRING_(key), &results);
+  *artifact = results.artifact;
+  return status;
+}
+
+/** Length of an artifact in bytes; of one in the making what it has taken. `ashlar_asl_info` tells more. */
+static inline ashlar_status ashlar_artifact_size(ashlar_ref artifact, uint64_t *bytes) {
+  struct ashlar_asl_info_results results;
+  const ashlar_status status = ashlar_asl_info(artifact, 0, &results);
+  *bytes = results.bytes;
+  return status;
+}
+
+/** Reads up to `length` bytes of an artifact from `offset` on. `*got` is how many; fewer come only at its end. */
+static inline ashlar_status ashlar_read_artifact(ashlar_ref artifact, int64_t offset, void *to, uint32_t length,
+                                                 uint32_t *got) {
+  struct ashlar_asl_read_results results;
+  const ashlar_status status = ashlar_asl_read(artifact, offset, ASHLAR_BYTES_(to), length, &results);
+  *got = results.bytes_transferred;
+  return status;
+}
+
+/** A whole artifact, in memory of `ashlar_allocate`, with a NUL behind it. TOO_LARGE when the memory cannot hold it. */
+static inline ashlar_status ashlar_read_whole_artifact(ashlar_ref artifact, char **bytes, uint32_t *length) {
+  uint64_t size;
+  ashlar_status status = ashlar_artifact_size(artifact, &size);
+  *bytes = NULL;
+  *length = 0;
+  if (status != ASHLAR_STATUS_OK) return status;
+  const uintptr_t mark = ashlar_mark();
+  char *start = size < UINT32_MAX ? (char *)ashlar_allocate((size_t)size + 1) : NULL;
+  if (start == NULL) return ASHLAR_STATUS_TOO_LARGE;
+  status = ashlar_read_artifact(artifact, 0, start, (uint32_t)size, length);
+  if (status != ASHLAR_STATUS_OK) {
+    ashlar_release(mark);
+    return status;
+  }
+  start[*length] = 0;
+  *bytes = start;
+  return ASHLAR_STATUS_OK;
+}
+
+/** Begins an artifact without a type tag; `ashlar_asl_create` does with one. */
+static inline ashlar_status ashlar_create_artifact(ashlar_ref *writer) {
+  struct ashlar_asl_create_results results;
+  const ashlar_status status = ashlar_asl_create(0, 0, &results);
+  *writer = results.writer;
+  return status;
+}
+
+/** Adds all bytes to an artifact in the making, or none. */
+static inline ashlar_status ashlar_write_artifact(ashlar_ref writer, const void *from, uint32_t length) {
+  struct ashlar_asl_write_results results;
+  return ashlar_asl_write(writer, -1, ASHLAR_BYTES_(from), length, &results);
+}
+
+/** Ends the making of an artifact, and tells its key. */
+static inline ashlar_status ashlar_seal_artifact(ashlar_ref writer, struct ashlar_key *key) {
+  struct ashlar_asl_seal_results results;
+  const ashlar_status status = ashlar_asl_seal(writer, ASHLAR_BYTES_(key->bytes), ASHLAR_KEY_ROOM, &results);
+  key->length = results.bytes_transferred;
+  return status;
+}
+
+/** Ends the handle of an artifact, or of one in the making: that is given up when it was not sealed. */
+static inline ashlar_status ashlar_close_artifact(ashlar_ref handle) { return ashlar_asl_close(handle); }
+
+/** Makes an artifact of some bytes, and tells its key. */
+static inline ashlar_status ashlar_put_artifact(const void *from, uint32_t length, struct ashlar_key *key) {
+  ashlar_ref writer;
+  ashlar_status status = ashlar_create_artifact(&writer);
+  key->length = 0;
+  if (status != ASHLAR_STATUS_OK) return status;
+  status = ashlar_write_artifact(writer, from, length);
+  if (status == ASHLAR_STATUS_OK) status = ashlar_seal_artifact(writer, key);
+  ashlar_close_artifact(writer);
+  return status;
+}
+
+/** Writes the text of a key, `sha256:…`, and a NUL; answers its length. `to` has room for ASHLAR_KEY_TEXT_ROOM bytes. */
+static inline uint32_t ashlar_key_text(const struct ashlar_key *key, char *to) {
+  const char *name = "sha256:";
+  if (key->bytes[0] == 0x16) name = "sha3-256:";
+  else if (key->bytes[0] == 0x95) name = "sha2-512-256:";
+  else if (key->bytes[0] == 0xe0) name = "blake2s-256:";
+  uint32_t length = (uint32_t)strlen(name);
+  memcpy(to, name, length);
+  for (uint32_t k = key->length < 32 ? 0 : key->length - 32; k < key->length; k++) {
+    to[length++] = "0123456789abcdef"[key->bytes[k] >> 4];
+    to[length++] = "0123456789abcdef"[key->bytes[k] & 15];
+  }
+  to[length] = 0;
+  return length;
+}
+
+/** An artifact, as a list tells of it. */
+struct ashlar_artifact_entry {
+  struct ashlar_key key;
+  /** Sum of ASHLAR_ARTIFACT_…. */
+  uint32_t flags;
+  uint32_t type_tag;
+  uint64_t bytes;
+};
+
+/** A walk through the artifacts of the store, by their digests. */
+struct ashlar_artifact_listing {
+  /** Why `ashlar_next_artifact` answered false; OK at the end. */
+  ashlar_status status;
+  struct ashlar_key after;
+  bool at_end;
+  uint32_t at;
+  uint32_t filled;
+  unsigned char records[1024];
+};
+
+/** Starts to list the artifacts of the store. */
+static inline void ashlar_list_artifacts(struct ashlar_artifact_listing *listing) {
+  listing->status = ASHLAR_STATUS_OK;
+  listing->after.length = 0;
+  listing->at_end = false;
+  listing->at = 0;
+  listing->filled = 0;
+}
+
+/** Tells the next artifact; false at the end and when listing failed. */
+static inline bool ashlar_next_artifact(struct ashlar_artifact_listing *listing, struct ashlar_artifact_entry *entry) {
+  if (listing->at == listing->filled) {
+    if (listing->at_end || listing->status != ASHLAR_STATUS_OK) return false;
+    struct ashlar_asl_list_results results;
+    listing->status = ashlar_asl_list(ASHLAR_BYTES_(listing->after.bytes), listing->after.length,
+                                      ASHLAR_BYTES_(listing->records), sizeof listing->records, &results);
+    listing->at_end = results.eof != 0;
+    listing->at = 0;
+    listing->filled = results.bytes_transferred;
+    if (listing->filled == 0) return false;
+  }
+  const unsigned char *record = listing->records + listing->at;
+  entry->key.length = record[0];
+  memcpy(entry->key.bytes, record + 1, record[0]);
+  const unsigned char *fields = record + 1 + record[0];
+  entry->flags = fields[0];
+  memcpy(&entry->type_tag, fields + 1, 4);
+  memcpy(&entry->bytes, fields + 5, 8);
+  listing->at += 14 + entry->key.length;
+  listing->after = entry->key;
+  return true;
+}
+
 /* ---- The world ---- */
 
 /** An argument, with a NUL behind it, in memory of `ashlar_allocate`; NULL when that is full. */

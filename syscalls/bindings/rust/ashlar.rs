@@ -24,12 +24,12 @@ pub mod syscalls;
 
 use self::alloc::string::String;
 use self::alloc::vec::Vec;
-use self::syscalls::{bank, bytes, fs, sys, Clock, TimesFlag};
+use self::syscalls::{asl, bank, bytes, fs, sys, ArtifactFlag, Clock, TimesFlag};
 use core::fmt;
 use core::sync::atomic::{AtomicI64, Ordering};
 use core::time::Duration;
 
-pub use self::syscalls::{BankType, HeapRef, LoadState, OpenFlag, Status};
+pub use self::syscalls::{BankType, HeapRef, LoadState, OpenFlag, Status, Visibility};
 
 pub type Result<T> = core::result::Result<T, Status>;
 
@@ -633,6 +633,275 @@ pub fn load_asset(asset_id: i32, slot: u32) -> Result<()> {
     let load = Load::request(asset_id, slot)?;
     while matches!(load.state()?, LoadState::PENDING | LoadState::LOADING) {}
     load.commit()
+}
+
+// ---- Artifacts ----
+
+const KEY_ROOM: usize = 36;
+
+/// The key of an artifact: a multihash. As text it is `sha256:…`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    length: usize,
+    bytes: [u8; KEY_ROOM],
+}
+
+impl Key {
+    /// INVALID for what is longer than any key.
+    pub fn new(multihash: &[u8]) -> Result<Key> {
+        if multihash.len() > KEY_ROOM {
+            return Err(Status::INVALID);
+        }
+        let mut key = Key { length: multihash.len(), bytes: [0; KEY_ROOM] };
+        key.bytes[..multihash.len()].copy_from_slice(multihash);
+        Ok(key)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.bytes[0] {
+            0x16 => "sha3-256",
+            0x95 => "sha2-512-256",
+            0xe0 => "blake2s-256",
+            _ => "sha256",
+        };
+        write!(to, "{}:", name)?;
+        for byte in &self.as_bytes()[self.length.saturating_sub(32)..] {
+            write!(to, "{:02x}", byte)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, to)
+    }
+}
+
+/// What is known of an artifact, and one of its records.
+#[derive(Debug, Clone, Copy)]
+pub struct ArtifactInfo {
+    pub bytes: u64,
+    /// How many records it has.
+    pub records: u32,
+    pub type_tag: Option<u32>,
+    /// One of `Visibility`.
+    pub visibility: u32,
+}
+
+fn artifact_info(handle: HeapRef, record: u32) -> Result<ArtifactInfo> {
+    let mut results = asl::InfoResults::default();
+    Status(unsafe { asl::info(handle, record, &mut results) }).and(ArtifactInfo {
+        bytes: results.bytes,
+        records: results.records,
+        type_tag: if results.has_type_tag != 0 { Some(results.type_tag) } else { None },
+        visibility: results.visibility,
+    })
+}
+
+/// An artifact of the store, open.
+pub struct Artifact(HeapRef);
+
+impl Artifact {
+    pub fn open(key: &Key) -> Result<Artifact> {
+        Artifact::open_window(key.as_bytes())
+    }
+
+    /// By the key's text, `sha256:…`.
+    pub fn named(key: &str) -> Result<Artifact> {
+        Artifact::open_window(key.as_bytes())
+    }
+
+    fn open_window(key: &[u8]) -> Result<Artifact> {
+        let mut results = asl::OpenResults::default();
+        Status(unsafe { asl::open(memory(), at(key), length(key), &mut results) }).and(())?;
+        Ok(Artifact(results.artifact))
+    }
+
+    /// The record of this number, from 0.
+    pub fn info(&self, record: u32) -> Result<ArtifactInfo> {
+        artifact_info(self.0, record)
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> Result<u64> {
+        Ok(self.info(0)?.bytes)
+    }
+
+    /// Reads at a place. Fewer bytes than asked for come only at the end.
+    pub fn read_at(&self, offset: u64, to: &mut [u8]) -> Result<Read> {
+        let mut results = asl::ReadResults::default();
+        let status = unsafe { asl::read(self.0, offset as i64, memory(), at_mut(to), length(to), &mut results) };
+        Status(status).and(Read { length: results.bytes_transferred as usize, at_end: results.eof != 0 })
+    }
+
+    pub fn read_all(&self) -> Result<Vec<u8>> {
+        let size = self.size()?;
+        if size > i32::MAX as u64 {
+            return Err(Status::TOO_LARGE);
+        }
+        let mut bytes = self::alloc::vec![0; size as usize];
+        let read = self.read_at(0, &mut bytes)?;
+        bytes.truncate(read.length);
+        Ok(bytes)
+    }
+
+    /// The text that it is; INVALID when it is not UTF-8.
+    pub fn read_text(&self) -> Result<String> {
+        String::from_utf8(self.read_all()?).map_err(|_| Status::INVALID)
+    }
+
+    pub fn raw(&self) -> HeapRef {
+        self.0
+    }
+}
+
+impl Drop for Artifact {
+    fn drop(&mut self) {
+        unsafe { asl::close(self.0) };
+    }
+}
+
+/// An artifact in the making. Dropping it gives up what was not sealed.
+pub struct Writer(HeapRef);
+
+impl Writer {
+    pub fn create(type_tag: Option<u32>) -> Result<Writer> {
+        let mut results = asl::CreateResults::default();
+        let status = unsafe { asl::create(type_tag.unwrap_or(0), u32::from(type_tag.is_some()), &mut results) };
+        Status(status).and(())?;
+        Ok(Writer(results.writer))
+    }
+
+    /// Adds all bytes, or none.
+    pub fn write(&self, from: &[u8]) -> Result<()> {
+        let mut results = asl::WriteResults::default();
+        Status(unsafe { asl::write(self.0, -1, memory(), at(from), length(from), &mut results) }).and(())
+    }
+
+    /// What it will be so far.
+    pub fn info(&self) -> Result<ArtifactInfo> {
+        artifact_info(self.0, 0)
+    }
+
+    /// Ends the making.
+    pub fn seal(&self) -> Result<Key> {
+        let mut key = Key { length: 0, bytes: [0; KEY_ROOM] };
+        let mut results = asl::SealResults::default();
+        let (to, room) = (at_mut(&mut key.bytes), KEY_ROOM as u32);
+        Status(unsafe { asl::seal(self.0, memory(), to, room, &mut results) }).and(())?;
+        key.length = results.bytes_transferred as usize;
+        Ok(key)
+    }
+
+    pub fn abort(&self) -> Result<()> {
+        Status(unsafe { asl::abort(self.0) }).and(())
+    }
+
+    pub fn raw(&self) -> HeapRef {
+        self.0
+    }
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        unsafe { asl::close(self.0) };
+    }
+}
+
+/// Makes an artifact of some bytes.
+pub fn put_artifact(from: &[u8]) -> Result<Key> {
+    let writer = Writer::create(None)?;
+    writer.write(from)?;
+    writer.seal()
+}
+
+/// An artifact, as a list tells of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ArtifactEntry {
+    pub key: Key,
+    pub bytes: u64,
+    pub type_tag: Option<u32>,
+    /// One of `Visibility`.
+    pub visibility: u32,
+}
+
+/// The artifacts of the store, by their digests. Ends behind what it failed at.
+pub struct Artifacts {
+    after: Key,
+    records: Vec<u8>,
+    at: usize,
+    at_end: bool,
+}
+
+/// Lists the artifacts of the store.
+pub fn artifacts() -> Artifacts {
+    Artifacts { after: Key { length: 0, bytes: [0; KEY_ROOM] }, records: Vec::new(), at: 0, at_end: false }
+}
+
+impl Artifacts {
+    fn fill(&mut self) -> Result<()> {
+        self.records.resize(4096, 0);
+        self.at = 0;
+        let mut results = asl::ListResults::default();
+        let after = self.after.as_bytes();
+        let (from, size) = (at(after), length(after));
+        let (to, room) = (at_mut(&mut self.records), 4096);
+        let status = unsafe { asl::list(memory(), from, size, memory(), to, room, &mut results) };
+        self.records.truncate(results.bytes_transferred as usize);
+        self.at_end = status != 0 || results.eof != 0;
+        Status(status).and(())
+    }
+}
+
+impl Iterator for Artifacts {
+    type Item = Result<ArtifactEntry>;
+
+    fn next(&mut self) -> Option<Result<ArtifactEntry>> {
+        if self.at == self.records.len() {
+            if self.at_end {
+                return None;
+            }
+            if let Err(status) = self.fill() {
+                return Some(Err(status));
+            }
+            if self.records.is_empty() {
+                return None;
+            }
+        }
+        let record = &self.records[self.at..];
+        let size = record[0] as usize;
+        let mut key = Key { length: size, bytes: [0; KEY_ROOM] };
+        key.bytes[..size].copy_from_slice(&record[1..1 + size]);
+        let fields = &record[1 + size..];
+        let mut tag = [0; 4];
+        let mut bytes = [0; 8];
+        tag.copy_from_slice(&fields[1..5]);
+        bytes.copy_from_slice(&fields[5..13]);
+        let flags = u32::from(fields[0]);
+        let is_tagged = flags & ArtifactFlag::HAS_TYPE_TAG != 0;
+        let is_published = flags & ArtifactFlag::PUBLISHED != 0;
+        self.at += 14 + size;
+        self.after = key;
+        Some(Ok(ArtifactEntry {
+            key,
+            bytes: u64::from_le_bytes(bytes),
+            type_tag: if is_tagged { Some(u32::from_le_bytes(tag)) } else { None },
+            visibility: if is_published { Visibility::PUBLISHED } else { Visibility::INTERNAL },
+        }))
+    }
 }
 
 // ---- Streams ----

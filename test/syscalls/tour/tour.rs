@@ -1,7 +1,11 @@
 //! The tour through the Rust bindings: see tour.as and tour.c, which print the same.
 mod ashlar;
 
-use ashlar::{eprintln, print, println, Bank, BankType, Dir, EntryKind, File, Load, LoadState, OpenFlag, Status};
+use ashlar::{
+    eprintln, print, println, Artifact, Bank, BankType, Dir, EntryKind, File, Key, Load, LoadState, OpenFlag, Status, Visibility,
+    Writer,
+};
+use core::fmt::Write;
 use core::time::Duration;
 
 fn number(kind: EntryKind) -> u32 {
@@ -79,6 +83,44 @@ fn tour() -> ashlar::Result<u8> {
     load.cancel()?;
     drop(load);
     println!("damaged {:?}", ashlar::load_asset(3, 0).unwrap_err());
+    let listed = ashlar::artifacts().collect::<ashlar::Result<Vec<_>>>()?;
+    let first = &listed[0];
+    let stored = Artifact::open(&first.key)?;
+    let record = stored.info(0)?;
+    let (tag, own_tag) = (first.type_tag.unwrap_or(0), record.type_tag.unwrap_or(0));
+    println!("stored {} {} {} {} {}", first.bytes, tag, record.bytes, record.records, own_tag);
+    let read = stored.read_at(3, &mut window[1..])?;
+    if listed.len() != 1 || read.length != 3 || read.at_end || first.visibility != Visibility::INTERNAL {
+        return Ok(104);
+    }
+    let digits = window.iter().map(|byte| format!("{:02x}", byte)).collect::<String>();
+    println!("artifact {} {}", digits, stored.read_text()?);
+    drop(stored);
+    let made = ashlar::put_artifact(b"made")?;
+    println!("made {}", made);
+    let named = Artifact::named(&made.to_string())?;
+    println!("named {} {}", named.read_text()?, named.info(0)?.type_tag.is_some());
+    drop(named);
+    let mut writer = Writer::create(Some(7))?;
+    writer.write(b"tag")?;
+    write!(writer, "{}", "ged").unwrap();
+    println!("writer {} {}", writer.info()?.bytes, writer.info()?.type_tag.unwrap());
+    println!("key {}", writer.seal()?.as_bytes().len());
+    println!("sealed {:?}", writer.write(b"x").unwrap_err());
+    drop(writer);
+    let other = Writer::create(None)?;
+    other.abort()?;
+    println!("aborted {:?}", other.seal().unwrap_err());
+    drop(other);
+    let mut absent = made.as_bytes().to_vec();
+    absent[5] ^= 1;
+    println!("absent {:?}", Artifact::open(&Key::new(&absent)?).err().unwrap());
+    print!("artifacts");
+    for entry in ashlar::artifacts() {
+        let entry = entry?;
+        print!(" {}:{}", entry.bytes, entry.type_tag.unwrap_or(0));
+    }
+    println!();
     eprintln!("a line of errors");
     ashlar::log("a line of the log");
     println!("fuel {}", ashlar::fuel_left().is_none());
