@@ -121,8 +121,9 @@ export class LogEnd {
         if (header === undefined)
           throw new AslError("ASL-LOG-DAMAGED", "it does not begin as a log file of this store", { file: path });
         if (file.size() > place.offset) file.truncate(place.offset);
-        // What was read of it may be in memory only, if a process was killed.
+        // What was read of it, and its name, may be in memory only, if a process was killed.
         file.sync();
+        volume.syncFolder(LOG_FOLDER);
         return new LogEnd(volume, format, file, header.nonce, place);
       } catch (error) {
         file.close();

@@ -1,6 +1,7 @@
 /** Opens what is in a folder: checkpoint, then what the log tells behind it (spec ASL-RECOVERY). */
 import { digestOf, equalBytes } from "../assets/hash.ts";
 import { ArtifactIndex, type IndexTuning, type SegmentEntry } from "./artifact-index.ts";
+import { BLOCK_FOLDER } from "./block-file.ts";
 import { Blocks } from "./blocks.ts";
 import { type Current, readCheckpoint, readCurrent, type State } from "./checkpoint.ts";
 import { Checkpoints } from "./committer.ts";
@@ -127,6 +128,8 @@ function recoverFrom(volume: Volume, format: Format, current: Current, options: 
       for (const row of state.chunked)
         for (const block of blocks.chunkBlocks(row, row.digest, 0)) state.named.add(block);
       blocks.removeUnnamed(firstBlock, state.named);
+      // Names that a process which was killed gave are there, and may not be on disk.
+      if (state.named.size > 0) volume.syncFolder(BLOCK_FOLDER);
     }
     blocks.nextBlock = state.nextBlock;
     const replayed = state.place.position - firstPosition;
