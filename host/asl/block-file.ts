@@ -1,6 +1,7 @@
 /** What stands around the records of a block file: its header, and the footer of one that is sealed (spec ASL-BLOCK-1, ASL-BLOCK-2). */
 import { crc32Of } from "./checksum.ts";
 import { getU64, Magic, numbered, PREAMBLE_BYTES, readPreamble, setU64, writePreamble } from "./format.ts";
+import { copyOf } from "./key.ts";
 
 export const BLOCK_FOLDER = "blocks";
 export const BLOCK_HEADER_BYTES = 64;
@@ -54,7 +55,7 @@ export function decodeBlockHeader(bytes: Uint8Array, file: string): BlockHeader 
   if (view.getUint32(60, true) !== crc32Of(bytes, 0, 60, 0) || !readPreamble(view, Magic.BLOCK, file)) return undefined;
   const flags = view.getUint32(40, true);
   return {
-    domain: new Uint8Array(bytes.subarray(PREAMBLE_BYTES, 32)),
+    domain: copyOf(bytes, PREAMBLE_BYTES, 32),
     number: getU64(view, 32),
     isPublished: (flags & PUBLISHED) !== 0,
     isOwn: (flags & OWN) !== 0,

@@ -19,7 +19,7 @@ import { crc32Of } from "./checksum.ts";
 import { type ChunkList, decodeChunkList } from "./chunk-list.ts";
 import { AslError } from "./errors.ts";
 import { numberOf, removeIfThere } from "./format.ts";
-import { algorithmOf, DIGEST_BYTES, type Digester, digestInto, keyText, sameDigest } from "./key.ts";
+import { algorithmOf, DIGEST_BYTES, type Digester, digestAt, digestInto, keyText, sameDigest } from "./key.ts";
 import { OpenFiles } from "./open-files.ts";
 import { type OwnOptions, OwnWriter, type Written } from "./own-block.ts";
 import { PackedBlock } from "./packed-block.ts";
@@ -65,6 +65,15 @@ export interface Place {
   /** CHUNKED of {@link RecordFlag}; others do not matter. */
   readonly flags: number;
   readonly algorithm: number;
+}
+
+/** A place that is filled in. */
+export interface NextPlace {
+  block: number;
+  offset: number;
+  length: number;
+  flags: number;
+  algorithm: number;
 }
 
 export interface BlocksOptions {
@@ -140,7 +149,8 @@ export class Blocks {
   readonly #digest: Digester;
   readonly #files: OpenFiles;
   #nextBlock: number;
-  #hasNewNames = false;
+  /** Whether names may not be on disk: at first, those of a process that was killed before it synced them. */
+  #hasNewNames = true;
 
   readonly #header = new RecordHeader();
   readonly #hash: Buffer = Buffer.alloc(DIGEST_BYTES);
@@ -172,6 +182,10 @@ export class Blocks {
   #next = 0;
   #nextBlockOfRead = 0;
   #inRow = 0;
+  /** Offset of the record in the window that {@link findNext} found last, −1 once it was read. */
+  #provenAt = -1;
+  /** Up to where a block holds nothing but what is committed: the store knows of those that are not sealed. */
+  committedEnd: (block: number) => number = () => Number.POSITIVE_INFINITY;
 
   readonly #known: KnownRecord[] = [];
   #knownNext = 0;
@@ -261,7 +275,7 @@ export class Blocks {
     tag: number,
   ): Promise<Written> {
     const { algorithm, length } = place;
-    const key = copyOf(digest, at);
+    const key = digestAt(digest, at);
     const recordFlags = (flags & RecordFlag.HAS_TAG) | (isPublished ? RecordFlag.PUBLISHED : 0);
     const written = await this.writeOwn(this.pieces(place, key, 0), { algorithm, flags: recordFlags, tag, length });
     if (sameDigest(written.digest, 0, key, 0)) return written;
@@ -350,6 +364,7 @@ export class Blocks {
     if (length > LEAF_BYTES || (place.flags & RecordFlag.CHUNKED) !== 0)
       return this.#getLarge(place, digest, at, verify);
     const index = this.#windowIndex(place.block, place.offset, length);
+    const isProven = this.#takeProof(place.offset);
     this.#makeRoom(length);
     const room = this.#room;
     const roomAt = this.#roomAt;
@@ -359,7 +374,7 @@ export class Blocks {
       if (
         verify
           ? this.#isDigest(place, result, digest, at)
-          : this.#isHeaderOf(this.#window, this.#windowView, index, place, digest, at)
+          : isProven || this.#isHeaderOf(this.#window, this.#windowView, index, place, digest, at)
       )
         return result;
       // What is damaged is read again, so that it is the file that is.
@@ -390,13 +405,14 @@ export class Blocks {
     length: number,
     verify: boolean,
   ): number {
+    const isProven = this.#takeProof(place.offset);
     const count = Math.min(length, place.length - offset, into.length - intoAt);
     if (count <= 0) return 0;
     if ((place.flags & RecordFlag.CHUNKED) !== 0)
       this.#readChunks(place, digest, at, into, intoAt, offset, count, verify);
     else if (place.length > LEAF_BYTES) this.#readLarge(place, digest, at, into, intoAt, offset, count, verify);
     else if (verify) this.#readSmallChecked(place, digest, at, into, intoAt, offset, count);
-    else this.#readSmall(place, digest, at, into, intoAt, offset, count);
+    else this.#readSmall(place, digest, at, into, intoAt, offset, count, isProven);
     return count;
   }
   /** Bytes of the artifact: a place of a CHUNKED one has them too. */
@@ -414,7 +430,7 @@ export class Blocks {
     at: number,
     range: RangeOptions = {},
   ): Generator<Uint8Array, undefined> {
-    return this.#pieces({ block, offset, length, flags, algorithm }, copyOf(digest, at), range);
+    return this.#pieces({ block, offset, length, flags, algorithm }, digestAt(digest, at), range);
   }
   *#pieces(
     place: Place,
@@ -519,6 +535,44 @@ export class Blocks {
     this.#roomAt = top;
   }
   /**
+   * Whether the record behind those that were read one after the other, as they are stored, is that of this key: the index, where keys
+   * lie in another order, need not be asked then. `into` is its place. What was removed is no record of the store any more, so its position
+   * has to be above `removed`, that of the last tombstone; and `asOf` at most.
+   */
+  findNext(into: NextPlace, algorithm: number, digest: Uint8Array, at: number, removed: number, asOf: number): boolean {
+    this.#provenAt = -1;
+    const offset = this.#next;
+    const block = this.#nextBlockOfRead;
+    if (this.#inRow < 2 || block !== this.#windowBlock || offset < this.#windowFrom) return false;
+    const index = offset - this.#windowFrom;
+    if (offset + RECORD_BYTES > this.#windowTo || !isRecordOf(this.#window, index, digest, at)) return false;
+    const header = this.#header;
+    if (!readRecordHeader(this.#window, this.#windowView, index, this.#seed, header)) return false;
+    const { flags, length, position } = header;
+    if (
+      header.algorithm !== algorithm ||
+      (flags & KIND_FLAGS) !== 0 ||
+      length > WINDOWED_BYTES ||
+      offset + RECORD_BYTES + length > this.#windowTo ||
+      position <= removed ||
+      position > asOf
+    )
+      return false;
+    into.block = block;
+    into.offset = offset;
+    into.length = length;
+    into.flags = 0;
+    into.algorithm = algorithm;
+    this.#provenAt = offset;
+    return true;
+  }
+  /** Whether the record at an offset of the window is the one that {@link findNext} has just looked at. */
+  #takeProof(offset: number): boolean {
+    const isProven = this.#provenAt === offset;
+    this.#provenAt = -1;
+    return isProven;
+  }
+  /**
    * Where in the window a record is, or −1: records that are read one after the other as they are stored are read many at once. Not those of
    * logs, between which there are frames.
    */
@@ -550,7 +604,8 @@ export class Blocks {
     this.#windowFrom = offset;
     const { file } = this.#files.of(block);
     try {
-      this.#windowTo = offset + readFully(file, this.#window, 0, WINDOW_BYTES, offset);
+      const count = readFully(file, this.#window, 0, WINDOW_BYTES, offset);
+      this.#windowTo = Math.min(offset + count, this.committedEnd(block));
     } catch {
       this.#windowTo = 0;
     }
@@ -588,10 +643,11 @@ export class Blocks {
     intoAt: number,
     offset: number,
     count: number,
+    isProven: boolean,
   ): void {
     const index = this.#windowIndex(place.block, place.offset, place.length);
     if (index >= 0) {
-      if (this.#isHeaderOf(this.#window, this.#windowView, index, place, digest, at)) {
+      if (isProven || this.#isHeaderOf(this.#window, this.#windowView, index, place, digest, at)) {
         const from = index + RECORD_BYTES + offset;
         this.#window.copy(into, intoAt, from, from + count);
         return;
@@ -732,7 +788,7 @@ export class Blocks {
     const known: KnownRecord = {
       block,
       offset,
-      digest: copyOf(digest, at),
+      digest: digestAt(digest, at),
       length: this.#header.length,
       leaves: undefined,
       list: undefined,
@@ -880,11 +936,6 @@ const CHUNK_ALGORITHM = 1;
 
 /** Flags in which a record and its place agree. */
 const KIND_FLAGS = RecordFlag.CHUNKED | RecordFlag.CHUNK;
-
-/** `slice` of a Buffer is no copy. */
-function copyOf(digest: Uint8Array, at: number): Uint8Array {
-  return new Uint8Array(digest.subarray(at, at + DIGEST_BYTES));
-}
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length);

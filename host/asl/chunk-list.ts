@@ -1,7 +1,7 @@
 /** The list of the chunks of an artifact that is too long for one record (spec ASL-BLOCK-9). */
 import { rootOf } from "../assets/tree-hash.ts";
 import { getU64, setU64 } from "./format.ts";
-import { DIGEST_BYTES, sameDigest } from "./key.ts";
+import { digestAt, sameDigest } from "./key.ts";
 
 const VERSION = 1;
 const LIST_HEADER_BYTES = 56;
@@ -62,7 +62,7 @@ export function decodeChunkList(bytes: Uint8Array): ChunkList | undefined {
   let left = length;
   for (let at = LIST_HEADER_BYTES; at < bytes.length; at += CHUNK_ROW_BYTES) {
     const chunk: Chunk = {
-      digest: new Uint8Array(bytes.subarray(at, at + DIGEST_BYTES)),
+      digest: digestAt(bytes, at),
       block: view.getUint32(at + 32, true),
       offset: getU64(view, at + 40),
       length: getU64(view, at + 48),

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { crc32 as crc } from "node:zlib";
 import t, { type Test } from "tap";
 import { BLOCK_HEADER_BYTES, blockPath, decodeBlockHeader, LOG_BIT } from "../../../host/asl/block-file.ts";
 import type { ScannedRecord } from "../../../host/asl/block-scan.ts";
-import type { Blocks } from "../../../host/asl/blocks.ts";
+import { BLOCK_LIMITS, type Blocks } from "../../../host/asl/blocks.ts";
 import { ALGORITHMS } from "../../../host/asl/key.ts";
 import { RECORD_BYTES, RecordFlag, recordSize } from "../../../host/asl/record.ts";
 import {
@@ -540,6 +541,45 @@ t.test("[ASL-BLOCK-12] more files at once than the process may have; a file that
   const error = errorOf(() => blocks.get(place, digest, 0, true));
   t.match(error, { code: "ASL-BLOCK-DAMAGED", place: { file: blockPath(1) } });
   t.end();
+});
+
+t.test("[ASL-BLOCK-13] the block that the specification shows", (t) => {
+  const spec = readFileSync(new URL("../../../specs/21-asl-store-index.md", import.meta.url), "utf8");
+  const [, dump] = /\*\*ASL-BLOCK-13\*\*[^`]*```\n([^`]*)```/.exec(spec)!;
+  const shown = Buffer.from(dump!.replace(/^[0-9a-f]{4} {2}/gm, "").replace(/\s/g, ""), "hex");
+  const volume = newVolume();
+  const blocks = blocksOn({ volume });
+  const block = blocks.createPacked(false);
+  const flags = RecordFlag.HAS_TAG;
+  const hello = append(block, Buffer.from("hello"), { flags, tag: 7, position: 1, logseq: 1 });
+  append(block, new Uint8Array(0), { position: 2, logseq: 2 });
+  block.seal();
+  t.equal(contents(volume, block.path).toString("hex"), shown.toString("hex"));
+  t.equal(Buffer.from(blocks.get(hello.place, hello.digest, 0, true)).toString(), "hello");
+  t.end();
+});
+
+t.test("[ASL-BLOCK-6] one reader reads records of every kind, whatever the sizes were", async (t) => {
+  const volume = newVolume();
+  const writing = blocksOn({ volume, limits: { blockBytes: 500, ownBytes: 1000, chunkBytes: 300 } });
+  const bytes = pattern(2500);
+  const own = await writing.writeOwn([bytes.subarray(0, 900)], { algorithm: 1, flags: 0, tag: 0 });
+  const chunked = await writing.writeOwn([bytes], { algorithm: 1, flags: 0, tag: 0, length: 2500 });
+  for (const written of [own, chunked]) {
+    written.finish(1, 1);
+    written.sync();
+  }
+  const block = writing.createPacked(false);
+  const packed = append(block, bytes.subarray(0, 2000));
+  t.ok(block.isFull);
+  block.seal();
+  const reading = blocksOn({ volume });
+  t.ok(same(reading.get(own, own.digest, 0, true), bytes.subarray(0, 900)));
+  t.ok(same(reading.get(chunked, chunked.digest, 0, true), bytes));
+  t.ok(same(reading.get(packed.place, packed.digest, 0, true), bytes.subarray(0, 2000)));
+  t.equal(BLOCK_LIMITS.blockBytes, 67_108_864);
+  t.equal(BLOCK_LIMITS.ownBytes, 1_073_741_824);
+  t.equal(BLOCK_LIMITS.chunkBytes, 67_108_864);
 });
 
 // ——— Scans
