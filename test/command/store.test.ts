@@ -648,4 +648,13 @@ t.test("[CLI-STORE-1] what the README shows", { skip: process.platform === "win3
   t.equal(readFileSync("readme/logo.png", "utf8"), "test");
   t.match(stdout, new RegExp(`^${keyOf("grass")}\n${keyOf("test")}\nsha256:`, "m"));
   t.ok(script!.split("\n").length > 10);
+
+  const [, program] = /\n```ts\n([\s\S]*?)```\n/.exec(section) ?? [];
+  mkdirSync("readme/node_modules");
+  symlinkSync(root, "readme/node_modules/ashlar");
+  writeFileSync("readme/program.mjs", `${program}console.log(key);\n`);
+  const ended = spawn(process.execPath, ["program.mjs"], { cwd: "readme" });
+  ended.stdin.end("more");
+  t.strictSame(await Promise.all([text(ended.stdout), text(ended.stderr)]), [`${keyOf("text")}\n`, ""]);
+  t.match(await store("get", "readme/disk", keyOf("more")), { code: 0, stdout: "more" });
 });

@@ -1,8 +1,5 @@
 /** `ashlar store fsck`. */
-import type { Problem } from "../../asl/findings.ts";
-import { folderVolume } from "../../asl/folder-volume.ts";
-import { fsckVolume } from "../../asl/fsck.ts";
-import { processOwners } from "../../asl/owner.ts";
+import { type Problem, Store } from "../../asl/index.ts";
 import type { Arguments } from "../arguments.ts";
 import { counted } from "../columns.ts";
 import { ExitCode } from "../failure.ts";
@@ -18,7 +15,7 @@ export async function fsck(args: Arguments): Promise<number> {
   return answer("fsck", args, (progress) =>
     stoppable(async (signal) => {
       const onProgress = (done: number, total: number): void => progress.update(done, total);
-      const data = await fsckVolume(folderVolume(folder), processOwners(), { ...request, onProgress, signal });
+      const data = await Store.fsck(folder, { ...request, onProgress, signal });
       const { problems, omitted } = data;
       const found = problems.length + omitted;
       const isLeft = omitted > 0 || problems.some(({ repaired }) => repaired === undefined);
