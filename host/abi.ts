@@ -94,7 +94,7 @@ export interface AbiOptions {
   readonly interrupt?: Int32Array;
   /** Hears of every call when it has ended (spec ABI-TRACE-1). */
   readonly observe?: Observer;
-  /** Records what the host answers (spec 20). */
+  /** Records what the host answers (spec 19a). */
   readonly record?: Recorder;
 }
 

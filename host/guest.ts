@@ -108,7 +108,7 @@ export interface GuestOptions {
   readonly profile?: boolean;
   /** Hears of each call that the guest makes of the host, when it has ended. */
   readonly observe?: Observer;
-  /** Takes a recording of the run (spec 20), piece by piece, each good only during the call; and tells the digest of the state. */
+  /** Takes a recording of the run (spec 19a), piece by piece, each good only during the call; and tells the digest of the state. */
   readonly record?: Output;
   /**
    * The recording of an earlier run: it is run again without a host, with the same fuel and limits. The module is that of

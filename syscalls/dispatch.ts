@@ -93,7 +93,7 @@ const BIG_WORDS = new Int32Array(BIG.buffer);
 /** A body as the dispatcher calls it, and what stands around it. */
 export type LooseBody = (call: Call, ...values: unknown[]) => number | undefined;
 
-/** What stands between dispatcher and bodies: a recorder, which runs them, or a player, which answers instead (spec 20). */
+/** What stands between dispatcher and bodies: a recorder, which runs them, or a player, which answers instead (spec 19a). */
 export interface Tape {
   /** The words of the call under way; set before it. */
   words: readonly number[];

@@ -1,5 +1,5 @@
 /**
- * Recordings of what a host answered to a guest (spec 20): this file makes them, `replay.ts` runs a guest from one,
+ * Recordings of what a host answered to a guest (spec 19a): this file makes them, `replay.ts` runs a guest from one,
  * without a host.
  *
  * ```ts

@@ -326,14 +326,14 @@ export class Committer {
 
   /** Leaves a store that opens quickly. */
   close(): void {
-    if (!this.isPoisoned) {
-      this.sync();
-      if (this.#index.openCount > this.#limits.tailRows) {
-        this.#freeze();
-        this.#index.finish();
-      }
-      this.#checkpoints.close(this.#log.place);
+    this.sync();
+    if (this.#index.openCount > this.#limits.tailRows) {
+      this.#freeze();
+      this.#index.finish();
     }
+    this.#checkpoints.close(this.#log.place);
+  }
+  closeLog(): void {
     this.#log.close();
   }
 }

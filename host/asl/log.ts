@@ -156,9 +156,19 @@ export class LogEnd {
     }
     this.#place = { number, offset: offset + length, position: position + entries, hash: frameHash(bytes, 0) };
   }
+  /** After a failure the file ends where it is known to be on disk: what the system still shows behind that may be nowhere else. */
   sync(): void {
     if (this.isSynced) return;
-    this.#file.sync();
+    try {
+      this.#file.sync();
+    } catch (error) {
+      try {
+        this.#file.truncate(this.#synced);
+      } catch {
+        // The file is beyond help, and the first error says why.
+      }
+      throw error;
+    }
     this.#synced = this.#place.offset;
   }
   /** Goes on in a new file. */

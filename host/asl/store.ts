@@ -685,7 +685,7 @@ export class Store {
     if (this.#pending !== undefined) this.#commit();
     this.#committer.sync();
   }
-  /** Flushes, and lets others write. */
+  /** Flushes, and lets others write. Throws ASL-POISONED, after that, if something that was put may not be on disk. */
   async close(): Promise<void> {
     this.closeSync();
   }
@@ -693,11 +693,13 @@ export class Store {
     if (this.#isClosed) return;
     try {
       if (this.#committer !== undefined) {
-        if (!this.#committer.isPoisoned && this.#pending !== undefined) this.#commit();
+        this.#committer.check();
+        if (this.#pending !== undefined) this.#commit();
         this.#committer.close();
       }
     } finally {
       this.#isClosed = true;
+      this.#committer?.closeLog();
       this.#recovered.index.close();
       this.#blocks.close();
       this.#lock?.release();

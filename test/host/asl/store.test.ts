@@ -396,6 +396,7 @@ t.test("a writer that another has taken over from writes no more", async (t) => 
   await second.put(bytesOf(2));
   t.equal(await code(() => first.put(bytesOf(3))), "ASL-EPOCH");
   t.equal(await code(() => first.put(bytesOf(3))), "ASL-POISONED");
+  t.equal(await code(() => first.close()), "ASL-POISONED");
   await second.put(bytesOf(4));
   await second.close();
   t.equal([...openSmall({ volume }).list()].length, 3);
@@ -733,7 +734,8 @@ t.test("[ASL-CORE-FAIL-1] what fails for want of space is not there, and the sto
   t.equal(await code(() => store.put(bytesOf(4))), "ASL-POISONED");
   t.equal(await code(() => store.snapshot("s")), "ASL-POISONED");
   t.ok(store.has(one), "it can be read");
-  await store.close();
+  t.equal(await code(() => store.close()), "ASL-POISONED");
+  t.equal(await code(() => store.get(one)), "ASL-CLOSED", "and yet it is closed");
   const again = openSmall({ volume });
   t.ok(again.has(one) && again.has(two));
   await again.put(bytesOf(4));
