@@ -62,13 +62,7 @@ export class View {
   position: number;
 
   /** `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
-  constructor(
-    index: ArtifactIndex,
-    blocks: Blocks,
-    position: number,
-    check: () => void,
-    lastTombstone: () => number,
-  ) {
+  constructor(index: ArtifactIndex, blocks: Blocks, position: number, check: () => void, lastTombstone: () => number) {
     this.#index = index;
     this.#blocks = blocks;
     this.position = position;
