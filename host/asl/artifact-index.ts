@@ -12,7 +12,7 @@ import { RowMerger, TableSource } from "./merge.ts";
 import { OpenTable, SortedNumbers } from "./open-table.ts";
 import { PageCache } from "./page-cache.ts";
 import { RowScan } from "./row-scan.ts";
-import { Segment } from "./segment.ts";
+import { ABSENT, Segment, UNSURE } from "./segment.ts";
 import { checkSegment } from "./segment-check.ts";
 import { INDEX_FOLDER, SEGMENT_EXTENSION, type SegmentEntry, segmentPath } from "./segment-format.ts";
 import { SegmentWriter } from "./segment-writer.ts";
@@ -33,6 +33,9 @@ export interface IndexTuning {
 const TUNING: IndexTuning = { openRows: 2 ** 18, fanIn: 4, mostSegments: 8 };
 
 const DEFAULT_BUDGET_BYTES = 96 * 1024 * 1024;
+
+/** Locators leave this part of the budget to pages. */
+const PAGES_PART = 8;
 
 /** Segments that one merge makes one of, at most: each needs a buffer. */
 const MOST_INPUTS = 16;
@@ -73,8 +76,9 @@ export interface IndexStats {
   readonly segments: readonly { readonly number: number; readonly rows: number; readonly bytes: number }[];
   /** Rows still to be written or merged. */
   readonly debt: number;
-  /** Memory: what is always there of segments, tables, pages. */
+  /** Memory: what is always there of segments; locators, when all of those that there is room for are used; tables; pages. */
   readonly segmentBytes: number;
+  readonly locatorBytes: number;
   readonly tableBytes: number;
   readonly cacheBytes: number;
   /** Since it was opened: pages read for lookups, rows written as first segments, rows merged. */
@@ -120,6 +124,7 @@ export class ArtifactIndex {
   #rowsFlushed = 0;
   #rowsMerged = 0;
   #isClosed = false;
+  #locatorBytes = 0;
 
   /** Throws ASL-INDEX-DAMAGED, with the cause ENOENT if a file is missing, ASL-VERSION or ASL-READ. */
   constructor(options: IndexOptions) {
@@ -137,7 +142,21 @@ export class ArtifactIndex {
       throw error;
     }
     if (options.readOnly !== true) this.#removeUnnamed();
+    this.#shareBudget();
     this.#planMerges();
+  }
+  /** Locators come before pages, those of large segments first. */
+  #shareBudget(): void {
+    const budget = this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
+    let left = budget;
+    for (const segment of this.#segments.toSorted((a, b) => b.entry.count - a.entry.count)) {
+      const { locatorBytes } = segment;
+      const isKept = left - locatorBytes >= budget / PAGES_PART;
+      segment.keepLocator(isKept);
+      if (isKept) left -= locatorBytes;
+    }
+    this.#locatorBytes = budget - left;
+    this.#cache.setBudget(left);
   }
   /** Files that a crash has left. */
   #removeUnnamed(): void {
@@ -184,19 +203,47 @@ export class ArtifactIndex {
     for (let k = segments.length - 1; k >= 0; k--) {
       const segment = segments[k]!;
       if (segment.base > asOf || !segment.mayHold(hi, lo)) continue;
-      const cache = this.#cache;
-      const number = segment.find(cache, key, asOf);
-      if (number < 0) continue;
-      const from = segment.rowOf(cache, number);
-      unpackRow(into, cache.words, from, segment.base);
-      return true;
+      if (this.#findInSegment(into, segment, key, asOf)) return true;
     }
     return false;
   }
 
-  /** Like {@link find}. */
+  /**
+   * Where an artifact is, with less to read than {@link find}. ROW: `into` is the row that `find` gives. HINT: the record of the artifact is
+   * probably at `block` and `offset` of `into`, its payload is at most `length` bytes long and no list of chunks; if its header has the
+   * digest that was looked for, it is the newest visible one's, if not, only `find` tells. Other fields are left as they are. NONE: no row
+   * has the key. Throws ASL-INDEX-DAMAGED or ASL-READ.
+   */
   locate(into: Row, algorithm: number, digest: Uint8Array, at: number, asOf: number): Located {
-    return this.find(into, false, algorithm, digest, at, asOf) ? Located.ROW : Located.NONE;
+    const key = this.#key;
+    readKey(key, false, algorithm, digest, at);
+    if (findInTable(into, this.#table, key, asOf)) return Located.ROW;
+    if (this.#frozen !== undefined && findInTable(into, this.#frozen, key, asOf)) return Located.ROW;
+    const hi = key[0]!;
+    const lo = key[1]!;
+    const segments = this.#segments;
+    for (let k = segments.length - 1; k >= 0; k--) {
+      const segment = segments[k]!;
+      if (segment.base > asOf || !segment.mayHold(hi, lo)) continue;
+      const bound = asOf < segment.entry.lastPosition ? UNSURE : segment.locate(hi, lo);
+      if (bound === ABSENT) continue;
+      if (bound !== UNSURE) {
+        into.block = segment.block;
+        into.offset = segment.offset;
+        into.length = bound;
+        return Located.HINT;
+      }
+      if (this.#findInSegment(into, segment, key, asOf)) return Located.ROW;
+    }
+    return Located.NONE;
+  }
+  #findInSegment(into: Row, segment: Segment, key: Uint32Array, asOf: number): boolean {
+    const cache = this.#cache;
+    const number = segment.find(cache, key, asOf);
+    if (number < 0) return false;
+    const at = segment.rowOf(cache, number);
+    unpackRow(into, cache.words, at, segment.base);
+    return true;
   }
 
   /**
@@ -407,6 +454,7 @@ export class ArtifactIndex {
         this.#remove(input.entry.number);
       }
     }
+    this.#shareBudget();
     this.#planMerges();
   }
   #abandon(job: Job): void {
@@ -493,6 +541,7 @@ export class ArtifactIndex {
       segments,
       debt: this.debt,
       segmentBytes: this.#segments.reduce((sum, { bytes }) => sum + bytes, 0),
+      locatorBytes: this.#locatorBytes,
       tableBytes: this.#table.bytes + (this.#frozen?.bytes ?? 0) + (this.#spare?.bytes ?? 0),
       cacheBytes: this.#cache.bytes,
       pagesRead: this.#cache.loads,

@@ -20,7 +20,7 @@ export class PageCache {
   words: Uint32Array = new Uint32Array(0);
   base = 0;
   loads = 0;
-  readonly #limit: number;
+  #limit = 0;
   #used = 0;
   #hand = 0;
   readonly #slabs: Uint32Array[] = [];
@@ -30,7 +30,22 @@ export class PageCache {
   #wasUsed = new Uint8Array(FEWEST_FRAMES);
 
   constructor(budgetBytes: number) {
-    this.#limit = Math.max(FEWEST_FRAMES, Math.floor(budgetBytes / PAGE_BYTES));
+    this.setBudget(budgetBytes);
+  }
+  /** Pages that there is no room for any more are forgotten. */
+  setBudget(bytes: number): void {
+    const limit = Math.max(FEWEST_FRAMES, Math.floor(bytes / PAGE_BYTES));
+    if (limit === this.#limit) return;
+    // A last slab that is smaller than others has no room for more.
+    const isShort = this.#slabs.length > 0 && this.#slabs.at(-1)!.length < SLAB_FRAMES * PAGE_WORDS;
+    const kept = isShort ? 0 : Math.min(limit, this.#used);
+    for (let frame = kept; frame < this.#used; frame++) this.#evict(frame);
+    this.#used = kept;
+    this.#owners.length = Math.min(this.#owners.length, kept);
+    this.#slabs.length = Math.min(this.#slabs.length, Math.ceil(kept / SLAB_FRAMES));
+    this.#bytes.length = this.#slabs.length;
+    this.#limit = limit;
+    this.#hand = 0;
   }
   get bytes(): number {
     return this.#slabs.reduce((sum, slab) => sum + slab.byteLength, 0);

@@ -1,8 +1,9 @@
 /** Looks at all of a segment, and shows its rows. */
 import { AslError } from "./errors.ts";
 import { compareRows, ROW_WORDS, Row, RowKind, RowWord, unpackDigest, unpackRow } from "./index-rows.ts";
+import { CHUNK_PAGES, type LocatorChunk, marked } from "./locator.ts";
 import type { Segment } from "./segment.ts";
-import { PAGE_BYTES, PAGE_HIS, PAGE_WORDS, pageOffset, rowAt } from "./segment-format.ts";
+import { PAGE_BYTES, PAGE_HIS, PAGE_ROWS, PAGE_WORDS, pageOffset, rowAt } from "./segment-format.ts";
 
 /**
  * Reports what is wrong with each page (ASL-INDEX-DAMAGED, ASL-READ), and goes on with the next. Rows of pages whose checksums are right
@@ -25,10 +26,20 @@ export function checkSegment(
   let least = Number.POSITIVE_INFINITY;
   let most = 0;
   let isWhole = true;
+  let chunk: LocatorChunk | undefined;
   for (let page = 0; page < segment.pages; page++) {
     const wrong = (message: string): void =>
       report(new AslError("ASL-INDEX-DAMAGED", message, { file: segment.path, offset: pageOffset(page) }));
     progress(PAGE_BYTES);
+    if (page % CHUNK_PAGES === 0 && segment.locatorBytes > 0) {
+      try {
+        chunk = segment.readChunk(page / CHUNK_PAGES);
+      } catch (error) {
+        if (!(error instanceof AslError)) throw error;
+        report(error);
+        chunk = undefined;
+      }
+    }
     try {
       segment.readPage(page, words, bytes, 0);
     } catch (error) {
@@ -49,6 +60,8 @@ export function checkSegment(
           wrong(`row ${index} is not behind the one before`);
       }
       if (!segment.mayHold(hi, words[at]!)) wrong(`the filter does not know row ${index}`);
+      const mark = chunk?.marks[(page % CHUNK_PAGES) * PAGE_ROWS + index];
+      if (mark !== undefined && mark >>> 4 !== marked(words[at]!)) wrong(`the locator does not know row ${index}`);
       unpackRow(row, words, at, segment.base);
       unpackDigest(row, hi, words, at);
       const { kind, position } = row;

@@ -88,7 +88,8 @@ export function encodeHeader(
   return { bytes, crc };
 }
 
-export const SectionKind = { DIRECTORY: 1, FILTERS: 2, LOCATOR: 3 } as const;
+/** Those of the locator may be missing. */
+export const SectionKind = { DIRECTORY: 1, FILTERS: 2, LOCATOR: 3, LOCATOR_HEAD: 4 } as const;
 
 /** Of a section's kind: who does not know it must not use the segment. */
 const REQUIRED = 0x8000_0000;

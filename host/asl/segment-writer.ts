@@ -3,7 +3,17 @@ import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
 import { removeIfThere } from "./format.ts";
 import { FILTER_WORDS, type FuseBuilder } from "./fuse-filter.ts";
-import { ROW_WORDS, RowWord } from "./index-rows.ts";
+import { compareRows, ROW_WORDS, RowWord } from "./index-rows.ts";
+import {
+  CHUNK_PAGES,
+  CHUNK_ROWS,
+  chunkBytes,
+  chunkRows,
+  chunksOf,
+  LOCATOR_BYTES,
+  LocatorBuilder,
+  locatorBytes,
+} from "./locator.ts";
 import type { RowMerger } from "./merge.ts";
 import { Segment } from "./segment.ts";
 import {
@@ -15,6 +25,7 @@ import {
   PAGE_HIS,
   PAGE_ROWS,
   PAGE_WORDS,
+  pageOffset,
   pagesOf,
   rowAt,
   type Section,
@@ -29,7 +40,8 @@ import { xxh32 } from "./xxhash32.ts";
 
 /** Bytes of one write at most. */
 const WRITE_BYTES = 1024 * 1024;
-const WRITE_PAGES = WRITE_BYTES / PAGE_BYTES;
+/** Pages are written together with their chunk of the locator. */
+const WRITE_PAGES = CHUNK_PAGES;
 /** A sync after so many, so that none takes long. */
 const SYNC_BYTES = 4 * WRITE_BYTES;
 
@@ -70,12 +82,16 @@ export class SegmentWriter {
   #count = 0;
   /** What of budgets was used for filters. */
   #filterCost = 0;
-  /** Bytes written, and of them synced. */
-  #written = 0;
-  #synced = 0;
+  readonly #locator = new LocatorBuilder();
+  readonly #chunk: Uint8Array;
+  readonly #chunkCrcs: Uint32Array;
+  /** Up to where the file is written, but for the pages and chunks to come; bytes that were not synced yet. */
+  #end: number;
+  #unsynced = 0;
+  #isBegun = false;
   readonly #sections: Section[] = [];
   /** What is to be written behind the pages, and how far that is done. */
-  #tail: { readonly kind: number; readonly bytes: Uint8Array; crc: number; done: number; offset: number }[] | undefined;
+  #tail: { readonly kind: number; readonly bytes: Uint8Array; done: number }[] | undefined;
 
   /** `builder` is used by one writer at a time. Throws ASL-WRITE or ASL-NO-SPACE. */
   constructor(volume: Volume, seed: number, header: SegmentHeader, builder: FuseBuilder) {
@@ -95,6 +111,10 @@ export class SegmentWriter {
     this.#filterBytes = new Uint8Array(Math.ceil(count * 1.22) + 64);
     this.#pages = new Uint32Array(Math.min(pages, WRITE_PAGES) * PAGE_WORDS);
     this.#pagesBytes = new Uint8Array(this.#pages.buffer);
+    this.#chunk = new Uint8Array(chunkBytes(Math.min(count, CHUNK_ROWS)));
+    this.#chunkCrcs = new Uint32Array(chunksOf(count));
+    this.#end = pageOffset(pages) + locatorBytes(count);
+    this.#sections.push({ kind: SectionKind.LOCATOR, crc: 0, offset: pageOffset(pages), length: locatorBytes(count) });
     const { bytes, crc } = encodeHeader(header, seed);
     this.#headerBytes = bytes;
     this.#headerCrc = crc;
@@ -109,10 +129,11 @@ export class SegmentWriter {
   /** Goes on with about so many rows; what is left of that number, or −1 if all is written and synced. Throws ASL-WRITE, ASL-NO-SPACE and what `rows` throws. */
   step(rows: RowMerger, budget: number): number {
     let left = budget;
-    if (this.#written === 0) {
+    if (!this.#isBegun) {
       const first = new Uint8Array(PAGE_BYTES);
       first.set(this.#headerBytes);
-      left -= this.#write(first, 0, first.length);
+      left -= this.#write(first, 0, first.length, 0);
+      this.#isBegun = true;
     }
     while (left > 0) {
       if (this.#isBuilding) left = this.#stepFilter(left);
@@ -130,6 +151,7 @@ export class SegmentWriter {
   #stepRows(rows: RowMerger, budget: number): number {
     const { count } = this.#header;
     const builder = this.#builder;
+    const locator = this.#locator;
     const pages = this.#pages;
     const shift = 32 - this.#shardBits;
     const end = Math.min(count, this.#count + Math.ceil(budget / ROW_COST));
@@ -150,24 +172,48 @@ export class SegmentWriter {
       const page = Math.floor(done / PAGE_ROWS);
       const index = done - page * PAGE_ROWS;
       const pageAt = (page % WRITE_PAGES) * PAGE_WORDS;
+      const inChunk = done % CHUNK_ROWS;
+      if (inChunk === 0) locator.begin(this.#chunk, chunkRows(page / CHUNK_PAGES, count));
       if (index === 0) this.#firstHis[page] = hi;
       pages[pageAt + PAGE_HIS + index] = hi;
       const to = pageAt + rowAt(index);
       for (let k = 0; k < ROW_WORDS; k++) pages[to + k] = words[at + k]!;
       pages[to + RowWord.POSITION] = source.base - base + words[at + RowWord.POSITION]!;
       builder.add(hi, words[at]!);
+      locator.add(inChunk, words, at);
+      // The row before, within its page: who looks for a key that a page begins with asks the page anyway.
+      if (
+        index > 0 &&
+        pages[pageAt + PAGE_HIS + index - 1] === hi &&
+        compareRows(pages, to - ROW_WORDS, pages, to) === 0
+      )
+        locator.shareKey(inChunk);
       done++;
       rows.next();
       if (index === PAGE_ROWS - 1 || done === count) {
         this.#sealPage(page, index + 1);
         if ((page + 1) % WRITE_PAGES === 0 || done === count) {
-          cost = this.#write(this.#pagesBytes, 0, ((page % WRITE_PAGES) + 1) * PAGE_BYTES);
+          cost = this.#writeRun(page);
           break;
         }
       }
     }
     this.#count = done;
     return budget - (done - begin) * ROW_COST - cost;
+  }
+  /** Writes the pages of a run up to `last`, and their chunk of the locator. */
+  #writeRun(last: number): number {
+    const chunk = Math.floor(last / CHUNK_PAGES);
+    const first = chunk * CHUNK_PAGES;
+    const length = chunkBytes(chunkRows(chunk, this.#header.count));
+    const section = this.#sections[0]!;
+    this.#chunk.fill(0, chunkRows(chunk, this.#header.count) * LOCATOR_BYTES, length);
+    this.#chunkCrcs[chunk] = crc32Of(this.#chunk, 0, length, this.#headerCrc);
+    this.#sections[0] = { ...section, crc: crc32Of(this.#chunk, 0, length, section.crc) };
+    return (
+      this.#write(this.#pagesBytes, 0, (last + 1 - first) * PAGE_BYTES, pageOffset(first)) +
+      this.#write(this.#chunk, 0, length, section.offset + chunk * chunkBytes(CHUNK_ROWS))
+    );
   }
   #sealPage(page: number, rows: number): void {
     const pages = this.#pages;
@@ -217,16 +263,19 @@ export class SegmentWriter {
     if (this.#tail === undefined) {
       const table = new Uint8Array(this.#filterTable.buffer);
       const filters = this.#filterBytes.subarray(0, this.#filterEnd);
-      const { DIRECTORY, FILTERS } = SectionKind;
+      const { DIRECTORY, FILTERS, LOCATOR_HEAD } = SectionKind;
+      const { blocks } = this.#locator;
+      const head = new Uint32Array([blocks.length, this.#chunkCrcs.length, ...blocks, ...this.#chunkCrcs]);
       this.#tail = [
-        { kind: DIRECTORY, bytes: this.#directory, crc: 0, done: 0, offset: 0 },
-        { kind: FILTERS, bytes: table, crc: 0, done: 0, offset: 0 },
-        { kind: FILTERS, bytes: filters, crc: 0, done: 0, offset: 0 },
+        { kind: DIRECTORY, bytes: this.#directory, done: 0 },
+        { kind: FILTERS, bytes: table, done: 0 },
+        { kind: FILTERS, bytes: filters, done: 0 },
+        { kind: LOCATOR_HEAD, bytes: new Uint8Array(head.buffer), done: 0 },
       ];
     }
     const part = this.#tail[0];
     if (part === undefined) {
-      this.#end();
+      this.#finish();
       return -1;
     }
     const { kind, bytes, done } = part;
@@ -236,23 +285,25 @@ export class SegmentWriter {
     const section: Section = {
       kind,
       crc: crc32Of(bytes, done, to, continues?.crc ?? 0),
-      offset: continues?.offset ?? this.#written,
+      offset: continues?.offset ?? this.#end,
       length: (continues?.length ?? 0) + to - done,
     };
     if (continues !== undefined) this.#sections.pop();
     this.#sections.push(section);
     part.done = to;
     if (to === bytes.length) this.#tail.shift();
-    return this.#write(bytes, done, to - done);
+    this.#end += to - done;
+    return this.#write(bytes, done, to - done, this.#end - (to - done));
   }
-  #end(): void {
+  #finish(): void {
     // Sections are of whole words.
-    const padding = -this.#written & 7;
-    const fileBytes = this.#written + padding + TRAILER_BYTES;
+    const padding = -this.#end & 7;
+    const fileBytes = this.#end + padding + TRAILER_BYTES;
     const trailer = encodeTrailer(this.#header, this.#headerCrc, this.#sections, fileBytes, this.#seed);
     const bytes = new Uint8Array(padding + trailer.length);
     bytes.set(trailer, padding);
-    this.#write(bytes, 0, bytes.length);
+    this.#write(bytes, 0, bytes.length, this.#end);
+    this.#end = fileBytes;
     this.#digest = digestOfTrailer(trailer);
     this.#sync();
     try {
@@ -264,14 +315,14 @@ export class SegmentWriter {
   #digest: Uint8Array | undefined;
 
   /** What it costs of a budget. */
-  #write(bytes: Uint8Array, at: number, length: number): number {
+  #write(bytes: Uint8Array, at: number, length: number, offset: number): number {
     try {
-      this.#file.write(bytes, at, length, this.#written);
+      this.#file.write(bytes, at, length, offset);
     } catch (error) {
-      throw AslError.from(error, "ASL-WRITE", "it cannot be written", { file: this.path, offset: this.#written });
+      throw AslError.from(error, "ASL-WRITE", "it cannot be written", { file: this.path, offset });
     }
-    this.#written += length;
-    if (this.#written - this.#synced >= SYNC_BYTES) this.#sync();
+    this.#unsynced += length;
+    if (this.#unsynced >= SYNC_BYTES) this.#sync();
     return WRITE_COST + length / BYTES_PER_ROW;
   }
   #sync(): void {
@@ -280,13 +331,13 @@ export class SegmentWriter {
     } catch (error) {
       throw AslError.from(error, "ASL-WRITE", "it cannot be synced", { file: this.path });
     }
-    this.#synced = this.#written;
+    this.#unsynced = 0;
   }
 
   /** The segment, once {@link step} said that all is written. Throws ASL-READ. */
   open(): Segment {
     const { number, count, firstPosition, lastPosition } = this.#header;
-    const entry = { number, count, firstPosition, lastPosition, bytes: this.#written, digest: this.#digest! };
+    const entry = { number, count, firstPosition, lastPosition, bytes: this.#end, digest: this.#digest! };
     this.#file.close();
     let file: VolumeFile;
     try {
@@ -300,6 +351,11 @@ export class SegmentWriter {
       checksums: this.#checksums,
       filterTable: this.#filterTable,
       filterBytes: this.#filterBytes.subarray(0, this.#filterEnd),
+      locator: {
+        offset: this.#sections[0]!.offset,
+        blocks: Uint32Array.from(this.#locator.blocks),
+        chunkCrcs: this.#chunkCrcs,
+      },
     });
   }
   /** Gives up: the file is removed if it can be. */

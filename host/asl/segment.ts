@@ -6,6 +6,22 @@ import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
 import { FILTER_WORDS, isFilterTable, mayHold } from "./fuse-filter.ts";
 import { compareKey, RowWord } from "./index-rows.ts";
+import {
+  ASK_ROW,
+  blockIndexOf,
+  boundOf,
+  CHUNK_PAGES,
+  CHUNK_ROWS,
+  chunkBytes,
+  chunkOf,
+  chunkRows,
+  chunksOf,
+  type LocatorChunk,
+  locatorBytes,
+  MOST_BLOCKS,
+  marked,
+  offsetOf,
+} from "./locator.ts";
 import type { RowSource } from "./merge.ts";
 import type { PageCache, PagedFile } from "./page-cache.ts";
 import {
@@ -37,7 +53,20 @@ export interface SegmentParts {
   readonly checksums: Uint32Array;
   readonly filterTable: Uint32Array;
   readonly filterBytes: Uint8Array;
+  /** Of a segment that has one. */
+  readonly locator: LocatorParts | undefined;
 }
+
+interface LocatorParts {
+  /** Where in the file its first chunk begins. */
+  readonly offset: number;
+  readonly blocks: Uint32Array;
+  readonly chunkCrcs: Uint32Array;
+}
+
+/** What {@link Segment.locate} says beside the place that it may give: nothing is there, or that only the row tells. */
+export const ABSENT = -1;
+export const UNSURE = -2;
 
 export class Segment implements PagedFile {
   readonly entry: SegmentEntry;
@@ -53,6 +82,11 @@ export class Segment implements PagedFile {
   readonly #filterBytes: Uint8Array;
   readonly #shardBits: number;
   readonly #pages: number;
+  /** Chunks of the locator in memory; none when there is no room for them. */
+  #chunks: (LocatorChunk | undefined)[] | undefined;
+  /** Of the place that {@link locate} gave last. */
+  block = 0;
+  offset = 0;
   /** Who reads it: the index, and scans. */
   #users = 1;
 
@@ -155,6 +189,63 @@ export class Segment implements PagedFile {
       ? before
       : -1;
   }
+  /** Bytes that its locator takes in memory when all of it is there; 0 without one. */
+  get locatorBytes(): number {
+    return this.#parts.locator === undefined ? 0 : locatorBytes(this.entry.count);
+  }
+  /** Whether there is room for it. */
+  keepLocator(isKept: boolean): void {
+    if (!isKept || this.#parts.locator === undefined) this.#chunks = undefined;
+    else this.#chunks ??= new Array<LocatorChunk | undefined>(chunksOf(this.entry.count));
+  }
+  /**
+   * An upper bound of the length of a key's artifact, where it probably is then in `block` and `offset`; or {@link ABSENT} if no row has
+   * the key, or {@link UNSURE}.
+   */
+  locate(hi: number, lo: number): number {
+    const chunks = this.#chunks;
+    if (chunks === undefined) return UNSURE;
+    const page = this.#lastPageUpTo(hi);
+    if (page < 0) return ABSENT;
+    if (this.#firstHis[page] === hi) return UNSURE;
+    const chunk = Math.floor(page / CHUNK_PAGES);
+    const { places, marks } = chunks[chunk] ?? this.#loadChunk(chunks, chunk);
+    const first = (page - chunk * CHUNK_PAGES) * PAGE_ROWS;
+    const end = first + this.rowsIn(page);
+    const wanted = marked(lo);
+    let found = -1;
+    for (let k = first; k < end; k++) {
+      if (marks[k]! >>> 4 !== wanted) continue;
+      if (found >= 0) return UNSURE;
+      found = k;
+    }
+    if (found < 0) return ABSENT;
+    const mark = marks[found]!;
+    if ((mark & 15) === ASK_ROW) return UNSURE;
+    const place = places[found]!;
+    this.block = this.#parts.locator!.blocks[blockIndexOf(place)]!;
+    this.offset = offsetOf(place);
+    return boundOf(mark);
+  }
+  #loadChunk(chunks: (LocatorChunk | undefined)[], chunk: number): LocatorChunk {
+    const read = this.readChunk(chunk);
+    chunks[chunk] = read;
+    return read;
+  }
+  /** A chunk of the locator, verified. */
+  readChunk(chunk: number): LocatorChunk {
+    const { offset, chunkCrcs } = this.#parts.locator!;
+    const rows = chunkRows(chunk, this.entry.count);
+    const at = offset + chunk * chunkBytes(CHUNK_ROWS);
+    const bytes = readAt(this.#file, this.path, at, chunkBytes(rows));
+    if (crc32Of(bytes, 0, bytes.length, this.#parts.headerCrc) !== chunkCrcs[chunk])
+      throw new AslError("ASL-INDEX-DAMAGED", "a part of the locator is not as it was written", {
+        file: this.path,
+        offset: at,
+      });
+    return chunkOf(bytes, rows);
+  }
+
   /** Loads a row: it is at the answer of the cache's words. */
   rowOf(cache: PageCache, number: number): number {
     const page = Math.floor(number / PAGE_ROWS);
@@ -329,6 +420,7 @@ function readParts(file: VolumeFile, entry: SegmentEntry, seed: number): Segment
     });
   if (directory === undefined || directory.length !== pages * 8) throw damaged(SectionKind.DIRECTORY);
   if (filters === undefined || filters.length < tableBytes) throw damaged(SectionKind.FILTERS);
+  const locator = locatorOf(file, path, entry, sections);
   const words = new Uint32Array(directory.buffer);
   const filterTable = new Uint32Array(filters.buffer.slice(0, tableBytes));
   const filterBytes = filters.subarray(tableBytes);
@@ -339,6 +431,32 @@ function readParts(file: VolumeFile, entry: SegmentEntry, seed: number): Segment
     checksums: words.subarray(pages),
     filterTable,
     filterBytes,
+    locator,
+  };
+}
+
+function locatorOf(
+  file: VolumeFile,
+  path: string,
+  entry: SegmentEntry,
+  sections: readonly Section[],
+): LocatorParts | undefined {
+  const section = sections.find(({ kind }) => kind === SectionKind.LOCATOR);
+  const head = readSection(file, path, sections, SectionKind.LOCATOR_HEAD);
+  if (section === undefined || head === undefined) return;
+  const words = new Uint32Array(head.buffer, 0, head.length >>> 2);
+  const [blocks = 0, chunks = 0] = words;
+  if (
+    section.length !== locatorBytes(entry.count) ||
+    chunks !== chunksOf(entry.count) ||
+    blocks > MOST_BLOCKS ||
+    head.length !== (2 + blocks + chunks) * 4
+  )
+    throw new AslError("ASL-INDEX-DAMAGED", "its locator is not of its rows", { file: path, offset: section.offset });
+  return {
+    offset: section.offset,
+    blocks: words.subarray(2, 2 + blocks),
+    chunkCrcs: words.subarray(2 + blocks),
   };
 }
 

@@ -1,7 +1,7 @@
 import t from "tap";
-import { ArtifactIndex, type SegmentEntry } from "../../../host/asl/artifact-index.ts";
+import { ArtifactIndex, Located, type SegmentEntry } from "../../../host/asl/artifact-index.ts";
 import { AslError } from "../../../host/asl/errors.ts";
-import { bindingDigest, Row, RowKind } from "../../../host/asl/index-rows.ts";
+import { bindingDigest, Row, RowFlag, RowKind } from "../../../host/asl/index-rows.ts";
 import type { MemoryVolume } from "../../../host/asl/memory-volume.ts";
 import type { Volume, VolumeFile } from "../../../host/asl/volume.ts";
 import { Random } from "../../vm/random.ts";
@@ -30,6 +30,17 @@ function answers(index: ArtifactIndex, rows: readonly Row[]): string[] {
     return index.find(into, kind >= RowKind.BINDING, algorithm, digest, 0, Number.POSITIVE_INFINITY)
       ? textOf(into)
       : "";
+  });
+}
+
+/** Where the index says that the artifact of each row is. */
+function located(index: ArtifactIndex, rows: readonly Row[]): string[] {
+  const into = new Row();
+  return rows.map(({ algorithm, digest }) => {
+    into.digest.set(digest);
+    const how = index.locate(into, algorithm, digest, 0, Number.POSITIVE_INFINITY);
+    if (how === Located.HINT) return `${into.block} ${into.offset} ${into.length}`;
+    return how === Located.ROW ? textOf(into) : "";
   });
 }
 
@@ -385,64 +396,71 @@ t.test("[ASL-INDEX-11] what fails leaves answers right, and is begun again", asy
   index.close();
 });
 
-t.test("[ASL-SEGMENT-8] whatever byte of a segment is changed, it is refused or answers are the same", async (t) => {
-  const volume = memory();
-  const random = new Random(10);
-  const digests = Array.from({ length: 50 }, () => craftedDigest(random));
-  const rows = Array.from({ length: 80 }, (_, k) => anyRow(random, digests, k + 1));
-  const published = segmentsOf(volume, rows, 80);
-  const keys = [...rows, ...someRows(random, 30, 100)];
-  const path = "index/0000000000000001.seg";
-  const bytes = readAll(volume, path);
-  const index = published.open({ readOnly: true });
-  const expected = answers(index, keys);
-  const all = scanned(index);
-  index.close();
-  let refused = 0;
-  let unused = 0;
-  const wrong: string[] = [];
-  for (let at = 0; at < bytes.length; at++) {
-    const changed = bytes.slice();
-    changed[at]! ^= 1 << random.below(8);
-    replace(volume, path, changed);
-    let damaged: ArtifactIndex | undefined;
-    try {
-      damaged = published.open({ readOnly: true });
-    } catch (error) {
-      if ((error as AslError).code !== "ASL-INDEX-DAMAGED") throw error;
-      refused++;
-      continue;
-    }
-    let errors = 0;
-    for (let k = 0; k < keys.length; k += 1 + random.below(3)) {
+t.test(
+  "[ASL-SEGMENT-8, ASL-SEGMENT-10] whatever byte of a segment is changed, it is refused or answers are the same",
+  async (t) => {
+    const volume = memory();
+    const random = new Random(10);
+    const digests = Array.from({ length: 50 }, () => craftedDigest(random));
+    const rows = Array.from({ length: 80 }, (_, k) => anyRow(random, digests, k + 1));
+    const published = segmentsOf(volume, rows, 80);
+    const keys = [...rows, ...someRows(random, 30, 100)];
+    const path = "index/0000000000000001.seg";
+    const bytes = readAll(volume, path);
+    const options = { readOnly: true, budgetBytes: 2 ** 20 };
+    const index = published.open(options);
+    const expected = answers(index, keys);
+    const places = located(index, keys);
+    t.ok(places.some((place) => place.split(" ").length === 3));
+    const all = scanned(index);
+    index.close();
+    let refused = 0;
+    let unused = 0;
+    const wrong: string[] = [];
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = bytes.slice();
+      changed[at]! ^= 1 << random.below(8);
+      replace(volume, path, changed);
+      let damaged: ArtifactIndex | undefined;
       try {
-        if (answers(damaged, [keys[k]!])[0] !== expected[k]) wrong.push(`byte ${at}, key ${k}`);
+        damaged = published.open(options);
+      } catch (error) {
+        if ((error as AslError).code !== "ASL-INDEX-DAMAGED") throw error;
+        refused++;
+        continue;
+      }
+      let errors = 0;
+      for (let k = 0; k < keys.length; k += 1 + random.below(3)) {
+        try {
+          if (answers(damaged, [keys[k]!])[0] !== expected[k]) wrong.push(`byte ${at}, key ${k}`);
+          if (located(damaged, [keys[k]!])[0] !== places[k]) wrong.push(`byte ${at}, place ${k}`);
+        } catch (error) {
+          if ((error as AslError).code !== "ASL-INDEX-DAMAGED") throw error;
+          errors++;
+        }
+      }
+      try {
+        if (scanned(damaged).join() !== all.join()) wrong.push(`byte ${at}, scan`);
       } catch (error) {
         if ((error as AslError).code !== "ASL-INDEX-DAMAGED") throw error;
         errors++;
       }
+      if (damaged.check(0).length > 0 !== errors > 0) wrong.push(`byte ${at}, check`);
+      if (errors > 0) refused++;
+      else unused++;
+      damaged.close();
     }
-    try {
-      if (scanned(damaged).join() !== all.join()) wrong.push(`byte ${at}, scan`);
-    } catch (error) {
-      if ((error as AslError).code !== "ASL-INDEX-DAMAGED") throw error;
-      errors++;
+    t.same(wrong, []);
+    // Behind the header, up to the first page, is nothing.
+    t.same({ refused, unused }, { refused: bytes.length - (2048 - 128), unused: 2048 - 128 });
+    for (let length = 0; length < bytes.length; length += 1 + random.below(100)) {
+      replace(volume, path, bytes.subarray(0, length));
+      t.throws(() => published.open({ readOnly: true }), { code: "ASL-INDEX-DAMAGED" });
     }
-    if (damaged.check(0).length > 0 !== errors > 0) wrong.push(`byte ${at}, check`);
-    if (errors > 0) refused++;
-    else unused++;
-    damaged.close();
-  }
-  t.same(wrong, []);
-  // Behind the header, up to the first page, is nothing.
-  t.same({ refused, unused }, { refused: bytes.length - (2048 - 128), unused: 2048 - 128 });
-  for (let length = 0; length < bytes.length; length += 1 + random.below(100)) {
-    replace(volume, path, bytes.subarray(0, length));
-    t.throws(() => published.open({ readOnly: true }), { code: "ASL-INDEX-DAMAGED" });
-  }
-  volume.remove(path);
-  t.throws(() => published.open({ readOnly: true }), { code: "ASL-INDEX-DAMAGED", cause: { code: "ENOENT" } });
-});
+    volume.remove(path);
+    t.throws(() => published.open({ readOnly: true }), { code: "ASL-INDEX-DAMAGED", cause: { code: "ENOENT" } });
+  },
+);
 
 t.test("[ASL-SEGMENT-8] a page of another segment, or of another place, is damage", async (t) => {
   const volume = memory();
@@ -496,6 +514,89 @@ t.test(
   },
 );
 
+t.test(
+  "[ASL-SEGMENT-10, ASL-INDEX-13] a hint is the place of the newest row, with a bound of its length; what has none asks the row",
+  async (t) => {
+    const random = new Random(14);
+    const lengths = [0, 1, 64, 65, 96, 97, 128, 129, 192, 193, 256, 257, 384, 385, 512, 513, 768, 769, 1024, 1025];
+    lengths.push(
+      1536,
+      1537,
+      2048,
+      2049,
+      4096,
+      4097,
+      8192,
+      8193,
+      16_384,
+      16_385,
+      32_767,
+      32_768,
+      32_769,
+      2 ** 32,
+      2 ** 40,
+    );
+    const rows: Row[] = [];
+    const add = (change: Partial<Row>, digest = randomDigest(random)): Row => {
+      const row = new Row();
+      const position = rows.length + 1;
+      row.digest.set(digest);
+      rows.push(Object.assign(row, { kind: RowKind.PUT, algorithm: 1, block: 7, offset: 64, position, ...change }));
+      return row;
+    };
+    const plain = lengths.map((length) => add({ length }));
+    const far = add({ offset: 2 ** 26 - 8 });
+    const farther = add({ offset: 2 ** 26 });
+    const inLog = add({ block: 0x8000_0003, offset: 128 });
+    const chunked = add({ flags: RowFlag.CHUNKED });
+    const removed = add({ kind: RowKind.TOMBSTONE });
+    const twice = add({});
+    add({ flags: RowFlag.HAS_TAG, tag: 1 }, twice.digest);
+    const otherAlgorithm = add({ algorithm: 2 }, plain[0]!.digest);
+    for (let block = 0; block < 600; block++) add({ block: 1000 + block, offset: 8 * block, length: block });
+    const published = segmentsOf(memory(), rows, rows.length);
+    const index = published.open({ budgetBytes: 2 ** 20 });
+    const into = new Row();
+    const locate = (row: Row, asOf = Number.POSITIVE_INFINITY): number =>
+      index.locate(into, row.algorithm, row.digest, 0, asOf);
+    const bounds = new Set<number>();
+    let hints = 0;
+    for (const row of rows) {
+      const how = locate(row);
+      if (how !== Located.HINT) continue;
+      hints++;
+      t.ok(row.kind === RowKind.PUT && row.flags === 0 && row.length <= into.length);
+      t.ok(row.length <= 64 ? into.length === 64 : into.length < 2 * row.length, `${row.length} ${into.length}`);
+      t.same([into.block, into.offset], [row.block, row.offset]);
+      bounds.add(into.length);
+      if (row !== rows.at(-1)) t.equal(locate(row, rows.length - 1), Located.ROW, "views of the past ask the row");
+    }
+    // 512 blocks have numbers, and a few rows share their marks or begin a page.
+    t.ok(hints > 480 && hints <= 512 + lengths.length, `${hints} hints`);
+    t.ok(
+      [64, 96, 1024, 2048, 32_768].every((bound) => bounds.has(bound)),
+      [...bounds].join(),
+    );
+    t.ok([Located.HINT, Located.ROW].includes(locate(far) as 1) && locate(inLog) !== Located.NONE);
+    for (const row of [
+      farther,
+      chunked,
+      removed,
+      twice,
+      otherAlgorithm,
+      ...plain.filter(({ length }) => length > 32_768),
+    ])
+      t.equal(locate(row), Located.ROW, textOf(row));
+    index.close();
+    const without = published.open({ budgetBytes: 0 });
+    t.ok(
+      rows.every((row) => without.locate(into, row.algorithm, row.digest, 0, Number.POSITIVE_INFINITY) === Located.ROW),
+    );
+    t.equal(without.stats().locatorBytes, 0);
+    without.close();
+  },
+);
+
 t.test("[ASL-INDEX-12] pages are kept within the budget, and answers do not depend on it", async (t) => {
   const volume: MemoryVolume = memory();
   const random = new Random(13);
@@ -505,8 +606,9 @@ t.test("[ASL-INDEX-12] pages are kept within the budget, and answers do not depe
   for (const budgetBytes of [0, 100_000, 2 ** 20]) {
     const index = published.open({ budgetBytes });
     t.same(answers(index, rows), expected);
-    const { cacheBytes, pagesRead, segmentBytes } = index.stats();
-    t.ok(cacheBytes <= Math.max(budgetBytes, 16 * 2048), `${cacheBytes} bytes of ${budgetBytes}`);
+    const { cacheBytes, locatorBytes, pagesRead, segmentBytes } = index.stats();
+    const most = Math.max(budgetBytes, 16 * 2048);
+    t.ok(cacheBytes + locatorBytes <= most, `${cacheBytes} and ${locatorBytes} bytes of ${budgetBytes}`);
     t.ok(segmentBytes < 6000 * 2, `${segmentBytes} bytes are always there`);
     t.same(answers(index, rows), expected);
     const again = index.stats().pagesRead - pagesRead;
