@@ -6,6 +6,7 @@
 import { equalBytes } from "../assets/hash.ts";
 import type { ArtifactIndex, IndexTuning } from "./artifact-index.ts";
 import { BLOCK_FOLDER, blockPath, LOG_BIT } from "./block-file.ts";
+import type { ScannedRecord } from "./block-scan.ts";
 import { Blocks } from "./blocks.ts";
 import {
   CHECKPOINT_FOLDER,
@@ -19,7 +20,7 @@ import {
 import { AslError } from "./errors.ts";
 import { Findings, type Problem } from "./findings.ts";
 import { encodeFormat, FORMAT_FILE, type Format, numbered, numberOf, readFormat } from "./format.ts";
-import { type Row, RowKind } from "./index-rows.ts";
+import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type Digester, digestInto, keyText } from "./key.ts";
 import { LIMITS, type StoreLimits } from "./limits.ts";
 import { type Lock, waitForLock } from "./lock.ts";
@@ -28,6 +29,7 @@ import { formatOfLogs, headerOfFrames, placeBehind, readableFrames } from "./log
 import { OpenFiles } from "./open-files.ts";
 import type { Owners } from "./owner.ts";
 import { PatchedVolume } from "./patched-volume.ts";
+import { RecordFlag } from "./record.ts";
 import { type BlockUse, RecordCheck } from "./record-check.ts";
 import { emptyState, logBeginning, type Recovered, recover } from "./recovery.ts";
 import { affectedBy } from "./referrers.ts";
@@ -151,8 +153,14 @@ export interface FsckDetails {
   readonly state: LogState | undefined;
   /** Undefined if it cannot be read. */
   readonly current: Current | undefined;
-  /** Of artifacts that are damaged, one for each. */
-  readonly damaged: readonly Row[];
+  readonly suspects: readonly Suspect[];
+}
+
+/** An artifact in bytes that are not what the log says; the oldest that has this place. */
+export interface Suspect {
+  readonly row: Row;
+  /** What was damaged is something else. */
+  readonly isReadable: boolean;
 }
 
 async function checkVolume(
@@ -171,6 +179,7 @@ async function checkVolume(
   patchLogHeaders(patches, format, findings);
   const { current, checkpoint } = readState(patches, format, findings);
   let recovered: Recovered | undefined;
+  let failure: unknown;
   try {
     if (current !== undefined && !findings.has("ASL-CURRENT-DAMAGED"))
       recovered = recover(patches, format, {
@@ -181,19 +190,24 @@ async function checkVolume(
         digest,
       });
   } catch (error) {
-    findings.take(error);
+    failure = error;
+    // What is wrong with the log is found below, and where it goes on.
+    if (!(error instanceof AslError) || error.code !== "ASL-LOG-DAMAGED") findings.take(error);
   }
   try {
     const index = recovered?.index;
     const end = recovered?.stop.place;
     const context = { volume: patches, format, limits, digest, index, end, isLive: false, current, checkpoint };
     const check = new StoreCheck(context, findings, options);
-    const report = await check.run();
-    const { records, state } = check;
-    const damaged = check.damaged;
+    let report = await check.run();
+    if (failure !== undefined && findings.problems.length === 0) {
+      findings.take(failure);
+      report = { ...report, problems: findings.problems };
+    }
+    const { records, state, suspects } = check;
     return {
       report,
-      details: { format, limits, digest, tuning: options.tuning, patches, findings, records, state, current, damaged },
+      details: { format, limits, digest, tuning: options.tuning, patches, findings, records, state, current, suspects },
     };
   } finally {
     recovered?.index.close();
@@ -246,7 +260,7 @@ async function checkAll(context: FsckContext, findings: Findings, options: FsckO
 
 class StoreCheck {
   readonly records: RecordCheck;
-  readonly damaged: Row[] = [];
+  readonly suspects: Suspect[] = [];
   readonly #context: FsckContext;
   readonly #findings: Findings;
   readonly #options: FsckOptions;
@@ -517,29 +531,43 @@ class StoreCheck {
 
   /** Artifacts in what is damaged, one by one, each with what refers to it. */
   async #tellDamaged(): Promise<void> {
-    const { damaged } = this.records;
-    if (damaged.length === 0) return;
+    if (this.records.damaged.length === 0) return;
     const { volume, format, limits, digest, index } = this.#context;
     const blocks = new Blocks({ volume, domain: format.domain, seed: format.seed, nextBlock: 1, limits, digest });
     const seen = new Set<string>();
     const look = (row: Row): void => {
-      if (row.kind !== RowKind.PUT || this.damaged.length >= MOST_ROWS) return;
-      if (!damaged.some(({ block, start, end }) => block === row.block && row.offset >= start && row.offset < end))
-        return;
+      if (row.kind !== RowKind.PUT || this.suspects.length >= MOST_SUSPECTS || !this.records.isDamaged(row)) return;
       const place = `${row.block} ${row.offset}`;
       if (seen.has(place)) return;
       seen.add(place);
-      if (!isReadable(blocks, row)) this.damaged.push(row.copy());
+      const suspect = { row: row.copy(), isReadable: isReadable(blocks, row) };
+      this.suspects.push(suspect);
     };
     try {
       await this.#eachRow(index, look);
+      if (index === undefined) this.#scanDamaged(blocks, look);
     } finally {
       blocks.close();
     }
-    const affected = affectedBy(volume, format, this.#state, this.damaged);
-    for (const [k, row] of this.damaged.entries()) {
+    const unreadable = this.suspects.flatMap(({ row, isReadable }) => (isReadable ? [] : [row]));
+    const affected = affectedBy(volume, format, this.#state, unreadable);
+    for (const [k, row] of unreadable.entries()) {
       const place = { file: blockPath(row.block), offset: row.offset, key: keyText(row.algorithm, row.digest) };
       this.#findings.add("ASL-CORRUPT", "the artifact is damaged", place, affected[k]!);
+    }
+  }
+  /** Without an index, records tell themselves what they are. */
+  #scanDamaged(blocks: Blocks, look: (row: Row) => void): void {
+    const row = new Row();
+    for (const { block, start, end } of this.records.damaged) {
+      try {
+        for (const record of blocks.scan(block, { from: start, to: end })) {
+          if ((record.flags & RecordFlag.CHUNK) === 0) look(rowOf(row, record));
+        }
+      } catch (error) {
+        // A file that is not there was told of.
+        if (!(error instanceof AslError)) throw error;
+      }
     }
   }
   /** Of the index if there is one: it has those of frames that cannot be read. */
@@ -561,8 +589,28 @@ class StoreCheck {
 
 const ROWS_OF_TURN = 1 << 18;
 
+/** More artifacts than this are not looked at one by one. */
+const MOST_SUSPECTS = 100_000;
+
 /** More rows than this are not told one by one. */
 const MOST_ROWS = 1000;
+
+/** What the entry of a record said, as far as the record knows. */
+export function rowOf(into: Row, record: ScannedRecord): Row {
+  into.kind = RowKind.PUT;
+  into.flags = record.flags & (RowFlag.HAS_TAG | RowFlag.PUBLISHED | RowFlag.CHUNKED);
+  into.algorithm = record.algorithm;
+  into.tag = record.tag;
+  into.domain = 0;
+  into.source = 0;
+  into.block = record.block;
+  into.offset = record.offset;
+  into.length = record.artifactLength();
+  into.position = record.position;
+  into.logseq = record.logseq;
+  into.digest.set(record.digest);
+  return into;
+}
 
 function isReadable(blocks: Blocks, row: Row): boolean {
   try {

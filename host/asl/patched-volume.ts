@@ -16,7 +16,7 @@ export interface PatchedFile {
 }
 
 export class PatchedVolume implements Volume {
-  readonly files = new Map<string, PatchedFile>();
+  readonly files: Map<string, PatchedFile> = new Map();
   readonly #volume: Volume;
 
   constructor(volume: Volume) {

@@ -65,7 +65,7 @@ export interface RecordCheckOptions {
 
 export class RecordCheck {
   readonly damaged: DamagedRange[] = [];
-  readonly blocks = new Map<number, BlockUse>();
+  readonly blocks: Map<number, BlockUse> = new Map();
   /** Records that no entry names: of artifacts that came to be known otherwise. */
   unnamed = 0;
   readonly #options: RecordCheckOptions;
@@ -107,6 +107,11 @@ export class RecordCheck {
     }
     this.#checkElsewhere(header.isPublished);
     this.#named.clear();
+  }
+
+  /** Whether a record stands in bytes that are damaged: it is looked at by itself. */
+  isDamaged({ block, offset }: { readonly block: number; readonly offset: number }): boolean {
+    return this.damaged.some((range) => range.block === block && offset >= range.start && offset < range.end);
   }
 
   #checkExtent(bytes: Buffer, at: number, isPublished: boolean): void {
@@ -242,15 +247,13 @@ export class RecordCheck {
     const { findings, isDeep, digest: digestOf } = this.#options;
     const { flags, algorithm, length } = this.#header;
     const named = this.#named;
-    let which = -1;
-    for (let k = 0; k < named.count && which < 0; k++) {
-      const candidate = (this.#next + k) % named.count;
-      if (named.offsets[candidate] === offset && named.blocks[candidate] === block) which = candidate;
-    }
+    const which = named.find(block, offset, this.#next);
     const isChunked = (flags & RecordFlag.CHUNKED) !== 0;
     const payload = at + RECORD_BYTES;
-    const place = { file: blockPath(block), offset, key: keyText(algorithm, bytes, at + RECORD_DIGEST_AT) };
-    const wrong = (message: string): void => void findings.add("ASL-CORRUPT", message, place);
+    const wrong = (message: string): void => {
+      const key = keyText(algorithm, bytes, at + RECORD_DIGEST_AT);
+      findings.add("ASL-CORRUPT", message, { file: blockPath(block), offset, key });
+    };
     if (which < 0) this.unnamed++;
     else {
       this.#next = which + 1;
@@ -293,6 +296,7 @@ export class RecordCheck {
     for (let k = 0; k < named.count; k++) {
       if (named.isFound[k] === 1) continue;
       const expected = named.at(k);
+      if (this.isDamaged(expected)) continue;
       try {
         this.#checkPlace(expected, isPublished);
       } catch (error) {
@@ -379,6 +383,14 @@ class Named {
     this.algorithms[k] = algorithm;
     this.isFound[k] = 0;
     for (let byte = 0, at = k * DIGEST_BYTES; byte < DIGEST_BYTES; byte++) this.digests[at + byte] = digest[byte]!;
+  }
+  /** Which one is at this place, most likely `next`; −1 if none is. */
+  find(block: number, offset: number, next: number): number {
+    for (let k = 0; k < this.count; k++) {
+      const candidate = next + k < this.count ? next + k : next + k - this.count;
+      if (this.offsets[candidate] === offset && this.blocks[candidate] === block) return candidate;
+    }
+    return -1;
   }
   clear(): void {
     this.count = 0;

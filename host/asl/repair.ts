@@ -17,13 +17,22 @@ import { CHECKPOINT_FOLDER, CURRENT_FILE, readCheckpoint, readCurrent, writeCurr
 import { AslError } from "./errors.ts";
 import { type Format, numberOf } from "./format.ts";
 import type { FsckDetails } from "./fsck.ts";
-import { type Row, RowKind } from "./index-rows.ts";
+import { type Row, RowFlag, RowKind } from "./index-rows.ts";
 import { DIGEST_BYTES } from "./key.ts";
 import { LOG_HEADER_BYTES, type LogPlace, readLog } from "./log.ts";
 import { bodyOf } from "./log-salvage.ts";
 import type { Patch } from "./patched-volume.ts";
 import { Quarantine } from "./quarantine.ts";
-import { endRecord, RECORD_BYTES, RECORD_DIGEST_AT, recordSize, writeRecordHeader } from "./record.ts";
+import {
+  endRecord,
+  isRecordOf,
+  RECORD_BYTES,
+  RECORD_DIGEST_AT,
+  RecordHeader,
+  readRecordHeader,
+  recordSize,
+  writeRecordHeader,
+} from "./record.ts";
 import type { DamagedRange } from "./record-check.ts";
 import { emptyState, logBeginning } from "./recovery.ts";
 import { LogState } from "./state.ts";
@@ -106,8 +115,8 @@ class StoreRepair {
 
   /** Puts good copies of artifacts in the place of damaged ones, if all of what a digest is of is right then. */
   #heal(): void {
-    const { damaged, records } = this.#details;
-    if (damaged.length === 0) return;
+    const { suspects, records } = this.#details;
+    if (suspects.length === 0) return;
     const index = this.#index();
     if (index === undefined) return;
     const blocks = this.#blocks(this.#volume);
@@ -148,7 +157,7 @@ class StoreRepair {
     }
   }
   #healRange(range: DamagedRange, index: ArtifactIndex, blocks: Blocks): Patch | undefined {
-    const { format, damaged } = this.#details;
+    const { format, suspects } = this.#details;
     const isLog = range.block >= LOG_BIT;
     const known = isLog ? bodyOf(this.#volume, format, range.block - LOG_BIT, range.start) : range;
     const digest = known?.digest;
@@ -156,30 +165,26 @@ class StoreRepair {
     const { start, end } = known;
     const bytes = Buffer.alloc(end - start);
     if (blocks.peek(range.block, start, bytes, bytes.length) < bytes.length) return undefined;
-    const inRange = damaged.filter(({ block, offset }) => block === range.block && offset >= start && offset < end);
     const copies: { readonly row: Row; readonly payload: Uint8Array }[] = [];
-    for (const row of inRange) {
-      const payload = this.#copyOf(row, index, blocks);
+    for (const { row, isReadable } of suspects) {
+      if (row.block !== range.block || row.offset < start || row.offset >= end) continue;
+      const payload = isReadable ? payloadOf(row, row, blocks) : this.#copyOf(row, index, blocks);
       if (payload === undefined || row.offset + recordSize(payload.length) > end) return undefined;
       copies.push({ row, payload });
     }
-    for (const header of ["kept", "numbered", "unnumbered"] as const) {
+    for (const isNumbered of [true, false]) {
       const healed = Buffer.from(bytes);
-      for (const { row, payload } of copies) writeRecord(healed, row.offset - start, row, payload, header, format);
+      for (const { row, payload } of copies) writeRecord(healed, row.offset - start, row, payload, isNumbered, format);
       if (equalBytes(digestOf(healed), digest)) return { offset: start, bytes: healed };
     }
     return undefined;
   }
   /** The same artifact from another place. */
   #copyOf(row: Row, index: ArtifactIndex, blocks: Blocks): Uint8Array | undefined {
-    if (row.length > MOST_HEALED_BYTES) return undefined;
     for (const other of index.rowsOf(false, row.algorithm, row.digest, 0, Number.MAX_SAFE_INTEGER)) {
       if (other.kind !== RowKind.PUT || (other.block === row.block && other.offset === row.offset)) continue;
-      try {
-        return blocks.get(other, row.digest, 0, true);
-      } catch (error) {
-        if (!(error instanceof AslError)) throw error;
-      }
+      const payload = payloadOf(row, other, blocks);
+      if (payload !== undefined) return payload;
     }
     return undefined;
   }
@@ -215,21 +220,33 @@ class StoreRepair {
 /** More is not held in memory. */
 const MOST_HEALED_BYTES: number = 256 * 1024 * 1024;
 
-/** `kept`: the header that is there is right. Otherwise it is made, with the numbers of the entry, or without any, as a batch writes it. */
+/** What the record of an artifact holds, from a place where the artifact stands; undefined if that is damaged. */
+function payloadOf(row: Row, from: Row, blocks: Blocks): Uint8Array | undefined {
+  // A list of chunks is not the artifact.
+  if (row.length > MOST_HEALED_BYTES || ((row.flags | from.flags) & RowFlag.CHUNKED) !== 0) return undefined;
+  try {
+    return blocks.get(from, row.digest, 0, true);
+  } catch (error) {
+    if (error instanceof AslError) return undefined;
+    throw error;
+  }
+}
+
+/** A header that is there is right, by its checksum. Otherwise it has the numbers of the entry, or none, as a batch writes it. */
 function writeRecord(
   bytes: Buffer,
   at: number,
   row: Row,
   payload: Uint8Array,
-  header: "kept" | "numbered" | "unnumbered",
-  format: Format,
+  isNumbered: boolean,
+  { seed }: Format,
 ): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   bytes.set(payload, at + RECORD_BYTES);
-  endRecord(bytes, view, at, payload.length, format.seed);
-  if (header === "kept") return;
+  endRecord(bytes, view, at, payload.length, seed);
+  if (readRecordHeader(bytes, view, at, seed, new RecordHeader()) && isRecordOf(bytes, at, row.digest, 0)) return;
   bytes.set(row.digest, at + RECORD_DIGEST_AT);
-  const [position, logseq] = header === "numbered" ? [row.position, row.logseq] : [0, 0];
+  const [position, logseq] = isNumbered ? [row.position, row.logseq] : [0, 0];
   // Flags of rows and of records are the same bits.
-  writeRecordHeader(bytes, view, at, row.flags, row.algorithm, row.tag, payload.length, position, logseq, format.seed);
+  writeRecordHeader(bytes, view, at, row.flags, row.algorithm, row.tag, payload.length, position, logseq, seed);
 }
