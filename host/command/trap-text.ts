@@ -52,6 +52,13 @@ function nameOf(name: string | undefined): string {
   return name === undefined || name === "" ? "(no name)" : plain(readableName(name));
 }
 
+/** How to grant what a guest lacks. */
+const GRANT_HINTS: readonly (readonly [capability: string, hint: string])[] = [
+  ["fs", "Grant a folder with --dir HOST::GUEST, with :ro to read only, or with --tmp GUEST one in memory."],
+  ["assets", "Grant a pack with --assets FILE."],
+  ["store", "Grant a store with --store DIR, with :ro to read only."],
+];
+
 function hintOf(trap: TrapSite, request: RunRequest): string | undefined {
   switch (trap.name) {
     case "OutOfFuel":
@@ -59,9 +66,7 @@ function hintOf(trap: TrapSite, request: RunRequest): string | undefined {
     case "StackExhausted":
       return `The limit was ${grouped(BigInt(request.limits.depth))} slots; --max-depth sets it.`;
     case "MissingCapability":
-      return trap.message.includes('"fs"')
-        ? "Grant a folder with --dir HOST::GUEST, with :ro to read only, or with --tmp GUEST one in memory."
-        : undefined;
+      return GRANT_HINTS.find(([capability]) => trap.message.includes(`"${capability}"`))?.[1];
     default:
       return undefined;
   }
