@@ -40,6 +40,8 @@ export const Dropped = { SNAPSHOT: 1, PIN: 2 } as const;
 export const PUT_BYTES = 80;
 export const TOMBSTONE_BYTES = 56;
 export const BINDING_BYTES = 96;
+/** Where a binding has the seeded CRC-32 of what is before it. */
+export const BINDING_CRC_AT = 88;
 const PIN_BYTES = 48;
 const NAME_BYTES = 16;
 const DOMAIN_BYTES = 32;

@@ -4,7 +4,16 @@
  */
 import { crc32Of } from "./checksum.ts";
 import { setU64 } from "./format.ts";
-import { EntryFlag, EntryKind, encodeEntry, LOG_BIT, type Payload, PUT_BYTES, TOMBSTONE_BYTES } from "./frames.ts";
+import {
+  BINDING_CRC_AT,
+  EntryFlag,
+  EntryKind,
+  encodeEntry,
+  LOG_BIT,
+  type Payload,
+  PUT_BYTES,
+  TOMBSTONE_BYTES,
+} from "./frames.ts";
 import { DIGEST_BYTES, type Digester, sameDigest } from "./key.ts";
 import { endRecord, RECORD_BYTES, RECORD_DIGEST_AT, RecordFlag, recordSize, writeRecordHeader } from "./record.ts";
 
@@ -224,6 +233,9 @@ export class Group {
   settle(block: number, offset: number): void {
     const view = this.#entriesView;
     for (let at = 0; at < this.entriesLength; at += view.getUint32(at + 4, true)) {
+      // It is read by itself, without the frame that it is in.
+      if (this.entries[at] === EntryKind.BINDING)
+        view.setUint32(at + BINDING_CRC_AT, crc32Of(this.entries, at, at + BINDING_CRC_AT, this.#seed), true);
       if (this.entries[at] !== EntryKind.PUT && this.entries[at] !== EntryKind.PUBLISH) continue;
       if (view.getUint32(at + 56, true) !== HERE) continue;
       view.setUint32(at + 56, block, true);

@@ -302,7 +302,7 @@ export class Store {
   #viewAt(position: number): View {
     const { index, state } = this.#recovered;
     const check = (): void => this.#checkOpen();
-    return new View(index, this.#blocks, position, check, () => state.lastTombstone);
+    return new View(index, this.#blocks, this.#format.seed, position, check, () => state.lastTombstone);
   }
   /** What it held when the snapshot was taken. Throws ASL-NOT-FOUND. */
   at(name: string): View {

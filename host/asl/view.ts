@@ -2,8 +2,9 @@
 import type { ArtifactIndex } from "./artifact-index.ts";
 import { blockPath } from "./block-file.ts";
 import type { Blocks } from "./blocks.ts";
+import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
-import { BINDING_BYTES, readEntry } from "./frames.ts";
+import { BINDING_BYTES, BINDING_CRC_AT, readEntry } from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type ArtifactKey, algorithmOf, DIGEST_BYTES, digestAt, keyText, ParsedKey, sameDigest } from "./key.ts";
 
@@ -51,9 +52,13 @@ export interface ReadOptions {
   readonly verify?: boolean | undefined;
 }
 
+/** Rows of bindings have no algorithm of their own: what they bind to has. */
+const BINDING_ALGORITHM = 0;
+
 export class View {
   readonly #index: ArtifactIndex;
   readonly #blocks: Blocks;
+  readonly #seed: number;
   readonly #check: () => void;
   readonly #lastTombstone: () => number;
   readonly #key = new ParsedKey();
@@ -62,7 +67,15 @@ export class View {
   position: number;
 
   /** `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
-  constructor(index: ArtifactIndex, blocks: Blocks, position: number, check: () => void, lastTombstone: () => number) {
+  constructor(
+    index: ArtifactIndex,
+    blocks: Blocks,
+    seed: number,
+    position: number,
+    check: () => void,
+    lastTombstone: () => number,
+  ) {
+    this.#seed = seed;
     this.#index = index;
     this.#blocks = blocks;
     this.position = position;
@@ -161,8 +174,8 @@ export class View {
     checkName(namespace, name);
     const row = this.#row;
     const digest = bindingDigest(namespace, name);
-    if (!this.#index.find(row, true, this.#algorithmOfBindings, digest, 0, this.position)) return undefined;
-    return row.kind === RowKind.BINDING ? this.#bindingAt(row).key : undefined;
+    if (!this.#index.find(row, true, BINDING_ALGORITHM, digest, 0, this.position)) return undefined;
+    return row.kind === RowKind.BINDING ? this.#bindingAt(row, digest).key : undefined;
   }
   /** Every name that is bound, in no order that says anything. */
   *bindings(namespace?: number): IterableIterator<Binding> {
@@ -171,22 +184,22 @@ export class View {
       this.#check();
       const newest = rows.at(-1)!;
       if (newest.kind !== RowKind.BINDING || (namespace !== undefined && newest.tag !== namespace)) continue;
-      yield this.#bindingAt(newest);
+      yield this.#bindingAt(newest, newest.digest);
     }
   }
 
-  /** The rows of bindings all name algorithm 0: what they bind to says its own. */
-  readonly #algorithmOfBindings = 0;
-
-  #bindingAt({ block, offset, position, logseq }: Row): Binding {
+  /** The binding that a row names, whose digest in the index this is. */
+  #bindingAt({ block, offset, position, logseq }: Row, expected: Uint8Array): Binding {
     const bytes = Buffer.alloc(BINDING_BYTES);
     const file = blockPath(block);
     const damaged = (): AslError =>
       new AslError("ASL-LOG-DAMAGED", "the binding that the index names is not here", { file, offset });
     if (this.#blocks.peek(block, offset, bytes, BINDING_BYTES) < BINDING_BYTES) throw damaged();
+    if (bytes.readUInt32LE(BINDING_CRC_AT) !== crc32Of(bytes, 0, BINDING_CRC_AT, this.#seed)) throw damaged();
     const payload = readEntry(bytes, 0, BINDING_BYTES, file, offset);
     if (payload.kind !== "binding" || payload.digest === undefined || payload.logseq !== logseq) throw damaged();
     const { namespace, name, algorithm, digest } = payload;
+    if (!sameDigest(bindingDigest(namespace, name), 0, expected, 0)) throw damaged();
     algorithmOf(algorithm);
     return { namespace, name, key: keyText(algorithm, digest), position, logseq };
   }

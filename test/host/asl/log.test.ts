@@ -228,6 +228,34 @@ class Watched extends MemoryVolume {
   }
 }
 
+t.test("[ASL-LOG-ENTRY-1] a binding that is damaged in the log binds to nothing else", async (t) => {
+  const volume = new MemoryVolume();
+  const store = openSmall({ volume });
+  const key = await store.put(bytesOf(1));
+  await store.bind(1, NAME, key);
+  store.closeSync();
+  const log = read(volume, LOG);
+  const [, { at, body }] = framesOf(log) as [unknown, { at: number; body: Buffer }];
+  t.equal(body[0], 4);
+  t.equal(body.readUInt32LE(88), crc32(body.subarray(0, 88), read(volume, "FORMAT").readUInt32LE(32)));
+  const open = openSmall({ volume });
+  t.equal(open.resolve(1, NAME), key);
+  for (let offset = 0; offset < 92; offset++) {
+    const file = volume.open(LOG, "write");
+    file.write(Uint8Array.of(log[at + 192 + offset]! ^ 4), 0, 1, at + 192 + offset);
+    t.equal(
+      codeOf(() => open.resolve(1, NAME)),
+      "ASL-LOG-DAMAGED",
+      `byte ${offset}`,
+    );
+    t.equal(
+      codeOf(() => [...open.bindings()]),
+      "ASL-LOG-DAMAGED",
+    );
+    file.write(log, at + 192 + offset, 1, at + 192 + offset);
+  }
+});
+
 t.test("[ASL-LOG-COMMIT-1] block, sync, frame, sync", async (t) => {
   const volume = new Watched();
   const store = openSmall({ volume, options: { create: true, durability: "each" } });
