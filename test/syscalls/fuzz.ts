@@ -17,7 +17,7 @@ import type { Mount } from "../../host/fs/namespace.ts";
 import { overlayFileSystem } from "../../host/fs/overlay.ts";
 import { type Quota, quotaFileSystem } from "../../host/fs/quota.ts";
 import { Exit } from "../../syscalls/exit.ts";
-import { BANK_KIND, KINDS, LOAD_KIND } from "../../syscalls/kinds.ts";
+import { KINDS } from "../../syscalls/kinds.ts";
 import { createRecorder, type Recorder } from "../../syscalls/recording.ts";
 import { openRecording, replayAbi } from "../../syscalls/replay.ts";
 import { Status, statusName } from "../../syscalls/status.ts";
@@ -28,8 +28,9 @@ import { Fault, trapName } from "../../vm/trap.ts";
 import { Driver, NULL_REF, type Ref, wide } from "../conformance/driver.ts";
 import { fillTree, type Tree } from "../conformance/tree.ts";
 import { I32_EDGES, I64_EDGES, mix, Random } from "../vm/random.ts";
+import { keyOf, MemoryArtifacts, textOf } from "./artifacts.ts";
 import { compareEngines } from "./fuzz-engines.ts";
-import { CONTENTS, PACK, PRELOADED_BYTES } from "./packs.ts";
+import { bytesOf, CONTENTS, PACK, PRELOADED_BYTES } from "./packs.ts";
 
 export interface FuzzTally {
   calls: number;
@@ -184,12 +185,25 @@ function createWorld(seed: number, scratch: string): World {
       hostMetadata: random.chance(0.3),
       ...(random.chance(0.9) && { assets: openPack(PACK) }),
       banks: random.pick([{}, {}, { slots: 256, bytes: PRELOADED_BYTES + 499 }]),
+      // What was sealed is no part of a snapshot.
+      ...(random.chance(0.9) && { store: storeOf(rest.isSaved !== true && random.chance(0.9)) }),
+      storeQuota: random.pick([{}, {}, { bytes: 5000, artifacts: 3, writers: 2 }]),
       quota: random.pick([{}, {}, { handles: 30 }, { handles: random.below(5) }, { path: 20, depth: 2 }]),
       log: () => {
         throw new Error("a listener that fails");
       },
     },
   };
+}
+
+/** What is in a store: for keys that are asked for, and some that are made. */
+const STORED: readonly Uint8Array[] = [0, 1, 8, 300, 4096].map((length) => bytesOf(length, length));
+
+function storeOf(isWritable: boolean): MemoryArtifacts {
+  const store = new MemoryArtifacts({ isWritable });
+  for (const [k, bytes] of STORED.entries()) store.add(bytes, k % 2 === 0 ? undefined : k);
+  store.add(STORED[3]!, 7, true);
+  return store;
 }
 
 /** The plan, with calls counted from now on. */
@@ -353,7 +367,7 @@ class Session {
   #stepCall(random: Random): void {
     const { faults, hostFaults } = this.#world;
     let row = random.chance(0.1) ? random.pick(SYSCALLS) : random.pick(FREQUENT);
-    if (this.#lacks(row) && random.chance(0.9)) row = random.pick(row.module === "bank" ? OPEN_BANK : OPEN);
+    if (this.#lacks(row) && random.chance(0.9)) row = random.pick(OPENING[row.module] ?? OPEN);
     const call = this.#generate(random, row);
     const fails = random.chance(0.2);
     if (faults !== undefined) {
@@ -405,7 +419,8 @@ class Session {
   #closeAll(): void {
     for (const { ref, kind } of [...this.#held]) {
       if (kind === BYTES_KIND.id) continue;
-      this.#make(kind === BANK_KIND.id || kind === LOAD_KIND.id ? "bank" : "fs", "close", ref);
+      const { destroy } = KINDS.find(({ id }) => id === kind)!;
+      this.#make(destroy.split(".")[0]!, "close", ref);
     }
   }
 
@@ -612,13 +627,13 @@ class Session {
     const hidden = new Set(row.windows.flatMap(({ offset, length }) => [offset, length]));
     row.params.forEach((parameter, index) => {
       const window = row.windows.find(({ ref }) => ref === index);
-      if (window !== undefined) this.#fillWindow(random, window, args);
+      if (window !== undefined) this.#fillWindow(random, window, args, KEYS.includes(parameter.name));
       else if (typeof parameter.type === "object") args[index] = this.#someRef(random, parameter, parameter.type.ref);
       else if (!hidden.has(index)) args[index] = this.#someNumber(random, parameter);
     });
     if (row.transfer !== undefined && this.#isStream(args[row.transfer.handle] as Ref) && random.chance(0.8))
       args[row.transfer.offset] = wide(-1);
-    if (row.name === "list" && this.#unlisted.has(String(args[0]))) args[1] = NULL_REF;
+    if (row.module === "fs" && row.name === "list" && this.#unlisted.has(String(args[0]))) args[1] = NULL_REF;
     const packed = row.results.length > 1 && random.chance(0.4);
     // Behind what windows use, or wherever it may be.
     const end = this.#driver.memory.bytes.length;
@@ -635,7 +650,7 @@ class Session {
   }
 
   #isStream([low, high]: Ref): boolean {
-    return this.#heldOf("Stream").some(({ ref }) => ref[0] === low && ref[1] === high);
+    return this.#heldOf("Stream|Writer").some(({ ref }) => ref[0] === low && ref[1] === high);
   }
 
   #heldOf(kinds: string): Held[] {
@@ -658,8 +673,8 @@ class Session {
     ])();
   }
 
-  #fillWindow(random: Random, { ref, offset, length, text }: Window, args: (number | Ref)[]): void {
-    const path = text === undefined ? undefined : this.#somePath(random);
+  #fillWindow(random: Random, { ref, offset, length, text }: Window, args: (number | Ref)[], isKey: boolean): void {
+    const path = isKey ? someKey(random) : text === undefined ? undefined : this.#somePath(random);
     const fits = random.chance(0.95) ? (path?.length ?? 0) : 0;
     const all = this.#heldOf("Bytes").filter(({ ref }) => this.#driver.heap.length(...ref) >= fits);
     const bytes = random.pick(all).ref;
@@ -721,7 +736,19 @@ const BANK_NUMBERS: { readonly [parameter: string]: readonly number[] } = {
   bank_type: [1, 1, 1, 5, 8, 9],
   slot: [0, 0, 1, 5, 5, 255, 256],
 };
-const OPEN_BANK = SYSCALLS.filter(({ module, capability }) => module === "bank" && capability !== "none");
+const opening = (name: string): readonly Syscall[] =>
+  SYSCALLS.filter(({ module, capability }) => module === name && capability !== "none");
+/** What makes handles of modules other than `fs`. */
+const OPENING: { readonly [module: string]: readonly Syscall[] } = { bank: opening("bank"), asl: opening("asl") };
+/** Parameters that name where a key is. */
+const KEYS: readonly string[] = ["key_ref", "after_ref"];
+
+function someKey(random: Random): Uint8Array {
+  const key = keyOf(random.pick(random.chance(0.9) ? STORED : [bytesOf(9)]));
+  if (random.chance(0.1)) key[random.below(key.length)]! ^= 1 << random.below(8);
+  if (random.chance(0.05)) return key.subarray(0, random.below(34));
+  return random.chance(0.3) ? Buffer.from(textOf(key)) : key;
+}
 const OPEN = SYSCALLS.filter(({ module, name }) => module === "fs" && name === "open");
 const NAMES = [..."aaabbbccffl", "m", "r", "up", "none", "..", ".", "\xc3\xa9"];
 const ODD = [
