@@ -9,6 +9,7 @@ import { crc32Of } from "./checksum.ts";
 import { type Chunk, encodeChunkList } from "./chunk-list.ts";
 import { AslError } from "./errors.ts";
 import { algorithmOf, DIGEST_BYTES } from "./key.ts";
+import { type LeafThread, leafThread } from "./leaf-thread.ts";
 import {
   LEAF_BYTES,
   leafTable,
@@ -22,6 +23,9 @@ import { readFully, type VolumeFile } from "./volume.ts";
 
 /** What is hashed and written at a time; two of them are held. A multiple of LEAF_BYTES. */
 const PIECE_BYTES = 1024 * 1024;
+
+/** What is longer has a thread to help, which does not begin for nothing. */
+const THREAD_BYTES = 4 * 1024 * 1024;
 
 /** Bytes after which the disk is told to begin, so that the sync at the end has little left to do. */
 const WRITE_OUT_BYTES = 16 * 1024 * 1024;
@@ -80,8 +84,12 @@ class OwnRecord {
   readonly file: VolumeFile;
   length = 0;
   readonly leaves: number[] = [];
-  /** Of the tree hash; undefined while it is not known that it is needed. */
+  /** Of the tree hash; undefined while it is not known that it is needed, or a thread has it. */
   leaf: Hash | undefined;
+  /** What the thread knows it by; 0 if it does not. */
+  stream = 0;
+  /** As a chunk; undefined while nobody has made it. */
+  digest: Uint8Array | undefined;
   #isClosed = false;
 
   constructor(keeper: OwnKeeper, isPublished: boolean) {
@@ -167,6 +175,9 @@ export class OwnWriter {
   /** The disk at work on what was written; and bytes since it was last told to begin. */
   #writeOut: Promise<void> | undefined;
   #unsynced = 0;
+  /** The thread at work on the same bytes as {@link OwnWriter.#pending}. */
+  #summing: Promise<void> | undefined;
+  #thread: LeafThread | undefined;
   #isDone = false;
 
   constructor(keeper: OwnKeeper, options: OwnOptions) {
@@ -200,7 +211,7 @@ export class OwnWriter {
       return this.#written();
     });
   }
-  /** As {@link OwnWriter.write}. The bytes are copied before it returns first. */
+  /** As {@link OwnWriter.write}; the bytes may change when it is done. */
   async add(bytes: Uint8Array): Promise<void> {
     this.#check();
     try {
@@ -219,6 +230,8 @@ export class OwnWriter {
     try {
       await this.#flushLater();
       await this.#settle();
+      const record = this.#record;
+      if (record !== undefined && this.#chunks.length > 0) await this.#digestLater(record);
       return this.#written();
     } catch (error) {
       await this.abandon();
@@ -235,6 +248,9 @@ export class OwnWriter {
   async abandon(): Promise<void> {
     await this.#pending?.catch(() => undefined);
     await this.#writeOut?.catch(() => undefined);
+    await this.#summing;
+    const { stream } = this.#record ?? { stream: 0 };
+    if (stream > 0) this.#thread?.ask({ bytes: undefined, length: 0, stream, isEnd: true }).catch(() => undefined);
     this.discard();
   }
   #check(): void {
@@ -262,7 +278,8 @@ export class OwnWriter {
     return at + count;
   }
   #newPiece(): Uint8Array {
-    return new Uint8Array(Math.min(PIECE_BYTES, this.#chunkBytes));
+    // Shared, as a thread looks at it too.
+    return new Uint8Array(new SharedArrayBuffer(Math.min(PIECE_BYTES, this.#chunkBytes)));
   }
   /** No piece reaches into the next chunk. */
   #pieceRoom(): number {
@@ -279,7 +296,8 @@ export class OwnWriter {
       this.#record = new OwnRecord(this.#keeper, (this.#options.flags & RecordFlag.PUBLISHED) !== 0);
       this.#numbers.push(this.#record.number);
       const isChunked = this.#chunks.length > 0 || (this.#options.length ?? 0) > this.#keeper.ownBytes;
-      if (isChunked) this.#record.leaf = newLeaf();
+      if (isChunked && this.#thread?.isReady === true) this.#record.stream = this.#thread.newStream();
+      else if (isChunked) this.#record.leaf = newLeaf();
     }
     return this.#record;
   }
@@ -300,6 +318,7 @@ export class OwnWriter {
   async #flushLater(): Promise<void> {
     if (this.#held === 0) return;
     await this.#settle();
+    if (this.#record !== undefined && this.#record.length === this.#chunkBytes) await this.#digestLater(this.#record);
     const record = this.#recordOfPiece();
     const bytes = this.#piece.subarray(0, this.#held);
     const { file } = record;
@@ -312,12 +331,43 @@ export class OwnWriter {
     }
     this.#unsynced += bytes.length;
     this.#pending = observed(file.writeLater(bytes, 0, bytes.length, record.position));
-    this.#hash(record, bytes);
+    if (this.length >= THREAD_BYTES) this.#thread ??= leafThread();
+    if (this.#thread?.isReady === true && record.leaf === undefined) this.#hashBeside(record, bytes, this.#thread);
+    else this.#hash(record, bytes);
     [this.#piece, this.#other] = [this.#other ?? this.#newPiece(), this.#piece];
+  }
+  /** Here the digest of the artifact, and all else by the thread. */
+  #hashBeside(record: OwnRecord, bytes: Uint8Array, thread: LeafThread): void {
+    const { stream } = record;
+    this.#summing = thread.ask({ bytes, length: bytes.length, stream, isEnd: false }).then(
+      ({ sums }) => void record.leaves.push(...sums),
+      () => {
+        // What it knew of a chunk is lost: its bytes are read again.
+        record.stream = 0;
+        record.addLeaves(bytes, bytes.length);
+      },
+    );
+    this.#whole.update(bytes);
+    record.length += bytes.length;
+    this.#held = 0;
+  }
+  /** Has the digest of a chunk, unless that is for {@link OwnWriter.#endChunk} to make. */
+  async #digestLater(record: OwnRecord): Promise<void> {
+    const thread = this.#thread;
+    if (thread === undefined || record.leaf !== undefined) return;
+    try {
+      if (record.stream > 0) {
+        const { digest } = await thread.ask({ bytes: undefined, length: 0, stream: record.stream, isEnd: true });
+        record.digest = digest;
+      } else if (thread.isReady) record.digest = await this.#leafLater(record, thread);
+    } catch (error) {
+      if (error instanceof AslError) throw error;
+    }
   }
   async #settle(): Promise<void> {
     const record = this.#record;
     try {
+      await this.#summing;
       await this.#pending;
       // The file is closed when the next chunk begins, or at the end.
       if (record !== undefined && (this.#held === 0 || record.length === this.#chunkBytes)) await this.#writeOut;
@@ -331,7 +381,7 @@ export class OwnWriter {
   /** More bytes came than one record holds. */
   #endChunk(record: OwnRecord): void {
     const { seed } = this.#keeper;
-    const digest = (record.leaf ?? this.#leafOf(record)).digest();
+    const digest = record.digest ?? (record.leaf ?? this.#leafOf(record)).digest();
     record.end(seed);
     const flags = RecordFlag.CHUNK | RecordFlag.OWN | (this.#options.flags & RecordFlag.PUBLISHED);
     record.finish(encodeHeader(flags, SHA_256, 0, record.length, digest, 0, 0, seed), seed);
@@ -346,24 +396,29 @@ export class OwnWriter {
   #leafOf(record: OwnRecord): Hash {
     const leaf = newLeaf();
     const bytes = new Uint8Array(Math.min(PIECE_BYTES, record.length));
-    for (let at = 0; at < record.length; ) {
-      let count: number;
-      try {
-        count = readFully(
-          record.file,
-          bytes,
-          0,
-          Math.min(bytes.length, record.length - at),
-          record.position - record.length + at,
-        );
-      } catch (error) {
-        throw AslError.from(error, "ASL-READ", "it cannot be read", { file: record.path });
-      }
-      if (count === 0) throw new AslError("ASL-BLOCK-DAMAGED", "what was written is not there", { file: record.path });
-      leaf.update(bytes.subarray(0, count));
-      at += count;
-    }
+    for (let at = 0; at < record.length; at += bytes.length)
+      leaf.update(bytes.subarray(0, this.#readBack(record, bytes, at)));
     return leaf;
+  }
+  async #leafLater(record: OwnRecord, thread: LeafThread): Promise<Uint8Array | undefined> {
+    const stream = thread.newStream();
+    const bytes = this.#newPiece();
+    for (let at = 0; at < record.length; at += bytes.length) {
+      const length = this.#readBack(record, bytes, at);
+      await thread.ask({ bytes, length, stream, isEnd: false });
+    }
+    return (await thread.ask({ bytes: undefined, length: 0, stream, isEnd: true })).digest;
+  }
+  #readBack({ file, path, length: whole, position }: OwnRecord, into: Uint8Array, at: number): number {
+    const length = Math.min(into.length, whole - at);
+    let count: number;
+    try {
+      count = readFully(file, into, 0, length, position - whole + at);
+    } catch (error) {
+      throw AslError.from(error, "ASL-READ", "it cannot be read", { file: path });
+    }
+    if (count < length) throw new AslError("ASL-BLOCK-DAMAGED", "what was written is not there", { file: path });
+    return length;
   }
 
   #written(): Written {

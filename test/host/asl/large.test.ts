@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import t from "tap";
 import { BLOCK_HEADER_BYTES, blockPath } from "../../../host/asl/block-file.ts";
 import type { BlockLimits, Blocks } from "../../../host/asl/blocks.ts";
@@ -7,8 +8,9 @@ import { decodeChunkList, encodeChunkList } from "../../../host/asl/chunk-list.t
 import { AslError } from "../../../host/asl/errors.ts";
 import { folderVolume } from "../../../host/asl/folder-volume.ts";
 import { ALGORITHMS } from "../../../host/asl/key.ts";
+import { LeafThread, leafThread } from "../../../host/asl/leaf-thread.ts";
 import type { OwnOptions, Written } from "../../../host/asl/own-block.ts";
-import { RECORD_BYTES, RecordFlag, recordSize } from "../../../host/asl/record.ts";
+import { LEAF_BYTES, RECORD_BYTES, RecordFlag, recordSize } from "../../../host/asl/record.ts";
 import { rootOf } from "../../../host/assets/tree-hash.ts";
 import { blocksOn, contents, errorLater, errorOf, newVolume, pattern, replace, WatchedVolume } from "./block-stores.ts";
 
@@ -423,6 +425,57 @@ t.test("[ASL-BLOCK-8] a copy of the other visibility", async (t) => {
     const again = blocksOn({ volume, nextBlock: 1000, limits: { ownBytes: 200_000 } });
     t.equal((await errorLater(() => again.copy(source, source.digest, 0, true, 0, 0))).code, "ASL-CORRUPT");
     t.equal(volume.list("blocks").length, before);
+  }
+});
+
+t.test(
+  "a thread sums leaves and hashes chunks; one that fails says so to all who wait, and from then on",
+  async (t) => {
+    const thread = new LeafThread();
+    const bytes = new Uint8Array(new SharedArrayBuffer(200_000));
+    bytes.set(pattern(200_000));
+    const sums = [...cut(bytes, LEAF_BYTES)].map((leaf) => crc32(leaf));
+    const [one, two] = [thread.newStream(), thread.newStream()];
+    const answers = await Promise.all([
+      thread.ask({ bytes, length: bytes.length, stream: one, isEnd: false }),
+      thread.ask({ bytes, length: 10, stream: two, isEnd: true }),
+      thread.ask({ bytes, length: bytes.length, stream: 0, isEnd: false }),
+      thread.ask({ bytes: undefined, length: 0, stream: one, isEnd: true }),
+    ]);
+    t.ok(thread.isReady);
+    const leafOf = (payload: Uint8Array): Uint8Array =>
+      new Uint8Array(createHash("sha256").update(Uint8Array.of(0)).update(payload).digest());
+    t.strictSame(answers, [
+      { sums, digest: undefined },
+      { sums: [crc32(bytes.subarray(0, 10))], digest: leafOf(bytes.subarray(0, 10)) },
+      { sums, digest: undefined },
+      { sums: [], digest: leafOf(bytes) },
+    ]);
+    const failing = [
+      thread.ask({ bytes: undefined, length: 1, stream: 0, isEnd: false }),
+      thread.ask({ bytes, length: 1, stream: 0, isEnd: false }),
+    ];
+    for (const result of await Promise.allSettled(failing)) t.equal(result.status, "rejected");
+    t.notOk(thread.isReady);
+    await t.rejects(thread.ask({ bytes, length: 1, stream: 0, isEnd: false }));
+  },
+);
+
+t.test("[ASL-BLOCK-9] streams and artifacts of known length, so long that a thread helps", async (t) => {
+  const limits = { ownBytes: 5 * MIB + 5, chunkBytes: 2 * MIB + 7 };
+  const bytes = pattern(11 * MIB + 1);
+  while (!leafThread().isReady) await new Promise((resolve) => setTimeout(resolve, 10));
+  const digest = createHash("sha256").update(bytes).digest();
+  for (const length of [undefined, bytes.length]) {
+    const blocks = blocksOn({ limits });
+    const result = await blocks.writeOwn(cut(bytes, 333_333), { ...OPTIONS, length });
+    result.finish(1, 1);
+    t.ok(same(result.digest, digest));
+    const into = new Uint8Array(bytes.length);
+    blocks.readInto(result, digest, 0, into, 0, 0, bytes.length, true);
+    t.ok(same(into, bytes), "every leaf has its checksum");
+    const states = blocks.chunkBlocks(result, digest, 0).map((block) => [...blocks.scan(block)][0]!.state());
+    t.ok(states.length === (length === undefined ? 3 : 6) && states.every((state) => state === "whole"));
   }
 });
 
