@@ -344,9 +344,9 @@ export class Store {
    */
   async put(bytes: Uint8Array, options: PutOptions = {}): Promise<ArtifactKey> {
     if (bytes.length > this.#limits.packedBytes) return this.#putLarge([bytes], options);
-    this.#stage(bytes, options.typeTag, options.visibility);
-    // Where the digest of what was staged is: behind what a new record took.
-    const key = keyText(this.#format.algorithm, this.#staged, 0);
+    const digest = Buffer.allocUnsafe(DIGEST_BYTES);
+    this.#stage(bytes, options.typeTag, options.visibility, digest, 0);
+    const key = keyText(this.#format.algorithm, digest);
     await this.#settled();
     return key;
   }
@@ -360,9 +360,10 @@ export class Store {
       const { length } = bytes;
       if (length > this.#limits.packedBytes)
         return this.#putLarge([bytes], isBare ? {} : item).then((key) => keys.addText(key));
-      if (isBare) this.#stage(bytes, undefined, undefined);
-      else this.#stage(bytes, item.typeTag, item.visibility);
-      keys.add(this.#staged, 0);
+      const at = keys.reserve();
+      if (isBare) this.#stage(bytes, undefined, undefined, keys.bytes, at);
+      else this.#stage(bytes, item.typeTag, item.visibility, keys.bytes, at);
+      keys.length++;
       turn += length + 64;
       if (turn < TURN_BYTES) return undefined;
       turn = 0;
@@ -706,11 +707,14 @@ export class Store {
     }
   }
 
-  /** The digest of what was staged last. */
-  readonly #staged: Buffer = Buffer.alloc(DIGEST_BYTES);
-
-  /** Adds an artifact that is not large to the group, if the store does not have it. */
-  #stage(bytes: Uint8Array, typeTag: number | undefined, visibility: Visibility | undefined): void {
+  /** Adds an artifact that is not large to the group, if the store does not have it; its digest comes to `into` at `to`. */
+  #stage(
+    bytes: Uint8Array,
+    typeTag: number | undefined,
+    visibility: Visibility | undefined,
+    into: Uint8Array,
+    to: number,
+  ): void {
     if (!(bytes instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "bytes in an Uint8Array were expected");
     const isPublished = visibility === "published";
     const { flags, tag } = typeTag === undefined ? NO_TAG : recordTag(typeTag);
@@ -718,7 +722,7 @@ export class Store {
     const { algorithm } = this.#format;
     group.digest(algorithm, bytes);
     const at = group.digestAt;
-    group.bytes.copy(this.#staged, 0, at, at + DIGEST_BYTES);
+    for (let k = 0; k < DIGEST_BYTES; k++) into[to + k] = group.bytes[at + k]!;
     if (this.#addKnown(group, group.bytes, at, flags, tag, isPublished)) return;
     group.put(
       EntryKind.PUT,
@@ -867,28 +871,31 @@ const NO_TAG = { flags: 0, tag: 0 } as const;
 
 class Keys implements KeyList {
   readonly #algorithm: number;
-  #bytes: Buffer = Buffer.allocUnsafe(1 << 12);
+  bytes: Buffer = Buffer.allocUnsafe(1 << 12);
   length = 0;
 
   constructor(algorithm: number) {
     this.#algorithm = algorithm;
   }
-  add(digest: Uint8Array, at: number): void {
-    const to = this.length++ * DIGEST_BYTES;
-    if (to === this.#bytes.length) {
+  /** Has room for one more digest; answers where. */
+  reserve(): number {
+    const to = this.length * DIGEST_BYTES;
+    if (to === this.bytes.length) {
       const larger = Buffer.allocUnsafe(2 * to);
-      this.#bytes.copy(larger);
-      this.#bytes = larger;
+      this.bytes.copy(larger);
+      this.bytes = larger;
     }
-    for (let k = 0; k < DIGEST_BYTES; k++) this.#bytes[to + k] = digest[at + k]!;
+    return to;
   }
   addText(key: ArtifactKey): void {
+    const to = this.reserve();
     const { bytes, at } = new ParsedKey().parse(key);
-    this.add(bytes, at);
+    this.bytes.set(bytes.subarray(at, at + DIGEST_BYTES), to);
+    this.length++;
   }
   at(index: number): ArtifactKey | undefined {
     const at = index < 0 ? index + this.length : index;
-    return at >= 0 && at < this.length ? keyText(this.#algorithm, this.#bytes, at * DIGEST_BYTES) : undefined;
+    return at >= 0 && at < this.length ? keyText(this.#algorithm, this.bytes, at * DIGEST_BYTES) : undefined;
   }
   *[Symbol.iterator](): Iterator<ArtifactKey> {
     for (let k = 0; k < this.length; k++) yield this.at(k)!;
