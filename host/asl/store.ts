@@ -10,7 +10,7 @@ import { CHECKPOINT_FOLDER, type Pin, type Snapshot, writeCurrent } from "./chec
 import { Committer, type Durability } from "./committer.ts";
 import { AslError } from "./errors.ts";
 import { folderVolume } from "./folder-volume.ts";
-import { encodeFormat, FORMAT_FILE, type Format, readFormat, replaceWhole } from "./format.ts";
+import { encodeFormat, FORMAT_FILE, type Format, namesIn, readFormat, replaceWhole } from "./format.ts";
 import { EntryKind, EXTENT_BYTES, FRAME_BYTES, type Payload, readEntry } from "./frames.ts";
 import { type FsckOptions, type FsckReport, fsckStore, fsckVolume, type RepairOptions } from "./fsck.ts";
 import { Group, Held } from "./group.ts";
@@ -29,7 +29,7 @@ import {
 } from "./key.ts";
 import { LIMITS, NAME_BYTES, type StoreLimits } from "./limits.ts";
 import { type Holder, type Lock, waitForLock, waitForLockSync } from "./lock.ts";
-import { LOG_FOLDER, LogEnd, logPath, readLog } from "./log.ts";
+import { LOG_FOLDER, LOG_HEADER_BYTES, LogEnd, logPath, readLog } from "./log.ts";
 import { type Owners, processOwners } from "./owner.ts";
 import { RecordFlag } from "./record.ts";
 import { logBeginning, type Recovered, recover } from "./recovery.ts";
@@ -943,8 +943,17 @@ function prepare(dir: string, options: StoreOptions, { volume = folderVolume(dir
     if (names.includes(FORMAT_FILE)) return volume;
     if (!isMade) throw new AslError("ASL-NO-STORE", `${dir} holds no store`, {});
     const foreign = names.find((name) => !FOLDERS.includes(name) && !/^(LOCK|CURRENT|FORMAT)\b/.test(name));
-    if (foreign === undefined) return volume;
-    throw new AslError("ASL-NO-STORE", `${dir} holds no store, but ${foreign}: a store is made in an empty folder`);
+    if (foreign !== undefined)
+      throw new AslError("ASL-NO-STORE", `${dir} holds no store, but ${foreign}: a store is made in an empty folder`);
+    const lost = FOLDERS.find((folder) => names.includes(folder) && !isBarelyBegun(volume, folder));
+    if (lost === undefined) return volume;
+    throw new AslError(
+      "ASL-FORMAT",
+      `${lost} holds files of a store whose ${FORMAT_FILE} is gone: ashlar store rebuild`,
+      {
+        file: FORMAT_FILE,
+      },
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT")
       throw new AslError("ASL-NO-STORE", `there is no folder ${dir}`, {}, error);
@@ -952,6 +961,17 @@ function prepare(dir: string, options: StoreOptions, { volume = folderVolume(dir
       file: dir,
     });
   }
+}
+
+/** Whether a folder holds no more than the making of a store that was cut short leaves: nothing was put yet. */
+function isBarelyBegun(volume: Volume, folder: string): boolean {
+  return namesIn(volume, folder).every((name) => {
+    if (`${folder}/${name}` !== logPath(1)) return false;
+    const file = volume.open(logPath(1), "read");
+    const size = file.size();
+    file.close();
+    return size <= LOG_HEADER_BYTES;
+  });
 }
 
 /** Makes an empty store; FORMAT comes last, so there is a store when all of it is there. */

@@ -658,6 +658,18 @@ t.test("[ASL-FORMAT-5] where a store is made", async (t) => {
   cut.open("CURRENT.tmp", "create").close();
   openSmall({ volume: cut }).closeSync();
   t.equal(await code(() => openSmall({ volume: cut, options: { create: "new" } })), "ASL-EXISTS");
+  const lost = new MemoryVolume();
+  const whole = openSmall({ volume: lost });
+  await whole.put(bytesOf(1, 900));
+  await whole.close();
+  lost.remove("FORMAT");
+  for (const create of [true, "new"] as const)
+    t.equal(
+      await code(() => openSmall({ volume: lost, options: { create } })),
+      "ASL-FORMAT",
+      "nothing of a store is removed",
+    );
+  t.strictSame([lost.list("log").length, lost.list("blocks").length], [1, 1]);
   const first = openSmall({ volume: cut });
   const { domain } = first;
   await first.close();
