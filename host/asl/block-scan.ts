@@ -6,7 +6,7 @@ import { cryptoOf } from "../assets/hash.ts";
 import { BLOCK_FOOTER_BYTES, firstRecordAt, isBlockFooter, LOG_BIT } from "./block-file.ts";
 import { decodeChunkList } from "./chunk-list.ts";
 import { AslError } from "./errors.ts";
-import { algorithmOf, DIGEST_BYTES, sameDigest } from "./key.ts";
+import { algorithmOf, DIGEST_BYTES, type Digester, digestInto, sameDigest } from "./key.ts";
 import type { OpenFile } from "./open-files.ts";
 import {
   isLeafTable,
@@ -58,8 +58,13 @@ export interface ScanOptions {
 }
 
 /** The records of a file, from the first byte to the last. No length is trusted that has no checksum, and none beyond the file's end. */
-export function* scanRecords(open: OpenFile, seed: number, options: ScanOptions): Generator<ScannedRecord> {
-  const window = new Window(open);
+export function* scanRecords(
+  open: OpenFile,
+  seed: number,
+  options: ScanOptions,
+  digest: Digester = digestInto,
+): Generator<ScannedRecord> {
+  const window = new Window(open, seed, digest);
   const { block } = open;
   let end = Math.min(options.to ?? Number.POSITIVE_INFINITY, window.size);
   if (block < LOG_BIT && end === window.size && end >= BLOCK_FOOTER_BYTES) {
@@ -82,9 +87,7 @@ export function* scanRecords(open: OpenFile, seed: number, options: ScanOptions)
     }
     if (gap >= 0) options.gap?.(gap, at);
     gap = -1;
-    const digestAt = window.at(at) + RECORD_DIGEST_AT;
-    const digest = window.bytes.slice(digestAt, digestAt + DIGEST_BYTES);
-    yield new Scanned(open, seed, at, header, digest, end);
+    yield new Scanned(window, at, size, header, end);
     // What is behind a torn record may still tell something: of a file whose end is lost, another one may have been written behind.
     if (at + size > end) {
       gap = at;
@@ -97,15 +100,19 @@ export function* scanRecords(open: OpenFile, seed: number, options: ScanOptions)
 
 /** A part of a file in memory. */
 class Window {
-  readonly #open: OpenFile;
+  readonly open: OpenFile;
+  readonly seed: number;
+  readonly digest: Digester;
   readonly size: number;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   #from = 0;
   #to = 0;
 
-  constructor(open: OpenFile) {
-    this.#open = open;
+  constructor(open: OpenFile, seed: number, digest: Digester) {
+    this.open = open;
+    this.seed = seed;
+    this.digest = digest;
     try {
       this.size = open.file.size();
     } catch (error) {
@@ -114,25 +121,28 @@ class Window {
     this.bytes = new Uint8Array(Math.min(WINDOW_BYTES, this.size));
     this.view = new DataView(this.bytes.buffer);
   }
-  /** Whether the file has these bytes; they are in the window then. */
+  /** Whether the file has these bytes, no more than a window; they are in it then. */
   has(position: number, length: number): boolean {
     if (position >= this.#from && position + length <= this.#to) return true;
     this.#from = position;
-    this.#to = position + readAt(this.#open, this.bytes, this.bytes.length, position);
+    this.#to = position;
+    this.#to += this.read(this.bytes, this.bytes.length, position);
     return position + length <= this.#to;
   }
   at(position: number): number {
     return position - this.#from;
   }
-}
-
-function readAt(open: OpenFile, into: Uint8Array, length: number, position: number): number {
-  try {
-    return readFully(open.file, into, 0, length, position);
-  } catch (error) {
-    throw AslError.from(error, "ASL-READ", "it cannot be read", { file: open.path, offset: position });
+  /** Past the window. */
+  read(into: Uint8Array, length: number, position: number): number {
+    try {
+      return readFully(this.open.file, into, 0, length, position);
+    } catch (error) {
+      throw AslError.from(error, "ASL-READ", "it cannot be read", { file: this.open.path, offset: position });
+    }
   }
 }
+
+const hashed: Buffer = Buffer.alloc(DIGEST_BYTES);
 
 class Scanned implements ScannedRecord {
   readonly block: number;
@@ -145,61 +155,73 @@ class Scanned implements ScannedRecord {
   readonly position: number;
   readonly logseq: number;
   readonly digest: Uint8Array;
-  readonly #open: OpenFile;
-  readonly #seed: number;
-  readonly #isTorn: boolean;
+  readonly #window: Window;
   #state: RecordState | undefined;
   #artifactLength: number;
 
-  constructor(open: OpenFile, seed: number, offset: number, header: RecordHeader, digest: Uint8Array, end: number) {
-    this.block = open.block;
+  constructor(window: Window, offset: number, size: number, header: RecordHeader, end: number) {
+    this.block = window.open.block;
     this.offset = offset;
-    this.size = recordSize(header.length);
+    this.size = size;
     this.flags = header.flags;
     this.algorithm = header.algorithm;
     this.tag = header.tag;
     this.length = header.length;
     this.position = header.position;
     this.logseq = header.logseq;
-    this.digest = digest;
-    this.#open = open;
-    this.#seed = seed;
-    this.#isTorn = offset + this.size > end;
+    this.digest = new Uint8Array(DIGEST_BYTES);
+    const from = window.at(offset) + RECORD_DIGEST_AT;
+    for (let k = 0; k < DIGEST_BYTES; k++) this.digest[k] = window.bytes[from + k]!;
+    this.#window = window;
+    this.#state = offset + size > end ? "torn" : undefined;
     this.#artifactLength = header.length;
   }
   state(): RecordState {
-    return (this.#state ??= this.#isTorn ? "torn" : this.#isWhole() ? "whole" : "damaged");
+    return (this.#state ??= (this.size <= WINDOW_BYTES ? this.#isWhole() : this.#isLongWhole()) ? "whole" : "damaged");
   }
   artifactLength(): number {
     this.state();
     return this.#artifactLength;
   }
   #isWhole(): boolean {
+    const window = this.#window;
+    if (!window.has(this.offset, this.size)) return false;
+    const from = window.at(this.offset) + RECORD_BYTES;
+    const payload = window.bytes.subarray(from, from + this.length);
+    const rest = window.bytes.subarray(from + this.length, from - RECORD_BYTES + this.size);
+    if (!this.#isEnd(rest)) return false;
+    if ((this.flags & RecordFlag.CHUNKED) !== 0) return this.#isList(payload);
+    if ((this.flags & RecordFlag.CHUNK) !== 0)
+      return sameDigest(cryptoOf().createHash(SHA_256).update(LEAF).update(payload).digest(), 0, this.digest, 0);
+    window.digest(this.algorithm, payload, hashed, 0);
+    return sameDigest(hashed, 0, this.digest, 0);
+  }
+  #isLongWhole(): boolean {
     const isChunk = (this.flags & RecordFlag.CHUNK) !== 0;
-    const isChunked = (this.flags & RecordFlag.CHUNKED) !== 0;
-    const hash = cryptoOf().createHash(algorithmOf(this.algorithm).host);
-    // A leaf of the tree hash begins so.
-    if (isChunk) hash.update(Uint8Array.of(0));
-    const list = isChunked ? new Uint8Array(this.length) : undefined;
-    const piece = new Uint8Array(Math.min(WINDOW_BYTES, this.size - RECORD_BYTES));
+    const list = (this.flags & RecordFlag.CHUNKED) !== 0 ? new Uint8Array(this.length) : undefined;
+    const hash = cryptoOf().createHash(isChunk ? SHA_256 : algorithmOf(this.algorithm).host);
+    if (isChunk) hash.update(LEAF);
+    const piece = new Uint8Array(WINDOW_BYTES);
     for (let at = 0; at < this.length; at += piece.length) {
       const count = Math.min(piece.length, this.length - at);
       if (this.#read(piece, count, at) < count) return false;
       const bytes = piece.subarray(0, count);
-      if (list !== undefined) list.set(bytes, at);
-      else hash.update(bytes);
+      if (list === undefined) hash.update(bytes);
+      else list.set(bytes, at);
     }
-    return (
-      this.#isTableWhole() && (list === undefined ? sameDigest(hash.digest(), 0, this.digest, 0) : this.#isList(list))
-    );
+    const rest = new Uint8Array(this.size - RECORD_BYTES - this.length);
+    if (this.#read(rest, rest.length, this.length) < rest.length || !this.#isEnd(rest)) return false;
+    return list === undefined ? sameDigest(hash.digest(), 0, this.digest, 0) : this.#isList(list);
   }
   /** The table by its own checksum, and the zeros behind it. */
-  #isTableWhole(): boolean {
-    const bytes = new Uint8Array(this.size - RECORD_BYTES - this.length);
-    if (this.#read(bytes, bytes.length, this.length) < bytes.length) return false;
+  #isEnd(bytes: Uint8Array): boolean {
     const table = leafTableBytes(this.length);
-    if (table > 0 && !isLeafTable(bytes, new DataView(bytes.buffer), 0, table, this.#seed)) return false;
-    return bytes.subarray(table).every((byte) => byte === 0);
+    if (table > 0) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      if (!isLeafTable(bytes, view, 0, table, this.#window.seed)) return false;
+    }
+    for (let at = table; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+    return true;
   }
   #isList(bytes: Uint8Array): boolean {
     const list = decodeChunkList(bytes);
@@ -208,6 +230,10 @@ class Scanned implements ScannedRecord {
     return true;
   }
   #read(into: Uint8Array, length: number, at: number): number {
-    return readAt(this.#open, into, length, this.offset + RECORD_BYTES + at);
+    return this.#window.read(into, length, this.offset + RECORD_BYTES + at);
   }
 }
+
+/** Of leaves of the tree hash, which begin so (spec PACK-TREE). */
+const SHA_256 = "sha256";
+const LEAF = Uint8Array.of(0);

@@ -91,9 +91,17 @@ export class LeafThread {
   }
 }
 
-let shared: LeafThread | undefined;
+let shared: LeafThread | false | undefined;
 
-/** That of the process, which begins with the first call. */
-export function leafThread(): LeafThread {
-  return (shared ??= new LeafThread());
+/** That of the process, which begins with the first call; undefined where there may be none. */
+export function leafThread(): LeafThread | undefined {
+  if (shared === undefined) {
+    try {
+      shared = new LeafThread();
+    } catch {
+      // Node.js may be told to allow no threads.
+      shared = false;
+    }
+  }
+  return shared === false ? undefined : shared;
 }
