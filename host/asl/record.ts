@@ -2,7 +2,7 @@
  * Records: artifacts, and pieces of them, as they stand in block files and in frames of the log (spec ASL-BLOCK). A record tells by itself
  * what it is, so that a store can be made again from its records alone; and ranges of a large one are checked without all of it.
  */
-import { crc32Of } from "./checksum.ts";
+import { crc32Of, crc32OfWords } from "./checksum.ts";
 import { getU64, setU64 } from "./format.ts";
 import { ALGORITHMS, DIGEST_BYTES } from "./key.ts";
 
@@ -76,12 +76,14 @@ export function writeRecordHeader(
 ): void {
   view.setUint32(at, MAGIC, true);
   const leaves = length > LEAF_BYTES ? RecordFlag.LEAVES : 0;
-  view.setUint32(at + 8, (flags | leaves) + algorithm * 256, true);
+  bytes[at + 8] = flags | leaves;
+  bytes[at + 9] = algorithm;
+  view.setUint16(at + 10, 0);
   view.setUint32(at + 12, tag, true);
   setU64(view, at + 16, length);
   setU64(view, at + 24, position);
   setU64(view, at + 32, logseq);
-  view.setUint32(at + 4, crc32Of(bytes, at + 8, at + RECORD_BYTES, seed), true);
+  view.setUint32(at + 4, crc32OfWords(view, at + 8, at + RECORD_BYTES, seed), true);
 }
 
 /** Whether there is a header of this store at `at`, with what it says in `into`. `bytes` may end before it would. */
@@ -93,7 +95,7 @@ export function readRecordHeader(
   into: RecordHeader,
 ): boolean {
   if (at + RECORD_BYTES > bytes.length || view.getUint32(at, true) !== MAGIC) return false;
-  if (view.getUint32(at + 4, true) !== crc32Of(bytes, at + 8, at + RECORD_BYTES, seed)) return false;
+  if (view.getUint32(at + 4, true) !== crc32OfWords(view, at + 8, at + RECORD_BYTES, seed)) return false;
   const flags = bytes[at + 8]!;
   into.flags = flags;
   into.algorithm = bytes[at + 9]!;
