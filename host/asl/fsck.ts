@@ -23,7 +23,7 @@ import { encodeFormat, FORMAT_FILE, type Format, numbered, numberOf, readFormat 
 import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type Digester, digestInto, keyText } from "./key.ts";
 import { LIMITS, type StoreLimits } from "./limits.ts";
-import { type Lock, waitForLock } from "./lock.ts";
+import { type Holder, type Lock, waitForLock } from "./lock.ts";
 import { type Frame, LOG_FOLDER, type LogPlace, type LogStop, logNumbers, logPath, readLog } from "./log.ts";
 import { formatOfLogs, headerOfFrames, placeBehind, readableFrames } from "./log-salvage.ts";
 import { OpenFiles } from "./open-files.ts";
@@ -52,6 +52,8 @@ export interface RepairOptions extends FsckOptions {
   readonly repair?: boolean | undefined;
   /** How long to wait for a writer, in milliseconds. */
   readonly waitMs?: number | undefined;
+  /** Hears who is waited for. */
+  readonly onWaiting?: ((holder: Holder) => void) | undefined;
   readonly limits?: Partial<StoreLimits> | undefined;
   readonly tuning?: Partial<IndexTuning> | undefined;
   readonly digest?: Digester | undefined;
@@ -116,7 +118,7 @@ export async function fsckStore(
 /** Checks a store that need not open, and repairs it. Throws ASL-NO-STORE, ASL-VERSION, or with `repair` ASL-LOCKED. */
 export async function fsckVolume(volume: Volume, owners: Owners, options: RepairOptions = {}): Promise<FsckReport> {
   if (options.repair !== true) return (await checkVolume(volume, options)).report;
-  const lock: Lock = await waitForLock(volume, owners, options.waitMs ?? 0);
+  const lock: Lock = await waitForLock(volume, owners, options.waitMs ?? 0, options.onWaiting);
   try {
     const before = await checkVolume(volume, options);
     if (before.report.problems.length === 0) return before.report;
@@ -640,6 +642,7 @@ export function isSameRow(left: Row, right: Row): boolean {
 /** What a state says, but for its place: two that say the same have one text. */
 function textOf({
   logseq,
+  lastTombstone,
   epoch,
   nextBlock,
   openBlocks,
@@ -650,6 +653,7 @@ function textOf({
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
   return JSON.stringify([
     logseq,
+    lastTombstone,
     epoch,
     nextBlock,
     openBlocks.map(({ number, end, isPublished }) => [number, end, isPublished]).sort(),

@@ -8,8 +8,10 @@ import { acquireLock } from "../../../host/asl/lock.ts";
 import type { MemoryVolume } from "../../../host/asl/memory-volume.ts";
 import type { Store } from "../../../host/asl/store.ts";
 import type { Volume } from "../../../host/asl/volume.ts";
+import { Random } from "../../vm/random.ts";
+import type { SimulatedVolume } from "./simulated-volume.ts";
 import { alone, bytesOf, contentsOf, openSmall, SMALL } from "./stores.ts";
-import { filesOf, findBytes, flip, readFile, volumeWith } from "./volume-files.ts";
+import { filesOf, findBytes, flip, readFile, simulatedWith, volumeWith } from "./volume-files.ts";
 
 const limits = { ...LIMITS, ...SMALL };
 
@@ -288,6 +290,28 @@ t.test("[ASL-FSCK-6] What can only be guessed stays as it is", async (t) => {
   t.ok(report.problems.some(({ code, repaired }) => code === "ASL-CORRUPT" && repaired === undefined));
   const after = filesOf(volume);
   for (const [path, bytes] of before) if (!path.startsWith("LOCK.")) t.same(after.get(path), bytes, path);
+});
+
+t.test("[ASL-FSCK-6] After a loss of power in a repair another one goes on", async (t) => {
+  const expected = contents(await sample());
+  for (const [path, at] of [
+    ["index/0000000000000001.seg", 2500],
+    ["blocks/0000000000000001.blk", 20],
+  ] as const) {
+    const damaged = await sample();
+    flip(damaged, path, at);
+    const volume = simulatedWith(filesOf(damaged));
+    const random = new Random(3);
+    const images: SimulatedVolume[] = [];
+    volume.onCut = () => void images.push(...volume.crashImages(random, 2), volume.killed());
+    await fsck(volume, { repair: true });
+    t.ok(images.length > 20, `${images.length} images`);
+    for (const image of images) {
+      await fsck(image, { repair: true });
+      t.same((await fsck(image)).problems, []);
+      t.same(contents(image), expected);
+    }
+  }
 });
 
 t.test("[ASL-FSCK-7] While another process writes nothing is repaired", async (t) => {

@@ -1,6 +1,7 @@
 /** All files of a volume, to be looked at, copied and changed. */
 import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
 import { readFully, type Volume } from "../../../host/asl/volume.ts";
+import { SimulatedVolume } from "./simulated-volume.ts";
 
 const FOLDERS = ["", "log", "blocks", "index", "checkpoint", "quarantine", "rebuild"];
 
@@ -23,6 +24,16 @@ export function volumeWith(files: ReadonlyMap<string, Uint8Array>): MemoryVolume
     writeFile(volume, path, bytes);
   }
   return volume;
+}
+
+export function simulatedWith(files: ReadonlyMap<string, Uint8Array>): SimulatedVolume {
+  const folders = [...files.keys()].flatMap((path) =>
+    path.includes("/") ? [path.slice(0, path.lastIndexOf("/") + 1)] : [],
+  );
+  const empty = ["log/", "blocks/", "index/", "checkpoint/", ...folders].map(
+    (path) => [path, new Uint8Array()] as const,
+  );
+  return SimulatedVolume.of(new Map([...empty, ...files]));
 }
 
 export function listOf(volume: Volume, folder: string): string[] {
