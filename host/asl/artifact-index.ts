@@ -239,10 +239,8 @@ export class ArtifactIndex {
   }
   #findInSegment(into: Row, segment: Segment, key: Uint32Array, asOf: number): boolean {
     const cache = this.#cache;
-    const number = segment.find(cache, key, asOf);
-    if (number < 0) return false;
-    const at = segment.rowOf(cache, number);
-    unpackRow(into, cache.words, at, segment.base);
+    if (segment.find(cache, key, asOf) < 0) return false;
+    unpackRow(into, cache.words, cache.at, segment.base);
     return true;
   }
 
@@ -307,8 +305,7 @@ export class ArtifactIndex {
       const segment = segments[k]!;
       if (segment.base > asOf || !segment.mayHold(key[0]!, key[1]!)) continue;
       for (let number = segment.find(cache, key, asOf); number >= 0; number = segment.older(cache, key, number)) {
-        const at = segment.rowOf(cache, number);
-        if (see(cache.words, at, segment.base)) return;
+        if (see(cache.words, cache.at, segment.base)) return;
       }
     }
   }

@@ -123,19 +123,13 @@ export function rankOf(meta: number): number {
 
 /** How a key and a row order whose first words are the same. */
 export function compareKey(key: Uint32Array, words: Uint32Array, at: number): number {
-  for (let k = 1; k < 8; k++) {
-    const order = key[k]! - words[at + k - 1]!;
-    if (order !== 0) return order;
-  }
+  for (let k = 1; k < 8; k++) if (key[k] !== words[at + k - 1]) return key[k]! - words[at + k - 1]!;
   return key[8]! - rankOf(words[at + RowWord.META]!);
 }
 
 /** How the keys of two rows order whose first words are the same. */
 export function compareRows(left: Uint32Array, at: number, right: Uint32Array, from: number): number {
-  for (let k = 0; k < 7; k++) {
-    const order = left[at + k]! - right[from + k]!;
-    if (order !== 0) return order;
-  }
+  for (let k = 0; k < 7; k++) if (left[at + k] !== right[from + k]) return left[at + k]! - right[from + k]!;
   return rankOf(left[at + RowWord.META]!) - rankOf(right[from + RowWord.META]!);
 }
 

@@ -19,6 +19,8 @@ export class PageCache {
   /** The page that {@link load} was asked for begins at `base` of `words`. Valid until the next load. */
   words: Uint32Array = new Uint32Array(0);
   base = 0;
+  /** Where in these words the row is that was looked for. */
+  at = 0;
   loads = 0;
   #limit = 0;
   #used = 0;

@@ -43,7 +43,7 @@ const WRITE_BYTES = 1024 * 1024;
 /** Pages are written together with their chunk of the locator. */
 const WRITE_PAGES = CHUNK_PAGES;
 /** A sync after so many, so that none takes long. */
-const SYNC_BYTES = 4 * WRITE_BYTES;
+const SYNC_BYTES = 2 * WRITE_BYTES;
 
 /** A row costs this much of a budget in rows when it is taken, and the steps of its filter the rest. */
 const ROW_COST = 0.5;

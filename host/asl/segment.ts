@@ -144,7 +144,7 @@ export class Segment implements PagedFile {
     return mayHold(this.#filterTable, line, this.#filterBytes, bits, hi, lo);
   }
 
-  /** Number of the newest row of a key whose position is at most `asOf`; −1 if there is none. The row is then at {@link rowOf} of the cache. */
+  /** Number of the newest row of a key whose position is at most `asOf`; −1 if there is none. The row is then at `at` of the cache's words. */
   find(cache: PageCache, key: Uint32Array, asOf: number): number {
     const limit = asOf - this.base;
     const hi = key[0]!;
@@ -166,8 +166,13 @@ export class Segment implements PagedFile {
     else while (words[his + last]! > hi) last--;
     if (words[his + last] !== hi) return -1;
     // Nearly always it is the only one.
-    if (isUpTo(words, base + rowAt(last), key, limit))
-      return compareKey(key, words, base + rowAt(last)) === 0 ? page * PAGE_ROWS + last : -1;
+    const at = base + rowAt(last);
+    const order = compareKey(key, words, at);
+    if (order > 0) return -1;
+    if (order === 0 && words[at + RowWord.POSITION]! <= limit) {
+      cache.at = at;
+      return page * PAGE_ROWS + last;
+    }
     let low = 0;
     let high = last;
     while (low < high) {
@@ -177,15 +182,18 @@ export class Segment implements PagedFile {
     }
     const index = low - 1;
     if (index < 0 || words[his + index] !== hi || compareKey(key, words, base + rowAt(index)) !== 0) return -1;
+    cache.at = base + rowAt(index);
     return page * PAGE_ROWS + index;
   }
-  /** Number of the row before a row, if it is of the same key; otherwise −1. */
+  /** Number of the row before a row, if it is of the same key; otherwise −1. The row is then at `at` of the cache's words. */
   older(cache: PageCache, key: Uint32Array, number: number): number {
     if (number === 0) return -1;
     const before = number - 1;
-    const at = this.rowOf(cache, before);
-    const index = before % PAGE_ROWS;
-    return cache.words[cache.base + PAGE_HIS + index] === key[0] && compareKey(key, cache.words, at) === 0
+    const page = Math.floor(before / PAGE_ROWS);
+    const index = before - page * PAGE_ROWS;
+    cache.load(this, page);
+    cache.at = cache.base + rowAt(index);
+    return cache.words[cache.base + PAGE_HIS + index] === key[0] && compareKey(key, cache.words, cache.at) === 0
       ? before
       : -1;
   }
@@ -246,12 +254,6 @@ export class Segment implements PagedFile {
     return chunkOf(bytes, rows);
   }
 
-  /** Loads a row: it is at the answer of the cache's words. */
-  rowOf(cache: PageCache, number: number): number {
-    const page = Math.floor(number / PAGE_ROWS);
-    cache.load(this, page);
-    return cache.base + rowAt(number - page * PAGE_ROWS);
-  }
   rowsIn(page: number): number {
     return page + 1 === this.#pages ? this.entry.count - page * PAGE_ROWS : PAGE_ROWS;
   }
