@@ -58,10 +58,6 @@ t.test("short tasks: as natively, and the same fuel and state on both engines", 
     compiled.map(() => ["compiled", "exit"]),
   );
   t.same(
-    endings("reference", "directory"),
-    compiled.map((ending) => ({ ...ending, engine: "reference" })),
-  );
-  t.same(
     endings("reference", "memory"),
     inMemory.map((ending) => ({ ...ending, engine: "reference" })),
   );
