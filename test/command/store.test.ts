@@ -625,13 +625,24 @@ t.test("[CLI-STORE-15] fsck --repair mends what can be mended", async (t) => {
 
 t.test("[CLI-STORE-15] rebuild: a store whose log is gone", async (t) => {
   const folder = await newStore();
-  const key = await put(folder, noise(300_000));
+  const bytes = noise(300_000);
+  const key = await put(folder, bytes);
+  const large = await put(folder, noise(3_000_000));
+  await done("bind", folder, "name", key);
   for (const name of readdirSync(join(folder, "log"))) rmSync(join(folder, "log", name));
   rmSync(join(folder, "CURRENT"), { force: true });
   t.match(await store("ls", folder), { code: 1, stderr: /^error\[ASL-/ });
-  t.match(await json("rebuild", folder), { code: 0, data: { schema: "ashlar.store.rebuild/1" } });
-  t.equal(await done("ls", folder), key);
+  t.match(await json("rebuild", folder), {
+    code: 0,
+    data: { schema: "ashlar.store.rebuild/1", artifacts: 2, found: 2, damaged: [], unknown: [/./] },
+  });
+  t.strictSame((await done("ls", folder)).split("\n"), [key, large].sort());
+  await done("get", folder, key, "-o", "out");
+  t.ok(readFileSync("out").equals(bytes));
+  t.equal((await store("resolve", folder, "name")).code, 1, "names are in the log alone");
   t.match(await store("fsck", folder, "--deep"), { code: 0 });
+  t.match(await store("rebuild", folder), { code: 0, stdout: /2 records/ });
+  t.match(await store("rebuild", "none"), { code: 1, stderr: /ASL-NO-STORE/ });
 });
 
 t.test("[CLI-STORE-16] stats", async (t) => {
