@@ -28,6 +28,7 @@ export const EntryKind = {
   DROP: 8,
   DOMAIN: 9,
   REFERENCES: 10,
+  LOST: 11,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 
@@ -45,6 +46,7 @@ export const BINDING_CRC_AT = 88;
 const PIN_BYTES = 48;
 const NAME_BYTES = 16;
 const DOMAIN_BYTES = 32;
+const LOST_BYTES = 8;
 
 /** Fields of the header of a frame. */
 export interface FrameHeader {
@@ -179,6 +181,8 @@ export type Payload =
       readonly digest: Uint8Array;
       readonly references: readonly Uint8Array[];
     }
+  /** What had this position cannot be told any more: the store was made again. */
+  | { readonly kind: "lost" }
   /** Of a later version, that asks for nothing. */
   | { readonly kind: "unknown"; readonly number: number };
 
@@ -256,6 +260,9 @@ export function readEntry(bytes: Buffer, at: number, size: number, file: string,
         references: Array.from({ length: count }, (_, k) => digest(PIN_BYTES + k * DIGEST_BYTES)),
       };
     }
+    case EntryKind.LOST:
+      sized(LOST_BYTES);
+      return { kind: "lost" };
     default:
       if ((flags & EntryFlag.REQUIRED) !== 0)
         throw new AslError("ASL-VERSION", `an entry of the unknown kind ${kind} has to be understood`, {
@@ -305,13 +312,15 @@ export function encodeEntry(payload: Payload): Buffer {
       for (const [k, digest] of payload.references.entries()) bytes.set(digest, PIN_BYTES + k * DIGEST_BYTES);
       return bytes;
     }
+    case "lost":
+      return entry(EntryKind.LOST, LOST_BYTES);
     default:
       throw new RangeError(payload.kind);
   }
 }
 
 /** Entries of these kinds change what is there: who does not know them cannot say what CURRENT is. */
-const OPTIONAL: readonly EntryKind[] = [EntryKind.REFERENCES];
+const OPTIONAL: readonly EntryKind[] = [EntryKind.REFERENCES, EntryKind.LOST];
 
 function entry(kind: EntryKind, size: number, flags = 0): Buffer {
   const bytes = Buffer.alloc(size);

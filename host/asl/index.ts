@@ -8,6 +8,7 @@ export type { FsckOptions, FsckReport, Problem, RepairOptions } from "./fsck.ts"
 export { ALGORITHMS, type Algorithm, type ArtifactKey, keyBytes, keyText } from "./key.ts";
 export { FIRST_FREE, Namespace, nameOf, nameText, packName } from "./namespace.ts";
 export { packKey, packReader } from "./packs.ts";
+export type { RebuildOptions, RebuildReport } from "./rebuild.ts";
 export { type ArtifactsOptions, artifactsOf } from "./staged.ts";
 export {
   type KeyList,

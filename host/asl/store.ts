@@ -31,6 +31,7 @@ import { LIMITS, NAME_BYTES, type StoreLimits } from "./limits.ts";
 import { type Holder, type Lock, waitForLock, waitForLockSync } from "./lock.ts";
 import { LOG_FOLDER, LOG_HEADER_BYTES, LogEnd, logPath, readLog } from "./log.ts";
 import { type Owners, processOwners } from "./owner.ts";
+import { type RebuildOptions, type RebuildReport, rebuildVolume } from "./rebuild.ts";
 import { RecordFlag } from "./record.ts";
 import { logBeginning, type Recovered, recover } from "./recovery.ts";
 import { identitySteps } from "./snapshot-identity.ts";
@@ -677,6 +678,11 @@ export class Store {
   /** The same of a store that nobody has open, also of one that cannot be opened; `repair` mends what can be without guessing. */
   static async fsck(dir: string, options: RepairOptions = {}, parts: StoreParts = {}): Promise<FsckReport> {
     return await fsckVolume(parts.volume ?? folderVolume(dir), parts.owners ?? processOwners(), options);
+  }
+
+  /** Makes a store again from what its files hold of artifacts, when its log is beyond repair; says what that cannot tell. */
+  static async rebuild(dir: string, options: RebuildOptions = {}, parts: StoreParts = {}): Promise<RebuildReport> {
+    return await rebuildVolume(parts.volume ?? folderVolume(dir), parts.owners ?? processOwners(), options);
   }
 
   /** Has all that was put on disk when it returns. */

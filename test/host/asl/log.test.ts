@@ -136,15 +136,20 @@ t.test("[ASL-LOG-ENTRY-1] entries of every kind, and of none", async (t) => {
     { kind: "drop", what: "snapshot", name: "x" },
     { kind: "domain", index: 7, id: bytesOf(2, 16) },
     { kind: "references", algorithm: 1, digest, references: [bytesOf(3, 32), bytesOf(4, 32)] },
+    { kind: "lost" },
   ];
-  const sizes = [96, 96, 56, 24, 24, 24, 24, 32, 112];
+  const sizes = [96, 96, 56, 24, 24, 24, 24, 32, 112, 8];
   for (const [k, entry] of entries.entries()) {
     const bytes = encodeEntry(entry);
     t.equal(bytes.length, sizes[k], entry.kind);
     t.equal(bytes.readUInt32LE(4), sizes[k]);
-    t.equal((bytes[1]! & 128) === 0, entry.kind === "references", "required, unless nothing follows from it");
+    t.equal(
+      (bytes[1]! & 128) === 0,
+      ["references", "lost"].includes(entry.kind),
+      "required, unless nothing follows from it",
+    );
     t.strictSame(readEntry(bytes, 0, bytes.length, LOG, 0), entry);
-    for (const size of [8, bytes.length - 8, bytes.length + 8])
+    for (const size of bytes.length === 8 ? [16] : [8, bytes.length - 8, bytes.length + 8])
       t.equal(
         codeOf(() => readEntry(Buffer.concat([bytes, Buffer.alloc(8)]), 0, size, LOG, 0)),
         "ASL-LOG-DAMAGED",
