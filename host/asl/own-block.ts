@@ -21,8 +21,11 @@ import {
 } from "./record.ts";
 import { readFully, type VolumeFile } from "./volume.ts";
 
-/** What is hashed and written at a time; two of them are held. A multiple of LEAF_BYTES. */
+/** What is hashed and written at a time. A multiple of LEAF_BYTES. */
 const PIECE_BYTES = 1024 * 1024;
+
+/** Pieces that are held: one takes bytes while others are written. With two, each wait of a thread for the processor is one for all. */
+const PIECES = 4;
 
 /** What is longer has a thread to help, which does not begin for nothing. */
 const THREAD_BYTES = 4 * 1024 * 1024;
@@ -113,9 +116,9 @@ class OwnRecord {
     return BLOCK_HEADER_BYTES + RECORD_BYTES + this.length;
   }
   /** Of bytes that follow whole leaves. */
-  addLeaves(bytes: Uint8Array, length: number): void {
+  addLeaves(bytes: Uint8Array, length: number, index: number): void {
     for (let at = 0; at < length; at += LEAF_BYTES)
-      this.leaves.push(crc32Of(bytes, at, Math.min(at + LEAF_BYTES, length), 0));
+      this.leaves[index + at / LEAF_BYTES] = crc32Of(bytes, at, Math.min(at + LEAF_BYTES, length), 0);
   }
   /** What follows the payload: the table of leaves, and zeros. The footer comes with the header, as what is sealed is whole. */
   end(seed: number): void {
@@ -168,15 +171,16 @@ export class OwnWriter {
   #record: OwnRecord | undefined;
   /** Bytes of the records before this one. */
   #before = 0;
+  /** The piece that takes bytes, and how many it has. */
   #piece: Uint8Array;
-  #other: Uint8Array | undefined;
   #held = 0;
-  #pending: Promise<void> | undefined;
+  readonly #pieces: Uint8Array[];
+  /** Of each piece: done when it is written, and nobody looks at it any more. */
+  readonly #pending: (Promise<unknown> | undefined)[] = [];
+  #turn = 0;
   /** The disk at work on what was written; and bytes since it was last told to begin. */
   #writeOut: Promise<void> | undefined;
   #unsynced = 0;
-  /** The thread at work on the same bytes as {@link OwnWriter.#pending}. */
-  #summing: Promise<void> | undefined;
   #thread: LeafThread | undefined;
   #isDone = false;
 
@@ -187,6 +191,7 @@ export class OwnWriter {
     // A stream of unknown length is one record as long as it can be. If it goes on, that was the first chunk.
     this.#chunkBytes = (options.length ?? 0) > keeper.ownBytes ? keeper.chunkBytes : keeper.ownBytes;
     this.#piece = this.#newPiece();
+    this.#pieces = [this.#piece];
   }
 
   /** Bytes that came. */
@@ -246,9 +251,7 @@ export class OwnWriter {
   }
   /** As {@link OwnWriter.discard}, once the file is not written to any more. */
   async abandon(): Promise<void> {
-    await this.#pending?.catch(() => undefined);
-    await this.#writeOut?.catch(() => undefined);
-    await this.#summing;
+    await Promise.allSettled([...this.#pending, this.#writeOut]);
     const { stream } = this.#record ?? { stream: 0 };
     if (stream > 0) this.#thread?.ask({ bytes: undefined, length: 0, stream, isEnd: true }).catch(() => undefined);
     this.discard();
@@ -304,7 +307,7 @@ export class OwnWriter {
   #hash(record: OwnRecord, bytes: Uint8Array): void {
     this.#whole.update(bytes);
     record.leaf?.update(bytes);
-    record.addLeaves(bytes, bytes.length);
+    record.addLeaves(bytes, bytes.length, record.length / LEAF_BYTES);
     record.length += bytes.length;
     this.#held = 0;
   }
@@ -317,39 +320,64 @@ export class OwnWriter {
   }
   async #flushLater(): Promise<void> {
     if (this.#held === 0) return;
-    await this.#settle();
-    if (this.#record !== undefined && this.#record.length === this.#chunkBytes) await this.#digestLater(this.#record);
+    if (this.#record !== undefined && this.#record.length === this.#chunkBytes) {
+      await this.#settle();
+      await this.#digestLater(this.#record);
+    }
     const record = this.#recordOfPiece();
     const bytes = this.#piece.subarray(0, this.#held);
     const { file } = record;
     if (this.#unsynced >= WRITE_OUT_BYTES && file.syncLater !== undefined) {
       this.#unsynced = 0;
-      await this.#writeOut?.catch((error: unknown) => {
-        throw record.failed(error);
-      });
+      await this.#unlessFailed(record, this.#writeOut);
       this.#writeOut = observed(file.syncLater());
     }
     this.#unsynced += bytes.length;
-    this.#pending = observed(file.writeLater(bytes, 0, bytes.length, record.position));
+    const written = file.writeLater(bytes, 0, bytes.length, record.position);
     if (this.length >= THREAD_BYTES) this.#thread ??= leafThread();
-    if (this.#thread?.isReady === true && record.leaf === undefined) this.#hashBeside(record, bytes, this.#thread);
-    else this.#hash(record, bytes);
-    [this.#piece, this.#other] = [this.#other ?? this.#newPiece(), this.#piece];
+    if (this.#thread?.isReady === true && record.leaf === undefined)
+      this.#pending[this.#turn] = observed(Promise.all([written, this.#hashBeside(record, bytes, this.#thread)]));
+    else {
+      this.#pending[this.#turn] = observed(written);
+      this.#hash(record, bytes);
+    }
+    this.#turn = (this.#turn + 1) % PIECES;
+    await this.#unlessFailed(record, this.#pending[this.#turn]);
+    this.#piece = this.#pieces[this.#turn] ??= this.#newPiece();
   }
   /** Here the digest of the artifact, and all else by the thread. */
-  #hashBeside(record: OwnRecord, bytes: Uint8Array, thread: LeafThread): void {
+  #hashBeside(record: OwnRecord, bytes: Uint8Array, thread: LeafThread): Promise<void> {
     const { stream } = record;
-    this.#summing = thread.ask({ bytes, length: bytes.length, stream, isEnd: false }).then(
-      ({ sums }) => void record.leaves.push(...sums),
+    const index = record.length / LEAF_BYTES;
+    const summed = thread.ask({ bytes, length: bytes.length, stream, isEnd: false }).then(
+      ({ sums }) => {
+        for (const [k, sum] of sums.entries()) record.leaves[index + k] = sum;
+      },
       () => {
         // What it knew of a chunk is lost: its bytes are read again.
         record.stream = 0;
-        record.addLeaves(bytes, bytes.length);
+        record.addLeaves(bytes, bytes.length, index);
       },
     );
     this.#whole.update(bytes);
     record.length += bytes.length;
     this.#held = 0;
+    return summed;
+  }
+  async #unlessFailed(record: OwnRecord, promise: Promise<unknown> | undefined): Promise<void> {
+    try {
+      await promise;
+    } catch (error) {
+      throw record.failed(error);
+    }
+  }
+  /** Waits for all that is underway: the file may be closed then. */
+  async #settle(): Promise<void> {
+    const record = this.#record;
+    if (record === undefined) return;
+    for (const promise of [...this.#pending, this.#writeOut]) await this.#unlessFailed(record, promise);
+    this.#pending.length = 0;
+    this.#writeOut = undefined;
   }
   /** Has the digest of a chunk, unless that is for {@link OwnWriter.#endChunk} to make. */
   async #digestLater(record: OwnRecord): Promise<void> {
@@ -364,20 +392,6 @@ export class OwnWriter {
       if (error instanceof AslError) throw error;
     }
   }
-  async #settle(): Promise<void> {
-    const record = this.#record;
-    try {
-      await this.#summing;
-      await this.#pending;
-      // The file is closed when the next chunk begins, or at the end.
-      if (record !== undefined && (this.#held === 0 || record.length === this.#chunkBytes)) await this.#writeOut;
-    } catch (error) {
-      throw record?.failed(error) ?? error;
-    } finally {
-      this.#pending = undefined;
-    }
-  }
-
   /** More bytes came than one record holds. */
   #endChunk(record: OwnRecord): void {
     const { seed } = this.#keeper;
@@ -461,14 +475,14 @@ export class OwnWriter {
     const list = encodeChunkList({ length, chunkBytes: this.#chunkBytes, chunks: this.#chunks });
     const record = this.#recordOfPiece();
     record.write(list, record.position);
-    record.addLeaves(list, list.length);
+    record.addLeaves(list, list.length, 0);
     record.length = list.length;
     return record;
   }
 }
 
 /** Nobody may wait for it yet when it fails. */
-function observed(promise: Promise<void>): Promise<void> {
+function observed<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
