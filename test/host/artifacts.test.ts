@@ -106,86 +106,91 @@ onEngines("[ASL-SYS-COMMIT-1] a commit that fails is an error of the run", (t, e
   t.end();
 });
 
-onEngines("[ASL-SYS-GRANT-1, ASL-SYS-GRANT-2, ASL-SYS-COMMIT-1] a folder as a grant", async (t, engine) => {
-  const host = mkdtempSync(join(scratch, "store-"));
-  const grants = { store: { host } };
-  const readOnly = { store: { host, readOnly: true } };
-  t.match(
-    thrown(() => run("count", TEXT, { engine, grants })),
-    { code: "ASL-NO-STORE" },
-  );
-  t.match(
-    thrown(() => run("count", TEXT, { grants: { store: { host: join(scratch, "none") } } })),
-    {
-      code: "ASL-NO-STORE",
-    },
-  );
-  t.same(readdirSync(host), [], "nothing is made");
-  await (await Store.open(host, { create: true })).close();
+onEngines(
+  "[ASL-SYS-GRANT-1, ASL-SYS-GRANT-2, ASL-SYS-COMMIT-1, SEC-GUEST-1, SEC-GUEST-2] a folder as a grant",
+  async (t, engine) => {
+    const host = mkdtempSync(join(scratch, "store-"));
+    const grants = { store: { host } };
+    const readOnly = { store: { host, readOnly: true } };
+    t.match(
+      thrown(() => run("count", TEXT, { engine, grants })),
+      { code: "ASL-NO-STORE" },
+    );
+    t.match(
+      thrown(() => run("count", TEXT, { grants: { store: { host: join(scratch, "none") } } })),
+      {
+        code: "ASL-NO-STORE",
+      },
+    );
+    t.same(readdirSync(host), [], "nothing is made");
+    await (await Store.open(host, { create: true })).close();
 
-  const made = run("make", TEXT, { engine, grants });
-  t.match(made, { outcome: "exit", exitCode: 0 });
-  t.match(run("get", Buffer.from(textOf(keyOf(TEXT))), { engine, grants: readOnly }), { exitCode: 0, stdout: TEXT });
-  t.match(run("make_and_trap", bytesOf(9), { engine, grants }), { outcome: "trap" });
-  t.match(run("make", bytesOf(9), { engine, grants: readOnly }), {
-    exitCode: Status.READ_ONLY,
-    stdout: Buffer.alloc(0),
-  });
-  t.match(run("count", TEXT, { engine, grants: readOnly }), { results: [1] });
-  const large = bytesOf(2_500_000, 3);
-  t.match(run("make", large, { engine, grants }), { exitCode: 0 });
-  const { stdout } = run("get", keyOf(large), { engine, grants });
-  t.ok(Buffer.from(stdout).equals(large), "more than is kept in memory");
-  t.match(run("make", large, { engine, grants: { ...grants, quota: { storeBytes: 2_499_999 } } }), {
-    exitCode: Status.QUOTA,
-  });
-  t.match(run("make", TEXT, { engine, grants: { ...grants, quota: { storeArtifacts: 0 } } }), {
-    exitCode: Status.QUOTA,
-  });
-  t.match(run("make", TEXT, { engine, grants: { ...grants, quota: { storeWriters: 0 } } }), { exitCode: Status.QUOTA });
+    const made = run("make", TEXT, { engine, grants });
+    t.match(made, { outcome: "exit", exitCode: 0 });
+    t.match(run("get", Buffer.from(textOf(keyOf(TEXT))), { engine, grants: readOnly }), { exitCode: 0, stdout: TEXT });
+    t.match(run("make_and_trap", bytesOf(9), { engine, grants }), { outcome: "trap" });
+    t.match(run("make", bytesOf(9), { engine, grants: readOnly }), {
+      exitCode: Status.READ_ONLY,
+      stdout: Buffer.alloc(0),
+    });
+    t.match(run("count", TEXT, { engine, grants: readOnly }), { results: [1] });
+    const large = bytesOf(2_500_000, 3);
+    t.match(run("make", large, { engine, grants }), { exitCode: 0 });
+    const { stdout } = run("get", keyOf(large), { engine, grants });
+    t.ok(Buffer.from(stdout).equals(large), "more than is kept in memory");
+    t.match(run("make", large, { engine, grants: { ...grants, quota: { storeBytes: 2_499_999 } } }), {
+      exitCode: Status.QUOTA,
+    });
+    t.match(run("make", TEXT, { engine, grants: { ...grants, quota: { storeArtifacts: 0 } } }), {
+      exitCode: Status.QUOTA,
+    });
+    t.match(run("make", TEXT, { engine, grants: { ...grants, quota: { storeWriters: 0 } } }), {
+      exitCode: Status.QUOTA,
+    });
 
-  const store = await Store.open(host);
-  t.same([...store.list()].length, 2);
-  t.same(
-    store.stat(keyOf(TEXT))!.records.map(({ typeTag, visibility }) => [typeTag, visibility]),
-    [[7, "internal"]],
-  );
-  // While another writes.
-  t.match(
-    thrown(() => run("count", TEXT, { engine, grants: { store: { host, wait: 0.02 } } })),
-    { code: "ASL-LOCKED" },
-  );
-  t.match(run("count", TEXT, { engine, grants: readOnly }), { results: [2] });
-  t.match(run("count", TEXT, { engine, store: artifactsOf(store) }), { results: [2] });
-  t.match(run("make", bytesOf(11), { engine, store: artifactsOf(store, { readOnly: true }) }), {
-    exitCode: Status.READ_ONLY,
-  });
-  t.match(run("make", bytesOf(11), { engine, store: artifactsOf(store) }), { exitCode: 0 });
-  t.ok(store.has(keyOf(bytesOf(11))), "it is there, and the store is not closed");
-  await store.close();
-  t.match(
-    thrown(() => run("count", TEXT, { store: artifactsOf(store) })),
-    { code: "ASL-CLOSED" },
-  );
-  t.match(
-    thrown(() => run("count", TEXT, { store: new MemoryArtifacts(), grants })),
-    { code: "FS-GRANT" },
-  );
-  t.match(
-    thrown(() => run("count", TEXT, { store: host as unknown as ArtifactStore })),
-    { code: "FS-GRANT" },
-  );
-  t.match(
-    thrown(() => run("count", TEXT, { store: store as unknown as ArtifactStore })),
-    { code: "FS-GRANT" },
-  );
-  t.match(
-    thrown(() => runGuest({ module: GUEST, store: new MemoryArtifacts(), replay: new Uint8Array(0) })),
-    {
-      code: "VM-ARGUMENT",
-    },
-  );
-});
+    const store = await Store.open(host);
+    t.same([...store.list()].length, 2);
+    t.same(
+      store.stat(keyOf(TEXT))!.records.map(({ typeTag, visibility }) => [typeTag, visibility]),
+      [[7, "internal"]],
+    );
+    // While another writes.
+    t.match(
+      thrown(() => run("count", TEXT, { engine, grants: { store: { host, wait: 0.02 } } })),
+      { code: "ASL-LOCKED" },
+    );
+    t.match(run("count", TEXT, { engine, grants: readOnly }), { results: [2] });
+    t.match(run("count", TEXT, { engine, store: artifactsOf(store) }), { results: [2] });
+    t.match(run("make", bytesOf(11), { engine, store: artifactsOf(store, { readOnly: true }) }), {
+      exitCode: Status.READ_ONLY,
+    });
+    t.match(run("make", bytesOf(11), { engine, store: artifactsOf(store) }), { exitCode: 0 });
+    t.ok(store.has(keyOf(bytesOf(11))), "it is there, and the store is not closed");
+    await store.close();
+    t.match(
+      thrown(() => run("count", TEXT, { store: artifactsOf(store) })),
+      { code: "ASL-CLOSED" },
+    );
+    t.match(
+      thrown(() => run("count", TEXT, { store: new MemoryArtifacts(), grants })),
+      { code: "FS-GRANT" },
+    );
+    t.match(
+      thrown(() => run("count", TEXT, { store: host as unknown as ArtifactStore })),
+      { code: "FS-GRANT" },
+    );
+    t.match(
+      thrown(() => run("count", TEXT, { store: store as unknown as ArtifactStore })),
+      { code: "FS-GRANT" },
+    );
+    t.match(
+      thrown(() => runGuest({ module: GUEST, store: new MemoryArtifacts(), replay: new Uint8Array(0) })),
+      {
+        code: "VM-ARGUMENT",
+      },
+    );
+  },
+);
 
 t.test("[ASL-SYS-GRANT-2] stores that were granted are closed, whatever else goes wrong", async (t) => {
   const host = mkdtempSync(join(scratch, "closed-"));

@@ -14,6 +14,7 @@ import { Status } from "../../syscalls/status.ts";
 import { OpenFlag, SYSCALLS } from "../../syscalls/table.ts";
 import { Module, Store } from "../../vm/index.ts";
 import { Driver, type Ref } from "../conformance/driver.ts";
+import { MemoryArtifacts } from "../syscalls/artifacts.ts";
 import { attackIn, syscallAttacker } from "./attacker.ts";
 import { ESCAPES, type Escape } from "./escapes.ts";
 import { race } from "./race.ts";
@@ -104,7 +105,8 @@ if (linux)
 
 test("[SEC-GUEST-3] refs that a guest makes up", (t) => {
   const fs = new MemoryFileSystem({ f: "mine" });
-  const guest = new Driver({ mounts: [{ guest: "/", fs }], stdin: new Uint8Array(0) });
+  const store = new MemoryArtifacts();
+  const guest = new Driver({ mounts: [{ guest: "/", fs }], stdin: new Uint8Array(0), store });
   const before = fs.save();
   const held = guest.handle("/f", READ);
   const closed = guest.handle("/f", READ);
@@ -138,6 +140,7 @@ test("[SEC-GUEST-3] refs that a guest makes up", (t) => {
   }
   t.equal(guest.read(held, 0, 10).text, "mine", "what it holds is as it was");
   t.same(fs.save(), before);
+  t.same([store.staged.size, store.open], [0, 0]);
 });
 
 test("[SEC-GUEST-6] the same folders on another host are the same", (t) => {
