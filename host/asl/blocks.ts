@@ -18,7 +18,7 @@ import { type ScannedRecord, type ScanOptions, scanRecords } from "./block-scan.
 import { crc32Of } from "./checksum.ts";
 import { type ChunkList, decodeChunkList } from "./chunk-list.ts";
 import { AslError } from "./errors.ts";
-import { numberOf, removeIfThere } from "./format.ts";
+import { getU64, numberOf, removeIfThere } from "./format.ts";
 import { algorithmOf, DIGEST_BYTES, type Digester, digestAt, digestInto, keyText, sameDigest } from "./key.ts";
 import { OpenFiles } from "./open-files.ts";
 import { type OwnOptions, OwnWriter, type Written } from "./own-block.ts";
@@ -390,6 +390,86 @@ export class Blocks {
     if (!this.#isHeaderOf(room, this.#roomView, roomAt - RECORD_BYTES, place, digest, at))
       throw this.#wrong(place, digest, at);
     return new Uint8Array(room.buffer, room.byteOffset + roomAt, length);
+  }
+  /**
+   * The same for a record that is probably at a place, and of which only a bound of its length is known; undefined if that is not sure, or
+   * if more records may be read in a row: then the index tells all of the place.
+   */
+  getHinted(
+    hint: NextPlace,
+    algorithm: number,
+    digest: Uint8Array,
+    at: number,
+    verify: boolean,
+  ): Uint8Array | undefined {
+    const bound = hint.length;
+    if (bound > POOLED_BYTES || this.#isNext(hint)) return undefined;
+    this.#makeRoom(bound);
+    const { buffer, byteOffset } = this.#room;
+    const from = this.#roomAt - RECORD_BYTES;
+    const length = this.#readHinted(hint, algorithm, this.#room, this.#roomView, from, digest, at, verify);
+    if (length < 0) return undefined;
+    const result = new Uint8Array(buffer, byteOffset + from + RECORD_BYTES, length);
+    return !verify || this.#isDigest(hint, result, digest, at) ? result : undefined;
+  }
+  /** As {@link Blocks.readInto}, where {@link Blocks.getHinted} would be asked; −1 for its undefined. */
+  readIntoHinted(
+    hint: NextPlace,
+    algorithm: number,
+    digest: Uint8Array,
+    at: number,
+    into: Uint8Array,
+    intoAt: number,
+    offset: number,
+    length: number,
+    verify: boolean,
+  ): number {
+    if (hint.length > HEAD_BYTES || this.#isNext(hint)) return -1;
+    const head = this.#head;
+    const whole = this.#readHinted(hint, algorithm, head, this.#headView, 0, digest, at, verify);
+    if (whole < 0) return -1;
+    if (verify && !this.#isDigest(hint, head.subarray(RECORD_BYTES, RECORD_BYTES + whole), digest, at)) return -1;
+    const count = Math.min(length, whole - offset, into.length - intoAt);
+    if (count <= 0) return 0;
+    head.copy(into, intoAt, RECORD_BYTES + offset, RECORD_BYTES + offset + count);
+    return count;
+  }
+  #isNext({ block, offset }: NextPlace): boolean {
+    return offset === this.#next && block === this.#nextBlockOfRead;
+  }
+  /**
+   * Reads a record of at most the hint's length; the answer is the length that it has, −1 if it is not the one. Whoever compares digests
+   * need not look at its header.
+   */
+  #readHinted(
+    hint: NextPlace,
+    algorithm: number,
+    into: Buffer,
+    view: DataView,
+    from: number,
+    digest: Uint8Array,
+    at: number,
+    isCompared: boolean,
+  ): number {
+    const { block, offset } = hint;
+    let count: number;
+    try {
+      count = readFully(this.#files.of(block).file, into, from, RECORD_BYTES + hint.length, offset);
+    } catch {
+      // Whoever reads the same with all that the index knows says what is wrong.
+      return -1;
+    }
+    if (count < RECORD_BYTES) return -1;
+    const length = getU64(view, from + LENGTH_AT);
+    if (length < 0 || length > hint.length || RECORD_BYTES + length > count) return -1;
+    hint.flags = 0;
+    hint.algorithm = algorithm;
+    hint.length = length;
+    if (!isCompared && !this.#isHeaderOf(into, view, from, hint, digest, at)) return -1;
+    this.#next = offset + ((RECORD_BYTES + length + 7) & ~7);
+    this.#nextBlockOfRead = block;
+    this.#inRow = 0;
+    return length;
   }
   /**
    * Reads up to `length` bytes, from `offset` of the artifact, to `into`; the answer is how many there are. After an error, bytes of `into`
@@ -933,6 +1013,9 @@ const LEAF = Uint8Array.of(0);
 
 /** That of the tree hash. */
 const CHUNK_ALGORITHM = 1;
+
+/** Where a header has the length of the payload. */
+const LENGTH_AT = 16;
 
 /** Flags in which a record and its place agree. */
 const KIND_FLAGS = RecordFlag.CHUNKED | RecordFlag.CHUNK;

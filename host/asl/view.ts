@@ -1,5 +1,5 @@
 /** What a store holds up to a position: CURRENT, or a snapshot (spec ASL-CORE-VIEW). Everything is read synchronously. */
-import type { ArtifactIndex } from "./artifact-index.ts";
+import { type ArtifactIndex, Located } from "./artifact-index.ts";
 import { blockPath } from "./block-file.ts";
 import type { Blocks } from "./blocks.ts";
 import { crc32Of } from "./checksum.ts";
@@ -88,9 +88,21 @@ export class View {
   }
   /** The whole artifact; undefined if there is none. Throws ASL-CORRUPT, ASL-BLOCK-DAMAGED, ASL-INDEX-DAMAGED or ASL-READ. */
   get(key: KeyLike, options?: ReadOptions): Uint8Array | undefined {
-    if (!this.#find(key)) return undefined;
-    const { bytes, at } = this.#key;
-    return this.#blocks.get(this.#row, bytes, at, options?.verify !== false);
+    this.#check();
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    const verify = options?.verify !== false;
+    const row = this.#row;
+    const blocks = this.#blocks;
+    if (!blocks.findNext(row, algorithm, bytes, at, this.#lastTombstone(), this.position)) {
+      let located = this.#index.locate(row, algorithm, bytes, at, this.position);
+      if (located === Located.HINT) {
+        const found = blocks.getHinted(row, algorithm, bytes, at, verify);
+        if (found !== undefined) return found;
+        located = this.#locateRow(algorithm, bytes, at);
+      }
+      if (located === Located.NONE || row.kind !== RowKind.PUT) return undefined;
+    }
+    return blocks.get(row, bytes, at, verify);
   }
   /** At most `length` bytes from `offset` on: fewer at the end; undefined if there is no such artifact. */
   read(key: KeyLike, offset: number, length: number, options?: ReadOptions): Uint8Array | undefined {
@@ -113,8 +125,25 @@ export class View {
     if (offset !== 0) checkCount(offset, "offset");
     if (!(at >= 0 && length >= 0 && at + length <= into.length))
       throw new AslError("ASL-ARGUMENT", `${length} bytes at ${at} are not inside of ${into.length}`);
-    if (!this.#find(key)) return -1;
-    return this.#readInto(into, at, offset, length, options);
+    this.#check();
+    const { algorithm, bytes, at: digestAt } = this.#key.parse(key);
+    const verify = options?.verify !== false;
+    const row = this.#row;
+    const blocks = this.#blocks;
+    if (!blocks.findNext(row, algorithm, bytes, digestAt, this.#lastTombstone(), this.position)) {
+      let located = this.#index.locate(row, algorithm, bytes, digestAt, this.position);
+      if (located === Located.HINT) {
+        const count = blocks.readIntoHinted(row, algorithm, bytes, digestAt, into, at, offset, length, verify);
+        if (count >= 0) return count;
+        located = this.#locateRow(algorithm, bytes, digestAt);
+      }
+      if (located === Located.NONE || row.kind !== RowKind.PUT) return -1;
+    }
+    return blocks.readInto(row, bytes, digestAt, into, at, offset, length, verify);
+  }
+  /** What the index says when a hint was not enough. */
+  #locateRow(algorithm: number, digest: Uint8Array, at: number): Located {
+    return this.#index.find(this.#row, false, algorithm, digest, at, this.position) ? Located.ROW : Located.NONE;
   }
   #readInto(into: Uint8Array, at: number, offset: number, length: number, options: ReadOptions | undefined): number {
     const { bytes, at: digestAt } = this.#key;
