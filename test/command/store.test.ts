@@ -620,7 +620,6 @@ t.test("[CLI-STORE-15] fsck --repair mends what can be mended", async (t) => {
   t.match(data.problems, [{ repaired: /./ }]);
   t.match(await json("fsck", folder, "--deep"), { code: 0, data: { problems: [] } });
   t.equal((await store("get", folder, key)).stdout, "a");
-  t.match(await store("fsck", "none"), { code: 1, stderr: /ASL-NO-STORE/ });
 });
 
 t.test("[CLI-STORE-15] rebuild: a store whose log is gone", async (t) => {
@@ -642,7 +641,34 @@ t.test("[CLI-STORE-15] rebuild: a store whose log is gone", async (t) => {
   t.equal((await store("resolve", folder, "name")).code, 1, "names are in the log alone");
   t.match(await store("fsck", folder, "--deep"), { code: 0 });
   t.match(await store("rebuild", folder), { code: 0, stdout: /2 records/ });
-  t.match(await store("rebuild", "none"), { code: 1, stderr: /ASL-NO-STORE/ });
+  t.strictSame(
+    (await json("log", folder)).lines.map(({ kind }) => kind).filter((kind) => kind !== "lost"),
+    ["put", "put"],
+  );
+});
+
+t.test("[CLI-STORE-2] what is no store stays none", async (t) => {
+  mkdirSync("other");
+  writeFileSync("other/file", "");
+  for (const folder of ["none", "other", "other/file"]) {
+    for (const words of [
+      ["fsck", "--repair"],
+      ["fsck"],
+      ["rebuild"],
+      ["put", "other/file"],
+      ["rm", "12345678"],
+      ["log"],
+    ]) {
+      const [verb, ...others] = words as [string, ...string[]];
+      t.match(
+        await store(verb, folder, ...others),
+        { code: 1, stdout: "", stderr: /^error\[ASL-(NO-STORE|READ)\]/ },
+        `${verb} ${folder}`,
+      );
+    }
+  }
+  t.notOk(existsSync("none"));
+  t.strictSame(readdirSync("other"), ["file"]);
 });
 
 t.test("[CLI-STORE-16] stats", async (t) => {

@@ -6,14 +6,14 @@ import { ExitCode } from "../failure.ts";
 import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
 import { stoppable } from "./stopping.ts";
-import { folderOf, waitingOf } from "./stores.ts";
+import { remainsOf, waitingOf } from "./stores.ts";
 
 export async function fsck(args: Arguments): Promise<number> {
   const { options } = args;
-  const folder = folderOf(args);
   const request = { ...waitingOf(args), deep: options.has("deep"), repair: options.has("repair") };
   return answer("fsck", args, (progress) =>
     stoppable(async (signal) => {
+      const folder = remainsOf(args);
       const onProgress = (done: number, total: number): void => progress.update(done, total);
       const data = await Store.fsck(folder, { ...request, onProgress, signal });
       const { problems, omitted } = data;

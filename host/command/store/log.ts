@@ -65,6 +65,8 @@ function factsOf({ payload }: LogRecord): { readonly [name: string]: string | nu
         references: references.map((reference) => keyText(algorithm, reference)),
       };
     }
+    case "lost":
+      return {};
     default:
       return { number: payload.number };
   }

@@ -8,13 +8,13 @@ import { plain } from "../terminal.ts";
 import { answer } from "./answer.ts";
 import { problemText } from "./fsck.ts";
 import { stoppable } from "./stopping.ts";
-import { folderOf, waitingOf } from "./stores.ts";
+import { remainsOf, waitingOf } from "./stores.ts";
 
 export async function rebuild(args: Arguments): Promise<number> {
-  const folder = folderOf(args);
   const request = waitingOf(args);
   return answer("rebuild", args, (progress) =>
     stoppable(async (signal) => {
+      const folder = remainsOf(args);
       const onProgress = (done: number, total: number): void => progress.update(done, total);
       const data = await rebuildVolume(folderVolume(folder), processOwners(), { ...request, onProgress, signal });
       const { artifacts, found, lost, damaged, unknown, quarantined } = data;

@@ -1,9 +1,11 @@
 /** Stores that a line names. */
-import { Store, type StoreOptions, type View } from "../../asl/index.ts";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { AslError, Store, type StoreOptions, type View } from "../../asl/index.ts";
 import type { Arguments } from "../arguments.ts";
 import { usageError } from "../failure.ts";
 import { parseSeconds } from "../quantities.ts";
-import { isTerminal, note } from "../terminal.ts";
+import { errorCode, isTerminal, note, plain } from "../terminal.ts";
 import { unlessAborted } from "./stopping.ts";
 
 const MOST_SECONDS = 2_000_000;
@@ -30,6 +32,24 @@ export function folderOf({ positionals }: Arguments): string {
   const folder = positionals[0]!;
   if (folder === "") throw usageError("The name of the store's folder is empty.");
   return folder;
+}
+
+/** The same for verbs that need no store that can be opened. Throws ASL-NO-STORE where nothing in it is of one: nothing is changed there. */
+export function remainsOf(args: Arguments): string {
+  const folder = folderOf(args);
+  const files = [...namesIn(folder), ...namesIn(join(folder, "log")), ...namesIn(join(folder, "blocks"))];
+  if (files.some((name) => name === "FORMAT" || /^[0-9a-f]{16}\.(log|blk)$/.test(name))) return folder;
+  throw new AslError("ASL-NO-STORE", `${plain(folder)} holds no store`);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return [];
+    throw AslError.from(error, "ASL-READ", "the folder cannot be read");
+  }
 }
 
 /** What `--wait` says, and who is waited for, on a terminal. Throws a usage error. */
