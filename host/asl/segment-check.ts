@@ -27,6 +27,12 @@ export function checkSegment(
   let most = 0;
   let isWhole = true;
   let chunk: LocatorChunk | undefined;
+  try {
+    segment.checkGaps();
+  } catch (error) {
+    if (!(error instanceof AslError)) throw error;
+    report(error);
+  }
   for (let page = 0; page < segment.pages; page++) {
     const wrong = (message: string): void =>
       report(new AslError("ASL-INDEX-DAMAGED", message, { file: segment.path, offset: pageOffset(page) }));

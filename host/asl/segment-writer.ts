@@ -347,6 +347,7 @@ export class SegmentWriter {
     }
     return new Segment(entry, file, {
       headerCrc: this.#headerCrc,
+      sectionsEnd: this.#sections.reduce((end, { offset, length }) => Math.max(end, offset + length), 0),
       firstHis: this.#firstHis,
       checksums: this.#checksums,
       filterTable: this.#filterTable,

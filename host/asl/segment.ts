@@ -46,6 +46,8 @@ import { xxh32 } from "./xxhash32.ts";
 
 /** What is in memory of a segment. */
 export interface SegmentParts {
+  /** Where its last section ends: up to the trailer nothing is behind it. */
+  readonly sectionsEnd: number;
   readonly headerCrc: number;
   /** For a page the first word of its first row's digest. */
   readonly firstHis: Uint32Array;
@@ -339,6 +341,19 @@ export class Segment implements PagedFile {
     }
   }
 
+  /** Throws ASL-INDEX-DAMAGED if something is where nothing should be: no reader would see it. */
+  checkGaps(): void {
+    const { sectionsEnd } = this.#parts;
+    const trailerAt = this.entry.bytes - TRAILER_BYTES;
+    for (const [from, to] of [
+      [HEADER_BYTES, PAGE_BYTES],
+      [sectionsEnd, trailerAt],
+    ] as const) {
+      const at = readAt(this.#file, this.path, from, to - from).findIndex((byte) => byte !== 0);
+      if (at >= 0)
+        throw new AslError("ASL-INDEX-DAMAGED", "zeros were expected", { file: this.path, offset: from + at });
+    }
+  }
   /** Whether the directory says that a page begins with this word. */
   beginsWith(page: number, hi: number): boolean {
     return this.#firstHis[page] === hi;
@@ -429,6 +444,7 @@ function readParts(file: VolumeFile, entry: SegmentEntry, seed: number): Segment
   if (!isFilterTable(filterTable, filterBytes.length)) throw damaged(SectionKind.FILTERS);
   return {
     headerCrc,
+    sectionsEnd: sections.reduce((end, { offset, length }) => Math.max(end, offset + length), 0),
     firstHis: words.subarray(0, pages),
     checksums: words.subarray(pages),
     filterTable,
