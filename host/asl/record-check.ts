@@ -17,6 +17,7 @@ import { type Expected, OWN_OFFSET, OwnCheck } from "./own-check.ts";
 import {
   isLeafTable,
   isRecordOf,
+  LEAF_BYTES,
   leafTableBytes,
   RECORD_BYTES,
   RECORD_DIGEST_AT,
@@ -25,6 +26,7 @@ import {
   readRecordHeader,
   recordSize,
 } from "./record.ts";
+import { wordsOf } from "./row-sum.ts";
 import { readFully } from "./volume.ts";
 
 /** Read and hashed at a time: so much stays in the processor's cache. */
@@ -217,6 +219,8 @@ export class RecordCheck {
   #walk(bytes: Buffer, view: DataView, at: number, end: number, block: number, base: number): number {
     const { isDeep } = this.#options;
     const named = this.#named;
+    // Records begin at multiples of 8, in files as in these bytes.
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     while (at + RECORD_BYTES <= end) {
       // The bytes are what was written, by a digest: so a look at the header will do, if it is that of an entry.
       const next = this.#next;
@@ -226,9 +230,9 @@ export class RecordCheck {
         named.offsets[next] === base + at &&
         named.blocks[next] === block &&
         view.getUint32(at, true) === RECORD_MAGIC &&
-        isRecordOf(bytes, at, named.digests, next * DIGEST_BYTES);
+        named.hasDigest(next, words, (at + RECORD_DIGEST_AT) >>> 2);
       if (isNext && !isDeep && length === named.lengths[next] && bytes[at + 9] === named.algorithms[next]) {
-        const size = recordSize(length);
+        const size = length <= LEAF_BYTES ? (RECORD_BYTES + length + 7) & ~7 : recordSize(length);
         if (size > end - at) return at;
         named.isFound[next] = 1;
         this.#next = next + 1;
@@ -371,7 +375,11 @@ class Named {
   flags = new Uint8Array(256);
   algorithms = new Uint8Array(256);
   isFound = new Uint8Array(256);
-  digests = new Uint8Array(256 * DIGEST_BYTES);
+  digests: Uint8Array = new Uint8Array(256 * DIGEST_BYTES);
+  #words = new Int32Array(this.digests.buffer);
+  /** Of the row that came last, which mostly is the same object. */
+  #digest: Uint8Array | undefined;
+  #digestWords: Int32Array = new Int32Array(8);
 
   add({ block, offset, length, flags, algorithm, digest }: Row): void {
     if (this.count === this.blocks.length) this.#grow();
@@ -382,7 +390,17 @@ class Named {
     this.flags[k] = flags;
     this.algorithms[k] = algorithm;
     this.isFound[k] = 0;
-    for (let byte = 0, at = k * DIGEST_BYTES; byte < DIGEST_BYTES; byte++) this.digests[at + byte] = digest[byte]!;
+    if (digest !== this.#digest) {
+      this.#digest = digest;
+      this.#digestWords = wordsOf(digest);
+    }
+    const from = this.#digestWords;
+    for (let word = 0, at = 8 * k; word < 8; word++) this.#words[at + word] = from[word]!;
+  }
+  hasDigest(k: number, words: Int32Array, at: number): boolean {
+    const own = this.#words;
+    for (let word = 0; word < 8; word++) if (own[8 * k + word] !== words[at + word]) return false;
+    return true;
   }
   /** Which one is at this place, most likely `next`; −1 if none is. */
   find(block: number, offset: number, next: number): number {
@@ -420,5 +438,6 @@ class Named {
     this.algorithms = larger(new Uint8Array(count), this.algorithms);
     this.isFound = larger(new Uint8Array(count), this.isFound);
     this.digests = larger(new Uint8Array(count * DIGEST_BYTES), this.digests);
+    this.#words = new Int32Array(this.digests.buffer);
   }
 }

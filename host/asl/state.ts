@@ -7,7 +7,6 @@ import type { OpenBlock, Pin, Snapshot, State } from "./checkpoint.ts";
 import { AslError } from "./errors.ts";
 import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, type FrameHeader, LOG_BIT, readEntry } from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
-import { DIGEST_BYTES } from "./key.ts";
 import { type LogPlace, logPath } from "./log.ts";
 
 /** In the second word of an extent: nothing more comes to its block. */
@@ -34,6 +33,7 @@ export class LogState implements State {
   readonly chunked: Row[] = [];
   #lastNamed = 0;
   readonly #row = new Row();
+  readonly #digest = new Uint32Array(this.#row.digest.buffer);
 
   constructor(state: State) {
     this.place = state.place;
@@ -58,18 +58,20 @@ export class LogState implements State {
   apply(header: FrameHeader, bytes: Buffer, at: number, hash: Uint8Array, index: RowTaker): void {
     const body = at + FRAME_BYTES;
     const file = logPath(header.log);
+    // Frames begin at multiples of 8, in files as in these bytes; words are read in a third of the time of bytes.
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     for (let k = 0; k < header.extents; k++) this.#applyExtent(bytes, body + k * EXTENT_BYTES, header);
     let entry = body + header.extents * EXTENT_BYTES;
     const end = entry + header.entriesBytes;
     for (let k = 0; k < header.entries; k++) {
-      const size = entry + 8 <= end ? bytes.readUInt32LE(entry + 4) : 0;
+      const size = entry + 8 <= end ? words[(entry >>> 2) + 1]! : 0;
       if (size < 8 || size % 8 !== 0 || size > end - entry)
         throw new AslError("ASL-LOG-DAMAGED", `entry ${k} of the frame has no size that can be`, {
           file,
           offset: header.offset,
         });
       const offset = header.offset + entry - at;
-      this.#applyEntry(bytes, entry, size, header, header.firstPosition + k, offset, file, hash, index);
+      this.#applyEntry(bytes, words, entry, size, header, header.firstPosition + k, offset, file, hash, index);
       entry += size;
     }
     this.place = {
@@ -101,6 +103,7 @@ export class LogState implements State {
 
   #applyEntry(
     bytes: Buffer,
+    words: Uint32Array,
     at: number,
     size: number,
     header: FrameHeader,
@@ -123,15 +126,17 @@ export class LogState implements State {
         (flags & EntryFlag.HAS_TAG ? RowFlag.HAS_TAG : 0) |
         (flags & EntryFlag.CHUNKED ? RowFlag.CHUNKED : 0) |
         (isPut && header.isPublished ? RowFlag.PUBLISHED : 0);
+      const first = at >>> 2;
       row.algorithm = bytes[at + 14]!;
-      row.domain = bytes[at + 2]! | (bytes[at + 3]! << 8);
-      row.source = bytes[at + 12]! | (bytes[at + 13]! << 8);
-      row.tag = bytes.readUInt32LE(at + 8);
-      for (let k = 0; k < DIGEST_BYTES; k++) row.digest[k] = bytes[at + DIGEST_AT + k]!;
-      row.logseq = bytes.readUInt32LE(at + 52) * 2 ** 32 + bytes.readUInt32LE(at + 48);
-      row.block = isPut ? bytes.readUInt32LE(at + 56) : 0;
-      row.offset = isPut ? bytes.readUInt32LE(at + 68) * 2 ** 32 + bytes.readUInt32LE(at + 64) : 0;
-      row.length = isPut ? bytes.readUInt32LE(at + 76) * 2 ** 32 + bytes.readUInt32LE(at + 72) : 0;
+      row.domain = words[first]! >>> 16;
+      row.source = words[first + 3]! & 0xffff;
+      row.tag = words[first + 2]!;
+      const digest = this.#digest;
+      for (let k = 0; k < 8; k++) digest[k] = words[first + DIGEST_AT / 4 + k]!;
+      row.logseq = words[first + 13]! * 2 ** 32 + words[first + 12]!;
+      row.block = isPut ? words[first + 14]! : 0;
+      row.offset = isPut ? words[first + 17]! * 2 ** 32 + words[first + 16]! : 0;
+      row.length = isPut ? words[first + 19]! * 2 ** 32 + words[first + 18]! : 0;
       row.position = position;
       if (!isPut) this.lastTombstone = position;
       else if (row.block < LOG_BIT) this.#name(row.block);
