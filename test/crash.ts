@@ -8,7 +8,7 @@
  * --minutes  stops after M minutes, and says how far it came
  */
 import { parseArgs } from "node:util";
-import { crash, everyWorkload, randomWorkload, Tally, type Workload } from "./host/asl/crash.ts";
+import { crash, crashSeveral, everyWorkload, Tally } from "./host/asl/crash.ts";
 import { DURABILITIES } from "./host/asl/workloads.ts";
 
 const { values: options } = parseArgs({
@@ -39,22 +39,25 @@ const end = begun + 60_000 * minutes;
 let next = begun + EVERY;
 let shown = 0;
 
-function* workloads(): Generator<readonly [name: string, workload: Workload, images: number]> {
-  for (let length = 1; length <= ops; length++)
+function* campaigns(): Generator<readonly [name: string, run: () => Promise<unknown>]> {
+  for (let length = 1; length <= ops; length++) {
+    const budget = length < 3 ? { images: 24, nested: 4, recoveries: 6 } : { images: 8, nested: 4, recoveries: 12 };
     for (const durability of DURABILITIES)
       for (const workload of everyWorkload(length, durability, "tiny"))
-        yield [`${length} operations, ${durability}: ${workload.operations.join(" ")}`, workload, length < 3 ? 24 : 8];
-  for (let seed = first; seed < first + seeds; seed++) yield [`seed ${seed}`, randomWorkload(seed), 10];
+        yield [`${workload.operations.join(" ")}, durability ${durability}`, () => crash(workload, budget, tally)];
+  }
+  const budget = { images: 10, nested: 4, recoveries: 8 };
+  for (let seed = first; seed < first + seeds; seed++) yield [`seed ${seed}`, () => crashSeveral(seed, budget, tally)];
 }
 
 let last = "nothing";
-for (const [name, workload, images] of workloads()) {
+for (const [name, run] of campaigns()) {
   if (performance.now() > end) break;
-  await crash(workload, { images, nested: 4, recoveries: images > 8 ? 6 : 12 }, tally);
+  await run();
   last = name;
   for (; shown < Math.min(20, tally.violations.length); shown++) {
-    const { cut, message } = tally.violations[shown]!;
-    process.stdout.write(`\n${name} (${workload.profile}, ${workload.durability}), cut before ${cut}:\n${message}\n`);
+    const { workload, cut, message } = tally.violations[shown]!;
+    process.stdout.write(`\n${name} (${JSON.stringify(workload)}), cut before ${cut}:\n${message}\n`);
   }
   if (performance.now() < next) continue;
   next = performance.now() + EVERY;

@@ -16,7 +16,7 @@ for (const durability of DURABILITIES) {
     async (t) => {
       const tally = new Tally();
       for (const workload of everyWorkload(1, durability, "tiny"))
-        await crash(workload, { images: 12, nested: 3, recoveries: 5 }, tally);
+        await crash(workload, { images: 8, nested: 2, recoveries: 8 }, tally);
       report(t, tally, 300);
     },
   );
@@ -27,13 +27,13 @@ t.test("[ASL-CRASH-1, ASL-CRASH-2, ASL-CRASH-3] two operations: one in so many o
   let n = 0;
   for (const durability of DURABILITIES)
     for (const workload of everyWorkload(2, durability, n % 2 === 0 ? "tiny" : "small"))
-      if (n++ % 17 === 0) await crash(workload, { images: 5, nested: 2, recoveries: 20 }, tally);
-  report(t, tally, 500);
+      if (n++ % 53 === 0) await crash(workload, { images: 5, nested: 2, recoveries: 20 }, tally);
+  report(t, tally, 200);
 });
 
 t.test("[ASL-CRASH-1, ASL-CRASH-2, ASL-CRASH-3, ASL-CRASH-4, ASL-CRASH-5] long workloads", async (t) => {
   const tally = new Tally();
-  for (let seed = 1; seed <= 6; seed++)
+  for (let seed = 1; seed <= 3; seed++)
     await crash(randomWorkload(seed), { images: 4, nested: 2, recoveries: 20 }, tally);
   report(t, tally, 300);
 });

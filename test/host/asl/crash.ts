@@ -6,7 +6,7 @@
 import type { Volume } from "../../../host/asl/volume.ts";
 import { Random } from "../../vm/random.ts";
 import { SimulatedVolume } from "./simulated-volume.ts";
-import { keyOf, logOf, observe, replay } from "./store-model.ts";
+import { keyOf, logOf, observe, replay, StoreModel } from "./store-model.ts";
 import { type Durability, OPERATIONS, openStore, PROFILES, type Profile, Session } from "./workloads.ts";
 
 export interface Workload {
@@ -54,12 +54,13 @@ export class Tally {
 }
 
 /** What may be found after a crash. */
-interface Expected {
+export interface Expected {
   /** One of these from `from` on. */
   readonly states: readonly string[];
   readonly from: number;
   readonly upTo: number;
-  readonly log: readonly string[];
+  /** All of it, if it is known. */
+  readonly log: readonly string[] | undefined;
   readonly contents: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -73,55 +74,66 @@ interface Cut {
 /** Changes what the store does with its volume: a fault that is to be found. */
 export type Wrap = (volume: Volume) => Volume;
 
-/** Runs a workload, and opens what crashes leave of it. `wrap` is put between the store and its volume. */
+/** Where a workload begins: what a crash of another one left. */
+export interface Ground {
+  readonly volume: SimulatedVolume;
+  readonly contents: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Runs a workload, and opens what crashes leave of it; answers one of them. `wrap` is put between the store and its volume. */
 export async function crash(
   workload: Workload,
   budget: Budget,
   tally: Tally,
   wrap: Wrap = (volume) => volume,
-): Promise<void> {
-  const { durability, seed } = workload;
+  ground?: Ground,
+): Promise<Ground | undefined> {
+  const { durability, seed, cutFrom = 0, operations } = workload;
   const profile = PROFILES[workload.profile]!;
-  const volume = new SimulatedVolume();
   const random = new Random(seed);
-  const session = new Session(wrap(volume), durability, profile, seed);
+  const volume = ground?.volume ?? new SimulatedVolume();
+  if (random.chance(0.3)) volume.shortReads = new Random(seed);
   const cuts: Cut[] = [];
-  const seen = new Set<string>();
-  const cut = (call: string): void => {
-    tally.cuts++;
-    const { acknowledged: from, states } = session;
-    for (const image of volume.crashImages(random, budget.images)) {
-      const digest = image.digest();
-      tally.distinct.add(digest);
-      if (seen.has(`${digest}${from}`)) continue;
-      seen.add(`${digest}${from}`);
-      cuts.push({ image, from, upTo: states.length - 1, call });
-    }
-  };
   tally.workloads++;
-  let log: readonly string[];
   const fail = (where: string, error: unknown): void =>
     void tally.violations.push({
       workload,
       cut: where,
       message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
+  let session: Session;
+  let log: readonly string[];
   try {
-    const { cutFrom = 0, operations } = workload;
+    session = new Session(wrap(volume), durability, profile, seed, await modelOf(ground, profile, wrap));
+    let doing = "opening";
+    const isSeen = new Set<string>();
+    const cut = (call: string): void => {
+      tally.cuts++;
+      const { acknowledged: from, states } = session;
+      const take = (image: SimulatedVolume, kind: string): void => {
+        const digest = image.digest();
+        tally.distinct.add(digest);
+        if (isSeen.has(`${kind}${digest}${from}`)) return;
+        isSeen.add(`${kind}${digest}${from}`);
+        cuts.push({ image, from, upTo: states.length - 1, call: `${call} of ${doing}` });
+      };
+      for (const image of volume.crashImages(random, budget.images)) take(image, "");
+      // A process that is killed leaves all of it, of which a loss of power may take some later.
+      take(volume.killed(), "killed");
+    };
     const begin = (k: number): void => {
-      if (k === cutFrom)
-        volume.onCut = ({ number, kind, path }) =>
-          cut(`${number} ${kind} ${path} (${operations[k - 1] ?? "creation"})`);
+      if (k === cutFrom) volume.onCut = ({ number, kind, path }) => cut(`${number} ${kind} ${path}`);
     };
     begin(0);
     await session.open();
     for (const [k, name] of operations.entries()) {
+      doing = `${k} ${name}`;
       begin(k);
       await OPERATIONS[name]!(session);
     }
+    doing = "the end";
     cut("end");
-    const found = observe(session.opened, session.model.contents);
-    expectSame("the open store", found, session.states.at(-1)!);
+    expectSame("the open store", observe(session.opened, session.model.contents), session.states.at(-1)!);
     await session.close();
     cut("closed");
     volume.onCut = undefined;
@@ -131,17 +143,39 @@ export async function crash(
     await session.close();
   } catch (error) {
     fail("no crash", error);
-    return;
+    return undefined;
   }
   const { states, model } = session;
+  const next = cuts.length === 0 ? undefined : SimulatedVolume.of(random.pick(cuts).image.files());
   for (const [k, { image, from, upTo, call }] of cuts.entries()) {
     const expected = { states, from, upTo, log, contents: model.contents };
     try {
       await checkImage(image, expected, profile, budget, k % budget.recoveries === 0, random, tally, wrap);
     } catch (error) {
       fail(`${call}, image ${k}`, error);
-      if (tally.violations.length > 20) return;
+      if (tally.violations.length > 20) return undefined;
     }
+  }
+  return next && { volume: next, contents: model.contents };
+}
+
+/** What holds on what a crash left: examined before, so it is taken as it is. */
+async function modelOf(ground: Ground | undefined, profile: Profile, wrap: Wrap): Promise<StoreModel> {
+  if (ground === undefined) return new StoreModel();
+  const volume = SimulatedVolume.of(ground.volume.files());
+  const store = await openStore({ volume: wrap(volume), profile, pid: 999, durability: "each" });
+  const model = StoreModel.of(store, ground.contents);
+  await store.close();
+  return model;
+}
+
+/** A long workload, and others that begin where a crash of the one before left off. */
+export async function crashSeveral(seed: number, budget: Budget, tally: Tally, wrap?: Wrap): Promise<void> {
+  const random = new Random(seed);
+  let ground: Ground | undefined;
+  for (let life = random.below(4); life >= 0; life--) {
+    ground = await crash(randomWorkload(seed + 1_000_000 * life), budget, tally, wrap, ground);
+    if (ground === undefined) return;
   }
 }
 
@@ -159,6 +193,7 @@ async function checkImage(
   const before = isThorough ? SimulatedVolume.of(image.files()) : undefined;
   tally.checked++;
   const nested: SimulatedVolume[] = [];
+  const isKnown = new Set<string>();
   if (isThorough) {
     image.onCut = () => {
       if (nested.length < 3 * budget.nested) nested.push(...image.crashImages(random, budget.nested));
@@ -213,7 +248,8 @@ async function checkImage(
   // Crashes of the recovery.
   for (const one of nested) {
     const digest = one.digest();
-    if (tally.distinct.has(digest)) continue;
+    if (isKnown.has(digest)) continue;
+    isKnown.add(digest);
     tally.distinct.add(digest);
     tally.checked++;
     tally.nested++;
@@ -222,13 +258,14 @@ async function checkImage(
 }
 
 /** What a store holds: an earlier state that is not before what was promised, a prefix of the log, and what follows from it. */
-function examine(
+export function examine(
   store: Awaited<ReturnType<typeof openStore>>,
   expected: Expected,
 ): { readonly log: string[]; readonly state: string } {
   const log = logOf(store);
   for (const [k, entry] of log.entries())
-    if (entry !== expected.log[k]) throw new Error(`entry ${k} of the log is ${entry} instead of ${expected.log[k]}`);
+    if (expected.log !== undefined && entry !== expected.log[k])
+      throw new Error(`entry ${k} of the log is ${entry} instead of ${expected.log?.[k]}`);
   const state = observe(store, expected.contents);
   const at = expected.states.lastIndexOf(state, expected.upTo);
   if (at < 0)

@@ -79,11 +79,6 @@ export async function readAll(volume: SimulatedVolume, sample: Sample, isReadOnl
   });
   if (store === undefined) return { answers, wrong };
   const opened = store;
-  const view = (name: string, at: typeof opened | ReturnType<typeof opened.at>): void => {
-    void name;
-    void at;
-  };
-  view("", opened);
   for (const [key, bytes] of sample.visible) {
     await ask("get", () => same(opened.get(key), bytes));
     await ask("read", () => same(opened.read(key, 10, 20), bytes.subarray(10, 30)));
@@ -149,14 +144,17 @@ export interface FlipTally {
 export async function tryChanges(
   sample: Sample,
   paths: RegExp,
-  changes: (bytes: Uint8Array) => Iterable<readonly [what: string, bytes: Uint8Array]>,
+  changes: (bytes: Uint8Array) => Iterable<readonly [what: string, bytes: Uint8Array | undefined]>,
   isReadOnly: (n: number) => boolean,
 ): Promise<FlipTally> {
   const tally: FlipTally = { changes: 0, unseen: 0, codes: {}, wrong: [] };
   for (const [path, bytes] of sample.files) {
     if (path.endsWith("/") || !paths.test(path)) continue;
     for (const [what, changed] of changes(bytes)) {
-      const volume = SimulatedVolume.of(new Map(sample.files).set(path, changed));
+      const files = new Map(sample.files);
+      if (changed === undefined) files.delete(path);
+      else files.set(path, changed);
+      const volume = SimulatedVolume.of(files);
       const { answers, wrong } = await readAll(volume, sample, isReadOnly(tally.changes++));
       for (const message of wrong) tally.wrong.push(`${path} ${what}: ${message}`);
       const codes = new Set(answers.filter((answer) => !answer.includes(": ")));
@@ -167,16 +165,17 @@ export async function tryChanges(
   return tally;
 }
 
-/** Each byte with each of these bits changed, from `first` on every `step` bytes. */
+/** Every `step`th byte from `first` on, with some of its bits changed; of a file that begins with these bytes, or is them. */
 export function* flips(
   bytes: Uint8Array,
   masks: readonly number[],
   first = 0,
   step = 1,
+  whole: Uint8Array = bytes,
 ): Generator<readonly [string, Uint8Array]> {
-  for (let at = first; at < bytes.length; at += step) {
-    const mask = masks[at % masks.length]!;
-    const changed = bytes.slice();
+  for (let at = first, n = 0; at < bytes.length; at += step, n++) {
+    const mask = masks[n % masks.length]!;
+    const changed = whole.slice();
     changed[at]! ^= mask;
     yield [`byte ${at} ^ ${mask}`, changed];
   }
@@ -184,4 +183,8 @@ export function* flips(
 
 export function* truncations(bytes: Uint8Array, step = 1): Generator<readonly [string, Uint8Array]> {
   for (let length = 0; length < bytes.length; length += step) yield [`cut to ${length} bytes`, bytes.slice(0, length)];
+}
+
+export function* gone(): Generator<readonly [string, undefined]> {
+  yield ["is not there", undefined];
 }

@@ -9,7 +9,11 @@ interface Change {
   write?(file: VolumeFile, bytes: Uint8Array, at: number, length: number, position: number): void;
 }
 
-function changing(paths: RegExp, change: Change, syncsFolder: (path: string) => boolean = () => true): Wrap {
+/** Whether this call is still made as it should be. `made` counts the ones before it. */
+type When = (path: string, made: number) => boolean;
+
+function changing(paths: RegExp, change: Change, syncsFolder: When = () => true): Wrap {
+  let folderSyncs = 0;
   return (volume: Volume): Volume => ({
     open: (path, mode) => {
       const file = volume.open(path, mode);
@@ -29,16 +33,23 @@ function changing(paths: RegExp, change: Change, syncsFolder: (path: string) => 
     rename: (from, to) => volume.rename(from, to),
     link: (from, to) => volume.link(from, to),
     remove: (path) => volume.remove(path),
-    syncFolder: (path) => (syncsFolder(path) ? volume.syncFolder(path) : undefined),
+    syncFolder: (path) => (syncsFolder(path, folderSyncs++) ? volume.syncFolder(path) : undefined),
   });
 }
 
 const NOTHING = /^$/;
 const LOG = /^log\//;
 const skip = { sync: () => {} };
+/** Syncs files while they hold little more than a header. */
+const skipWhenFull = (bytes: number): Change => ({
+  sync: (file) => {
+    if (file.size() <= bytes) file.sync();
+  },
+});
 
 export const MUTANTS: { readonly [name: string]: Wrap } = {
   "skips the sync of the log": changing(LOG, skip),
+  "skips the sync of frames": changing(LOG, skipWhenFull(128)),
   "skips the sync of blocks": changing(/^blocks\//, skip),
   "skips the sync of index segments": changing(/^index\//, skip),
   "skips the sync of checkpoints": changing(/^checkpoint\//, skip),
@@ -48,17 +59,18 @@ export const MUTANTS: { readonly [name: string]: Wrap } = {
   "skips the sync of the blocks' folder": changing(NOTHING, {}, (path) => path !== "blocks"),
   "skips the sync of the index's folder": changing(NOTHING, {}, (path) => path !== "index"),
   "skips the sync of the checkpoints' folder": changing(NOTHING, {}, (path) => path !== "checkpoint"),
-  "skips the sync of the store's folder": changing(NOTHING, {}, (path) => path !== ""),
-  "acknowledges early: no sync of any file": changing(/./, skip),
-  "swaps the sync of a block and the frame that names it": swapped(),
+  "skips the sync of its own folder": changing(NOTHING, {}, (path) => path !== ""),
+  "skips the sync of its own folder once it is made": changing(NOTHING, {}, (path, made) => path !== "" || made < 6),
+  "acknowledges early, and syncs no file": changing(/./, skip),
+  "swaps the sync of a block and of the frame that names it": swapped(),
+  "swaps the names of a checkpoint and of the CURRENT that names it": checkpointsLate(),
   "removes what it replaces before the new one is on disk": removesFirst(),
   "cuts the log in the middle instead of the tail": changing(LOG, {
     truncate: (file, length) => file.truncate(Math.max(128, Math.floor(length / 16) * 8)),
   }),
-  "does not cut the torn tail": changing(LOG, { truncate: () => {} }),
   "writes frames in the wrong place": changing(LOG, {
     write: (file, bytes, at, length, position) =>
-      file.write(bytes, at, length, position > 1000 ? position + 8 : position),
+      file.write(bytes, at, length, position > 500 ? position + 8 : position),
   }),
 };
 
@@ -73,6 +85,24 @@ function swapped(): Wrap {
         for (const block of late.splice(0)) attempt(() => block.sync());
       },
     })(held);
+  };
+}
+
+/** CURRENT has its name before the checkpoint has its own. */
+function checkpointsLate(): Wrap {
+  return (volume) => {
+    const late: (() => void)[] = [];
+    return {
+      ...changing(NOTHING, {})(volume),
+      rename: (from, to) => {
+        if (to.startsWith("checkpoint/")) late.push(() => volume.rename(from, to));
+        else volume.rename(from, to);
+        if (to !== "CURRENT") return;
+        volume.syncFolder("");
+        for (const rename of late.splice(0)) rename();
+        volume.syncFolder("checkpoint");
+      },
+    };
   };
 }
 

@@ -78,8 +78,8 @@ export class StoreModel {
     return textOf(this.#seen.text(), this.snapshots, this.pins);
   }
   /** What a store holds, taken as it is. */
-  static of(store: Store): StoreModel {
-    const model = new StoreModel();
+  static of(store: Store, contents?: ReadonlyMap<string, Uint8Array>): StoreModel {
+    const model = new StoreModel(new Map(contents));
     const take = (view: View | Store): Seen => {
       const seen = new Seen();
       for (const { key, records } of view.list()) {

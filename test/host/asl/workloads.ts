@@ -95,7 +95,7 @@ export class Session {
   readonly profile: Profile;
   readonly random: Random;
   store: Store | undefined;
-  readonly model: StoreModel;
+  model: StoreModel;
   /** What holds after each change, in their order; the first is what was there at the beginning. */
   readonly states: string[];
   /** The last of {@link states} that was promised to stay. */
@@ -106,7 +106,7 @@ export class Session {
   onAcknowledged: ((change: number) => void) | undefined;
   /** Makes contents differ. */
   #count: number;
-  #pid = 100;
+  #pid: number;
 
   constructor(
     volume: Volume,
@@ -118,6 +118,8 @@ export class Session {
     this.model = model;
     this.states = [model.text()];
     this.#count = (seed - 1) * 1000;
+    // Processes that left a lock in an earlier workload were others.
+    this.#pid = 10_000 + 1000 * Math.floor(seed / 1_000_000);
     this.volume = volume;
     this.durability = durability;
     this.profile = profile;
@@ -149,6 +151,11 @@ export class Session {
     if (!this.model.contents.has(key)) this.onContent?.(bytes);
     this.model.contents.set(key, bytes);
     return bytes;
+  }
+  /** After a failure: what the store holds now is what counts. */
+  rederive(): void {
+    this.model = StoreModel.of(this.opened, this.model.contents);
+    this.states.push(this.model.text());
   }
   /** Something changes from here on, in one piece; the answer is what {@link done} takes when the store has said so. */
   change(mutate: (model: StoreModel) => void): number {
