@@ -543,7 +543,7 @@ export class Blocks {
   *scan(block: number, options: ScanOptions = {}): Generator<ScannedRecord, undefined> {
     const open = this.#files.hold(block);
     try {
-      yield* scanRecords(open, this.#seed, options);
+      yield* scanRecords(open, this.#seed, options, this.#digest);
     } finally {
       this.#files.release(open);
     }

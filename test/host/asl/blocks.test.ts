@@ -226,6 +226,77 @@ t.test("[ASL-BLOCK-7] every byte of a block flipped: an error with its place, or
   t.end();
 });
 
+t.test("[ASL-BLOCK-7] a record that is only probably at a place, of which a bound of the length is known", (t) => {
+  const volume = newVolume();
+  const blocks = blocksOn({ volume });
+  const block = blocks.createPacked(false);
+  const puts = [0, 1, 40, 300, 4000, 5000].map((length, k) => append(block, pattern(length, k)));
+  append(block, pattern(10, 99));
+  block.sync();
+  const into = new Uint8Array(5000);
+  const read = (reading: Blocks, { digest, place }: Put, wrong: Partial<Put["place"]>, verify: boolean) => {
+    const hint = () => ({ ...place, length: Math.min(place.length + 60, 4090), ...wrong });
+    const whole = reading.getHinted(hint(), 1, digest, 0, verify);
+    into.fill(0xee);
+    const count = reading.readIntoHinted(hint(), 1, digest, 0, into, 3, 0, 4999, verify);
+    t.equal(whole === undefined, count < 0);
+    if (whole !== undefined)
+      t.ok(same(into.subarray(3, 3 + count), whole) && into[2] === 0xee && into[3 + count] === 0xee);
+    return whole;
+  };
+  for (const verify of [true, false]) {
+    for (const put of puts.toReversed()) {
+      const found = read(blocks, put, {}, verify);
+      if (put.bytes.length > 4090) t.equal(found, undefined);
+      else t.ok(same(found!, put.bytes), `${put.bytes.length} bytes`);
+      for (const wrong of [
+        { offset: put.place.offset + 8 },
+        { offset: 2 ** 40 },
+        { block: 7 },
+        { offset: (put === puts[1] ? puts[2]! : puts[1]!).place.offset },
+      ])
+        t.equal(read(blocks, put, wrong, verify), undefined);
+      if (put.bytes.length > 0) t.equal(read(blocks, put, { length: put.bytes.length - 1 }, verify), undefined);
+      const part = new Uint8Array(20);
+      const count = blocks.readIntoHinted({ ...put.place, length: 4090 }, 1, put.digest, 0, part, 0, 5, 7, verify);
+      const expected = put.bytes.subarray(5, 12);
+      if (count >= 0) t.ok(count === expected.length && same(part.subarray(0, count), expected));
+    }
+  }
+  const good = contents(volume, block.path);
+  const [, , put] = puts;
+  const { offset } = put!.place;
+  for (let at = offset; at < offset + RECORD_BYTES + 40; at++) {
+    const bad = Buffer.from(good);
+    bad[at]! ^= 0x21;
+    replace(volume, block.path, bad);
+    const damaged = blocksOn({ volume });
+    const verified = read(damaged, put!, {}, true);
+    if (verified !== undefined && !same(verified, put!.bytes)) t.fail(`byte ${at}: other bytes`);
+    const found = read(damaged, put!, {}, false);
+    if (found !== undefined && (at < offset + RECORD_BYTES || found.length !== 40)) t.fail(`byte ${at}, not verified`);
+  }
+  t.end();
+});
+
+t.test("[ASL-BLOCK-10] what is taken back is not there", (t) => {
+  const volume = newVolume();
+  const blocks = blocksOn({ volume });
+  const block = blocks.createPacked(false);
+  const one = append(block, pattern(10));
+  const { end } = block;
+  const lost = append(block, pattern(500));
+  t.ok(blocks.get(lost.place, lost.digest, 0, true));
+  block.rewind(end);
+  const two = append(block, pattern(20));
+  t.equal(two.place.offset, end);
+  for (const put of [one, two]) t.ok(same(blocks.get(put.place, put.digest, 0, false), put.bytes));
+  block.seal();
+  t.equal(contents(volume, block.path).length, block.end + 64);
+  t.equal([...blocks.scan(1)].length, 2);
+  t.end();
+});
+
 t.test("[ASL-BLOCK-7] a block that ends early: what is there is read, the rest is damaged", (t) => {
   const volume = newVolume();
   const blocks = blocksOn({ volume });
