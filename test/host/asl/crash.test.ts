@@ -1,6 +1,6 @@
 /** A part of what `npm run test:crash` does: workloads of one and of two operations, and some long ones. */
 import t, { type Test } from "tap";
-import { crash, everyWorkload, randomWorkload, Tally } from "./crash.ts";
+import { crash, crashSeveral, everyWorkload, Tally } from "./crash.ts";
 import { DURABILITIES } from "./workloads.ts";
 
 function report(t: Test, tally: Tally, least: number): void {
@@ -33,7 +33,6 @@ t.test("[ASL-CRASH-1, ASL-CRASH-2, ASL-CRASH-3] two operations: one in so many o
 
 t.test("[ASL-CRASH-1, ASL-CRASH-2, ASL-CRASH-3, ASL-CRASH-4, ASL-CRASH-5] long workloads", async (t) => {
   const tally = new Tally();
-  for (let seed = 1; seed <= 3; seed++)
-    await crash(randomWorkload(seed), { images: 4, nested: 2, recoveries: 20 }, tally);
-  report(t, tally, 300);
+  for (let seed = 1; seed <= 2; seed++) await crashSeveral(seed, { images: 4, nested: 2, recoveries: 20 }, tally);
+  report(t, tally, 60);
 });

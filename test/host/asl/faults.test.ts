@@ -17,6 +17,7 @@ const OPERATIONS = [
   "chunked",
   "small",
   "many",
+  "trickled",
   "pin",
 ];
 

@@ -213,6 +213,20 @@ export const OPERATIONS: { readonly [name: string]: Operation } = {
     await session.opened.putMany(all);
     session.done(change);
   },
+  /** Groups are committed while more comes. */
+  trickled: async (session) => {
+    const all = [35, 36, 600].map((length) => session.fresh(length));
+    let change = 0;
+    const trickle = async function* (): AsyncGenerator<Uint8Array> {
+      for (const bytes of all) {
+        change = session.change((model) => model.put(keyOf(bytes), undefined, "internal"));
+        yield bytes;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await session.opened.putMany(trickle());
+    session.done(change);
+  },
   together: async (session) => {
     await Promise.all([
       session.put(session.fresh(33)),
