@@ -52,6 +52,7 @@ export {
   mergeGrants,
   type QuotaGrant,
   readGrants,
+  type StoreGrant,
   type TmpGrant,
 } from "./grants.ts";
 export { COLLECTED_BYTES, type GuestOptions, type GuestResult, type OwnSyscalls, runGuest } from "./guest.ts";

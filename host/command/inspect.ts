@@ -238,8 +238,9 @@ function callsOf(name: string): readonly string[] {
   return PROVIDED.get(name)?.calls ?? [];
 }
 
-function needsFs(call: string): boolean {
-  return CAPABILITIES.get(call) === "fs";
+/** Whether a call needs one of these capabilities. */
+function needs(...capabilities: readonly string[]): (call: string) => boolean {
+  return (call) => capabilities.includes(CAPABILITIES.get(call) ?? "none");
 }
 
 /** Of WASI's functions those through which standard input is read, which needs no syscall of its own. */
@@ -249,9 +250,11 @@ function readsStdin(call: string): boolean {
 
 /** The flags that grant a guest something, and the calls that they serve. */
 const FLAGS: readonly (readonly [string, (call: string) => boolean])[] = [
-  ["--dir", needsFs],
-  ["--tmp", needsFs],
-  ["--quota", needsFs],
+  ["--dir", needs("fs")],
+  ["--tmp", needs("fs")],
+  ["--assets", needs("assets")],
+  ["--store", needs("store")],
+  ["--quota", needs("fs", "assets", "store")],
   ["--host-metadata", (call) => call === "fs.stat"],
   ["--env", (call) => call.startsWith("sys.env_")],
   ["--stdin", readsStdin],
