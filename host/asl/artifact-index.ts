@@ -30,7 +30,7 @@ export interface IndexTuning {
   readonly mostSegments: number;
 }
 
-const TUNING: IndexTuning = { openRows: 2 ** 18, fanIn: 4, mostSegments: 8 };
+const TUNING: IndexTuning = { openRows: 2 ** 17, fanIn: 4, mostSegments: 8 };
 
 const DEFAULT_BUDGET_BYTES = 96 * 1024 * 1024;
 
@@ -432,7 +432,8 @@ export class ArtifactIndex {
       inputs.length === 0 ? this.#frozenThrough : segments.at(-1)!.entry.lastPosition,
     );
     this.#segments = segments;
-    this.#builders.push(job.builder);
+    // One is kept: its memory is that of the next filter.
+    if (this.#builders.length === 0) this.#builders.push(job.builder);
     if (inputs.length === 0) {
       const table = this.#frozen!;
       this.#frozen = undefined;
