@@ -7,6 +7,9 @@ const fs: typeof import("node:fs") = process.getBuiltinModule("node:fs");
 /** Most bytes of one write: of an append of 4 MiB in one call each takes ten times as long. */
 const WRITE_BYTES = 1024 * 1024;
 
+/** Most bytes of a read: Node.js takes no 2 GiB at once. */
+const READ_BYTES = 1024 * 1024 * 1024;
+
 export function folderVolume(root: string): Volume {
   const at = (path: string): string => (path === "" ? root : join(root, path));
   return {
@@ -46,7 +49,7 @@ class RealFile implements VolumeFile {
     return fs.fstatSync(this.#fd).size;
   }
   read(into: Uint8Array, at: number, length: number, position: number): number {
-    return fs.readSync(this.#fd, into, at, length, position);
+    return fs.readSync(this.#fd, into, at, length > READ_BYTES ? READ_BYTES : length, position);
   }
   write(bytes: Uint8Array, at: number, length: number, position: number): void {
     for (let done = 0; done < length; ) {
