@@ -25,6 +25,8 @@ export interface Options {
   readonly rounds: number;
   /** An empty folder for files of the run. */
   readonly folder: string;
+  /** Less of it, for a first look: only the store's group knows how. */
+  readonly quick?: boolean;
 }
 
 export function sectionOf({ title, text, targets }: Group): string {

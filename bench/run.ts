@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- [--only GROUP] [--rounds N] [--write] [--compile]`: speeds against named peers, as ratios measured in one
+ * `npm run bench -- [--only GROUP] [--rounds N] [--write] [--compile] [--quick]`: speeds against named peers, as ratios measured in one
  * run. Peers take turns inside each round, so that what else the machine does falls on all of them.
  *
- * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup; may be given again
+ * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup, store; may be given again
  * --rounds   how often each peer has its turn, 3 by default
  * --write    writes bench/RESULTS.md; with --only the other sections stay as they are
+ * --quick    the store's group with a fraction of its artifacts, for a first look
  * --compile  first compiles kernels/*.c to kernels/*.wat again (needs clang and lld on the path)
  *
  * Rivals and older Node.js versions are packages of their own (bench/package.json): installed when they are not there. gcc, Lua
@@ -22,6 +23,7 @@ import { executeGroup } from "./execute.ts";
 import { compile, KERNELS, LOOPS } from "./kernels.ts";
 import { type Group, machine, type Options, progress, sectionOf } from "./report.ts";
 import { startupGroup } from "./startup.ts";
+import { storeGroup } from "./store.ts";
 import { syscallsGroup } from "./syscalls.ts";
 import { tieringGroup } from "./tiering.ts";
 import { translateGroup } from "./translate.ts";
@@ -40,6 +42,7 @@ const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } 
   translate: translateGroup,
   tiering: tieringGroup,
   startup: startupGroup,
+  store: storeGroup,
 };
 
 const { values: options } = parseArgs({
@@ -48,6 +51,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "3" },
     write: { type: "boolean", default: false },
     compile: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
   },
 });
 const names = options.only ?? Object.keys(GROUPS);
@@ -67,13 +71,13 @@ try {
   if (options.compile) for (const { name } of [...KERNELS, ...LOOPS]) compile(name);
   const sections = options.only === undefined ? new Map<string, string>() : readSections();
   for (const name of names) {
-    const group = await GROUPS[name]!({ rounds: Number(options.rounds), folder });
+    const group = await GROUPS[name]!({ rounds: Number(options.rounds), folder, quick: options.quick });
     progress("");
     const section = sectionOf(group);
     console.log(section);
     sections.set(
       group.title,
-      `${section}\nMeasured on ${machine()}, \`npm run bench -- --only ${name} --rounds ${options.rounds}\`.\n`,
+      `${section}\nMeasured on ${machine()}, \`npm run bench -- --only ${name} --rounds ${options.rounds}${options.quick ? " --quick" : ""}\`.\n`,
     );
     if (options.write) writeFileSync(RESULTS, [HEADER, ...sections.values()].join("\n"));
   }
@@ -90,11 +94,12 @@ function readSections(): Map<string, string> {
 
 function installRivals(): void {
   const own = fileURLToPath(new URL(".", import.meta.url));
-  if (existsSync(join(own, "node_modules"))) return;
+  const { dependencies } = JSON.parse(readFileSync(join(own, "package.json"), "utf8")) as { dependencies: object };
+  if (Object.keys(dependencies).every((name) => existsSync(join(own, "node_modules", name)))) return;
   progress("installing bench/package.json");
   const { status } = spawnSync("npm", ["ci", "--silent", "--no-audit", "--no-fund"], { cwd: own, stdio: "inherit" });
   if (status !== 0)
     process.stderr.write(
-      "bench/package.json could not be installed: going on without QuickJS, asar, zip and older Node.js versions\n",
+      "bench/package.json could not be installed: going on without QuickJS, asar, zip, peers of the store and older Node.js versions\n",
     );
 }
