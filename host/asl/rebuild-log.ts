@@ -8,8 +8,7 @@ import { logBeginning } from "./recovery.ts";
 import { SEALED_EXTENT } from "./state.ts";
 import type { Volume } from "./volume.ts";
 
-/** Kind of an entry that says nothing: what stood at its position is lost. Who does not know it skips it. */
-export const LOST_KIND = 11;
+/** Of an entry that says only that what stood at its position is lost. */
 const LOST_BYTES = 8;
 
 const FRAME_ENTRIES = 8192;
@@ -60,7 +59,7 @@ export class RebuildLog {
     for (; this.position < position; this.lost++) {
       const at = this.#room(LOST_BYTES);
       this.#entries.fill(0, at, at + LOST_BYTES);
-      this.#entries[at] = LOST_KIND;
+      this.#entries[at] = EntryKind.LOST;
       this.#entries.writeUInt32LE(LOST_BYTES, at + 4);
     }
   }

@@ -1,11 +1,17 @@
 /** What fsck says of stores that are whole, damaged in any byte, written wrongly; and what it makes again. */
 import t from "tap";
+import { ArtifactIndex } from "../../../host/asl/artifact-index.ts";
 import { blockPath } from "../../../host/asl/block-file.ts";
+import { readFormat } from "../../../host/asl/format.ts";
 import { type FsckReport, fsckStore, fsckVolume, type RepairOptions } from "../../../host/asl/fsck.ts";
+import { type Row, RowKind } from "../../../host/asl/index-rows.ts";
 import { digestInto } from "../../../host/asl/key.ts";
 import { LIMITS } from "../../../host/asl/limits.ts";
 import { acquireLock } from "../../../host/asl/lock.ts";
+import { readLog } from "../../../host/asl/log.ts";
 import type { MemoryVolume } from "../../../host/asl/memory-volume.ts";
+import { emptyState } from "../../../host/asl/recovery.ts";
+import { LogState } from "../../../host/asl/state.ts";
 import type { Store } from "../../../host/asl/store.ts";
 import type { Volume } from "../../../host/asl/volume.ts";
 import { Random } from "../../vm/random.ts";
@@ -323,6 +329,78 @@ t.test("[ASL-FSCK-7] While another process writes nothing is repaired", async (t
   t.ok((await fsckVolume(volume, everybody, { limits })).problems.length > 0, "it looks all the same");
 });
 
+t.test("[ASL-FSCK-1] A store that is open is checked up to what it holds, while it is written to", async (t) => {
+  const volume = volumeWith(new Map());
+  const store = openSmall({ volume, limits: { tailRows: 10 } });
+  await fill(store);
+  const checking = store.fsck({ deep: true });
+  for (let k = 70; k < 80; k++) await store.put(bytesOf(k));
+  const report = await checking;
+  t.same(report.problems, []);
+  t.ok(report.entries < store.position);
+  t.same((await store.fsck()).problems, []);
+  const place = findBytes(volume, "blocks", bytesOf(120, 150))[0]!;
+  flip(volume, place.path, place.at + 1);
+  const { problems } = await store.fsck();
+  t.match(
+    problems.map(({ code }) => code),
+    ["ASL-BLOCK-DAMAGED", "ASL-CORRUPT"],
+  );
+  await t.rejects(store.fsck({ repair: true }), { code: "ASL-ARGUMENT" });
+  await store.close();
+});
+
+t.test("[ASL-FSCK-2] An index that is whole and says something else than the log is told of, row by row", async (t) => {
+  const volume = volumeWith(new Map());
+  const store = openSmall({ volume });
+  await fill(store);
+  const end = store.position;
+  await store.close();
+  const { format } = readFormat(volume);
+  const check = async (change: (row: Row, add: (row: Row) => void) => void): Promise<string[]> => {
+    const index = new ArtifactIndex({
+      volume: volumeWith(new Map()),
+      seed: format.seed,
+      segments: [],
+      nextNumber: 1,
+      publish: () => undefined,
+    });
+    const state = new LogState(emptyState(format));
+    for (const { header, bytes, at, hash } of readLog(volume, format, state.place))
+      state.apply(header, bytes, at, hash, { add: (row) => change(row, (changed) => index.add(changed)) });
+    const { problems } = await fsckStore({ volume, format, limits, digest: digestInto, index, end: state.place });
+    t.ok(problems.every(({ code }) => code === "ASL-INDEX-DAMAGED"));
+    return problems.map(({ message }) => message);
+  };
+  t.same(await check((row, add) => add(row)), []);
+  t.same(await check((row, add) => (row.position === 5 ? undefined : add(row))), [
+    "the index does not have the entry at position 5",
+  ]);
+  const changes: ((row: Row) => void)[] = [
+    (row) => void (row.offset += 8),
+    (row) => void row.length++,
+    (row) => void (row.logseq += 2 ** 32),
+    (row) => void (row.flags ^= 2),
+    (row) => void row.tag++,
+    (row) => void (row.kind = RowKind.TOMBSTONE),
+    (row) => void row.source++,
+  ];
+  for (const change of changes) {
+    const messages = await check((row, add) => {
+      if (row.position === 5) change(row);
+      add(row);
+    });
+    t.same(messages, ["the index says something else of the entry at position 5"]);
+  }
+  const messages = await check((row, add) => {
+    add(row);
+    if (row.position !== end - 1) return;
+    row.digest[3]! ^= 1;
+    add(row);
+  });
+  t.match(messages, [/the index has \d+ rows, the log \d+/]);
+});
+
 t.test("A report says so much of a block and no more", async (t) => {
   const volume = await sample();
   const path = blockPath(1);
@@ -330,5 +408,4 @@ t.test("A report says so much of a block and no more", async (t) => {
   files.set(path, new Uint8Array(files.get(path)!.length));
   const { problems } = await fsck(volumeWith(files));
   t.ok(problems.length > 2 && problems.length <= 1000);
-  void fsckStore;
 });

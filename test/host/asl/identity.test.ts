@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import t from "tap";
 import { Row, RowFlag, RowKind } from "../../../host/asl/index-rows.ts";
+import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
 import { identitySteps, snapshotIdentity } from "../../../host/asl/snapshot-identity.ts";
+import { bytesOf, openSmall } from "./stores.ts";
 
 interface Made {
   readonly kind?: number;
@@ -110,4 +112,40 @@ t.test("Steps let others run meanwhile", (t) => {
   const rows = Array.from({ length: 200_000 }, (_, k) => ({ kind: RowKind.BINDING, digest: 1, logseq: k }));
   t.same([...identitySteps(indexOf(rows), 9)], [65536, 131072, 196608]);
   t.end();
+});
+
+t.test("[ASL-SNAP-1] Stores that were given the same in the same order agree, however they store it", async (t) => {
+  const identities: string[] = [];
+  for (const limits of [
+    {},
+    { groupBytes: 100_000, inlineBytes: 0, blockBytes: 300, logBytes: 1000 },
+    { inlineBytes: 100_000, tailRows: 0, packedBytes: 50, ownBytes: 60, chunkBytes: 40 },
+  ]) {
+    const volume = new MemoryVolume();
+    let store = openSmall({ volume, limits, seed: identities.length + 1 });
+    for (let k = 0; k < 20; k++) await store.put(bytesOf(k), k % 3 === 0 ? { typeTag: k } : {});
+    await store.close();
+    store = openSmall({ volume, limits });
+    await store.putMany([bytesOf(30), bytesOf(31), { bytes: bytesOf(3), typeTag: 9, visibility: "published" }]);
+    const [first] = store.list();
+    await store.remove(first!.key);
+    await store.snapshot("here");
+    await store.put(bytesOf(99));
+    identities.push(hex(await store.snapshotIdentity("here")));
+    if (identities.length === 1) {
+      const rows = [...store.at("here").list()].flatMap(({ key, records }) =>
+        records.map(({ typeTag, visibility, logseq }) => ({
+          digest: Buffer.from(key.slice(7), "hex"),
+          published: visibility === "published",
+          logseq,
+          ...(typeTag !== undefined && { tag: typeTag }),
+        })),
+      );
+      t.equal(identities[0], second(rows));
+    }
+    await store.snapshot("there");
+    t.not(hex(await store.snapshotIdentity("there")), identities[0]);
+    await store.close();
+  }
+  t.same(identities, new Array(3).fill(identities[0]));
 });
