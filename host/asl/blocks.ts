@@ -149,8 +149,10 @@ export class Blocks {
   readonly #digest: Digester;
   readonly #files: OpenFiles;
   #nextBlock: number;
+  #isClosed = false;
   /** Whether names may not be on disk: at first, those of a process that was killed before it synced them. */
   #hasNewNames = true;
+  #isClosed = false;
 
   readonly #header = new RecordHeader();
   readonly #hash: Buffer = Buffer.alloc(DIGEST_BYTES);
@@ -311,6 +313,8 @@ export class Blocks {
     this.#syncNames();
   }
   removeFile(block: number): void {
+    // Who opens the store next removes what is left over, and may give the number again.
+    if (this.#isClosed) return;
     this.forget(block);
     const path = blockPath(block);
     try {
@@ -331,6 +335,7 @@ export class Blocks {
     };
   }
   #createFile(): { readonly number: number; readonly path: string; readonly file: VolumeFile } {
+    if (this.#isClosed) throw new AslError("ASL-CLOSED", "the store is closed");
     for (;;) {
       const number = this.#nextBlock++;
       if (number >= LOG_BIT) throw new AslError("ASL-LIMIT", "there are no more numbers of blocks");
@@ -583,6 +588,7 @@ export class Blocks {
     this.#knownNext = 0;
   }
   close(): void {
+    this.#isClosed = true;
     this.#files.close();
     this.#known.length = 0;
     this.#windowTo = 0;

@@ -355,6 +355,8 @@ export class Store {
   async putMany(items: Iterable<PutItem> | AsyncIterable<PutItem>): Promise<KeyList> {
     const keys = new Keys(this.#format.algorithm);
     let turn = 0;
+    /** What the last item went to. Somebody else may commit it while this waits, and fail. */
+    let pending: Pending | undefined;
     const put = (item: PutItem): Promise<void> | undefined => {
       const isBare = item instanceof Uint8Array;
       const bytes = isBare ? item : item.bytes;
@@ -365,6 +367,7 @@ export class Store {
       if (isBare) this.#stage(bytes, undefined, undefined, keys.bytes, at);
       else this.#stage(bytes, item.typeTag, item.visibility, keys.bytes, at);
       keys.length++;
+      pending = this.#pending;
       turn += length + 64;
       if (turn < TURN_BYTES) return undefined;
       turn = 0;
@@ -373,12 +376,18 @@ export class Store {
     if (Symbol.iterator in items) {
       for (const item of items) {
         const later = put(item);
-        if (later !== undefined) await later;
+        if (later === undefined) continue;
+        await later;
+        if (pending !== this.#pending) await pending?.promise;
       }
     } else {
-      for await (const item of items) await put(item);
+      for await (const item of items) {
+        if (pending !== this.#pending) await pending?.promise;
+        await put(item);
+      }
     }
-    if (this.#pending !== undefined) this.#commit();
+    if (pending !== undefined && pending === this.#pending) this.#commit();
+    await pending?.promise;
     return keys;
   }
   /** Puts an artifact of any length, with memory for a piece of it. */

@@ -764,3 +764,56 @@ function bound(volume: MemoryVolume): MemoryVolume {
     syncFolder: (path: string) => volume.syncFolder(path),
   } as MemoryVolume;
 }
+
+t.test("what comes slowly is answered when all of it is on disk", async (t) => {
+  const inner = new MemoryVolume();
+  let isFull = false;
+  const { open } = inner;
+  inner.open = function (path, mode) {
+    const file = open.call(this, path, mode);
+    const { write } = file;
+    file.write = (bytes, at, length, position) => {
+      if (isFull) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+      write.call(file, bytes, at, length, position);
+    };
+    return file;
+  };
+  const store = openSmall({ volume: inner });
+  const slowly = async function* (): AsyncIterable<Uint8Array> {
+    yield bytesOf(1);
+    isFull = true;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    isFull = false;
+    yield bytesOf(2);
+  };
+  await t.rejects(store.putMany(slowly()), { code: "ASL-NO-SPACE" });
+  const keys = await store.putMany([bytesOf(3), bytesOf(4)]);
+  t.equal(
+    [...keys].every((key) => store.has(key)),
+    true,
+  );
+});
+
+t.test("a stream that outlives its store leaves others' blocks alone", async (t) => {
+  const volume = new MemoryVolume();
+  const first = openSmall({ volume });
+  let goOn = (): void => {};
+  const waiting = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const pieces = async function* (): AsyncIterable<Uint8Array> {
+    yield bytesOf(1, 3000);
+    await waiting;
+    yield bytesOf(2, 3000);
+  };
+  const stream = first.writeStream(pieces());
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await first.close();
+  const second = openSmall({ volume });
+  const key = await second.put(bytesOf(9, 3000));
+  goOn();
+  await t.rejects(stream, { code: "ASL-CLOSED" });
+  t.strictSame(Buffer.from(second.get(key)!), Buffer.from(bytesOf(9, 3000)));
+  await second.close();
+  t.ok(openSmall({ volume }).get(key));
+});
