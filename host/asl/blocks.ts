@@ -152,7 +152,6 @@ export class Blocks {
   #isClosed = false;
   /** Whether names may not be on disk: at first, those of a process that was killed before it synced them. */
   #hasNewNames = true;
-  #isClosed = false;
 
   readonly #header = new RecordHeader();
   readonly #hash: Buffer = Buffer.alloc(DIGEST_BYTES);
@@ -587,6 +586,7 @@ export class Blocks {
     for (let k = this.#known.length - 1; k >= 0; k--) if (this.#known[k]!.block === block) this.#known.splice(k, 1);
     this.#knownNext = 0;
   }
+  /** No block is made or removed any more. */
   close(): void {
     this.#isClosed = true;
     this.#files.close();

@@ -219,9 +219,12 @@ export class OwnWriter {
   /** As {@link OwnWriter.write}; the bytes may change when it is done. */
   async add(bytes: Uint8Array): Promise<void> {
     this.#check();
+    const { length } = bytes;
     try {
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < length; ) {
         if (this.#isPieceFull()) await this.#flushLater();
+        if (bytes.length !== length)
+          throw new AslError("ASL-ARGUMENT", "the bytes were taken away while they were written");
         at = this.#take(bytes, at);
       }
     } catch (error) {
