@@ -16,6 +16,7 @@ export const LOCATOR_BYTES = 6;
 export const MOST_BLOCKS = 512;
 /** Offsets within them, in units of 8 bytes. */
 const UNIT_BITS = 23;
+const UNITS = 2 ** UNIT_BITS;
 
 /** A length in a mark is a class, which says that it is at most this. */
 const BOUNDS: readonly number[] = [64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192, 16_384, 32_768];
@@ -62,7 +63,7 @@ export function blockIndexOf(place: number): number {
   return place >>> UNIT_BITS;
 }
 export function offsetOf(place: number): number {
-  return (place & (2 ** UNIT_BITS - 1)) * OFFSET_UNIT;
+  return (place & (UNITS - 1)) * OFFSET_UNIT;
 }
 /** The length of what a mark is of is at most this. */
 export function boundOf(mark: number): number {
@@ -73,7 +74,7 @@ function classOf(length: number): number {
   if (length <= 64) return 0;
   const octave = 31 - Math.clz32(length - 1);
   if (octave >= 11) return octave;
-  return 2 * octave - 11 + (length > 3 * 2 ** (octave - 1) ? 1 : 0);
+  return 2 * octave - 11 + (length > 3 << (octave - 1) ? 1 : 0);
 }
 
 /** Lines of the memory of blocks lately seen. */
@@ -103,11 +104,11 @@ export class LocatorBuilder {
     let how = ASK_ROW;
     let place = 0;
     // A PUT, not CHUNKED, and no bits of the length beyond the first 32.
-    if ((meta & META_MASK) === META_PUT && length <= MOST_BYTES && offset < 2 ** UNIT_BITS) {
+    if ((meta & META_MASK) === META_PUT && length <= MOST_BYTES && offset < UNITS) {
       const block = this.#indexOf(words[at + RowWord.BLOCK]!);
       if (block >= 0) {
         how = classOf(length);
-        place = block * 2 ** UNIT_BITS + offset;
+        place = block * UNITS + offset;
       }
     }
     this.#places[index] = place;

@@ -150,56 +150,57 @@ export class SegmentWriter {
 
   #stepRows(rows: RowMerger, budget: number): number {
     const { count } = this.#header;
+    const end = Math.min(count, this.#count + Math.ceil(budget / ROW_COST));
+    const begin = this.#count;
+    let cost = 0;
+    while (this.#count < end && !this.#isBuilding && cost === 0) {
+      const page = Math.floor(this.#count / PAGE_ROWS);
+      const first = page * PAGE_ROWS;
+      if (first % CHUNK_ROWS === 0 && this.#count === first)
+        this.#locator.begin(this.#chunk, chunkRows(page / CHUNK_PAGES, count));
+      this.#fillPage(rows, page, this.#count - first, Math.min(end - first, PAGE_ROWS));
+      if (this.#count < count && this.#count < first + PAGE_ROWS) continue;
+      this.#sealPage(page, this.#count - first);
+      if ((page + 1) % WRITE_PAGES === 0 || this.#count === count) cost = this.#writeRun(page);
+    }
+    return budget - (this.#count - begin) * ROW_COST - cost;
+  }
+  /** Takes rows `from` to before `to` of a page, or fewer: keys of the next filter wait until this one is made. */
+  #fillPage(rows: RowMerger, page: number, from: number, to: number): void {
     const builder = this.#builder;
     const locator = this.#locator;
     const pages = this.#pages;
+    const shard = this.#shard;
     const shift = 32 - this.#shardBits;
-    const end = Math.min(count, this.#count + Math.ceil(budget / ROW_COST));
-    const begin = this.#count;
-    let done = begin;
-    let cost = 0;
+    const pageAt = (page % WRITE_PAGES) * PAGE_WORDS;
+    const inChunk = (page % WRITE_PAGES) * PAGE_ROWS;
     const base = this.#header.firstPosition;
-    while (done < end) {
+    let index = from;
+    for (; index < to; index++) {
       const source = rows.current;
       if (source === undefined)
-        throw new AslError("ASL-INDEX-DAMAGED", `${done} of ${count} rows are there`, { file: this.path });
+        throw new AslError("ASL-INDEX-DAMAGED", "rows are missing that are to be merged", { file: this.path });
       const { hi, words, at } = source;
-      // Keys of the next filter wait until this one is made.
-      if (shift < 32 && hi >>> shift !== this.#shard) {
+      if (shift < 32 && hi >>> shift !== shard) {
         this.#beginFilter();
         break;
       }
-      const page = Math.floor(done / PAGE_ROWS);
-      const index = done - page * PAGE_ROWS;
-      const pageAt = (page % WRITE_PAGES) * PAGE_WORDS;
-      const inChunk = done % CHUNK_ROWS;
-      if (inChunk === 0) locator.begin(this.#chunk, chunkRows(page / CHUNK_PAGES, count));
-      if (index === 0) this.#firstHis[page] = hi;
+      const row = pageAt + rowAt(index);
       pages[pageAt + PAGE_HIS + index] = hi;
-      const to = pageAt + rowAt(index);
-      for (let k = 0; k < ROW_WORDS; k++) pages[to + k] = words[at + k]!;
-      pages[to + RowWord.POSITION] = source.base - base + words[at + RowWord.POSITION]!;
-      builder.add(hi, words[at]!);
-      locator.add(inChunk, words, at);
+      for (let k = 0; k < ROW_WORDS; k++) pages[row + k] = words[at + k]!;
+      pages[row + RowWord.POSITION] = source.base - base + words[at + RowWord.POSITION]!;
+      builder.add(hi, pages[row]!);
+      locator.add(inChunk + index, pages, row);
       // The row before, within its page: who looks for a key that a page begins with asks the page anyway.
       if (
         index > 0 &&
         pages[pageAt + PAGE_HIS + index - 1] === hi &&
-        compareRows(pages, to - ROW_WORDS, pages, to) === 0
+        compareRows(pages, row - ROW_WORDS, pages, row) === 0
       )
-        locator.shareKey(inChunk);
-      done++;
+        locator.shareKey(inChunk + index);
       rows.next();
-      if (index === PAGE_ROWS - 1 || done === count) {
-        this.#sealPage(page, index + 1);
-        if ((page + 1) % WRITE_PAGES === 0 || done === count) {
-          cost = this.#writeRun(page);
-          break;
-        }
-      }
     }
-    this.#count = done;
-    return budget - (done - begin) * ROW_COST - cost;
+    this.#count += index - from;
   }
   /** Writes the pages of a run up to `last`, and their chunk of the locator. */
   #writeRun(last: number): number {
@@ -218,6 +219,7 @@ export class SegmentWriter {
   #sealPage(page: number, rows: number): void {
     const pages = this.#pages;
     const at = (page % WRITE_PAGES) * PAGE_WORDS;
+    this.#firstHis[page] = pages[at + PAGE_HIS]!;
     pages[at] = page;
     pages[at + 1] = this.#header.number;
     pages[at + 2] = rows;

@@ -5,7 +5,7 @@
 import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
 import { FILTER_WORDS, isFilterTable, mayHold } from "./fuse-filter.ts";
-import { compareKey, RowWord } from "./index-rows.ts";
+import { compareKey, ROW_WORDS, RowWord } from "./index-rows.ts";
 import {
   ASK_ROW,
   blockIndexOf,
@@ -384,9 +384,13 @@ export class SegmentSource implements RowSource {
   readonly #bytes: Uint8Array;
   /** The next page to read. */
   #page: number;
-  /** Row within the pages in memory, and how many there are. */
-  #index = 0;
-  #count = 0;
+  /** Pages in memory that were not begun, and where the next of them is. */
+  #left = 0;
+  #pageAt = 0;
+  /** Where the next row of the page that was begun has its first word, where it is, and where the last one's first word is. */
+  #hiAt = 0;
+  #rowAt = 0;
+  #hiEnd = 0;
 
   constructor(segment: Segment, page: number) {
     this.#segment = segment;
@@ -396,23 +400,28 @@ export class SegmentSource implements RowSource {
     this.#bytes = new Uint8Array(this.words.buffer);
   }
   next(): boolean {
-    if (this.#index === this.#count && !this.#read()) return false;
-    const index = this.#index++;
-    const page = Math.floor(index / PAGE_ROWS);
-    const base = page * PAGE_WORDS;
-    const row = index - page * PAGE_ROWS;
-    this.hi = this.words[base + PAGE_HIS + row]!;
-    this.at = base + rowAt(row);
+    if (this.#hiAt === this.#hiEnd && !this.#beginPage()) return false;
+    this.hi = this.words[this.#hiAt++]!;
+    this.at = this.#rowAt;
+    this.#rowAt += ROW_WORDS;
     return true;
   }
-  #read(): boolean {
+  #beginPage(): boolean {
     const segment = this.#segment;
-    const count = Math.min(RUN_PAGES, segment.pages - this.#page);
-    if (count === 0) return false;
-    segment.readPages(this.#page, count, this.words, this.#bytes, 0);
-    this.#page += count;
-    this.#index = 0;
-    this.#count = (count - 1) * PAGE_ROWS + segment.rowsIn(this.#page - 1);
+    if (this.#left === 0) {
+      const count = Math.min(RUN_PAGES, segment.pages - this.#page);
+      if (count === 0) return false;
+      segment.readPages(this.#page, count, this.words, this.#bytes, 0);
+      this.#page += count;
+      this.#left = count;
+      this.#pageAt = 0;
+    }
+    const base = this.#pageAt;
+    this.#hiAt = base + PAGE_HIS;
+    this.#hiEnd = this.#hiAt + segment.rowsIn(this.#page - this.#left);
+    this.#rowAt = base + rowAt(0);
+    this.#pageAt = base + PAGE_WORDS;
+    this.#left--;
     return true;
   }
 }
