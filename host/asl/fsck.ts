@@ -391,7 +391,7 @@ class StoreCheck {
     );
     this.#isCut = true;
     const end = next !== undefined && next.number === number ? next.offset : Number.POSITIVE_INFINITY;
-    this.records.damaged.push({ block: (LOG_BIT | number) >>> 0, start: offset, end, digest: undefined });
+    this.records.addDamaged({ block: (LOG_BIT | number) >>> 0, start: offset, end, digest: undefined });
     return next;
   }
 
@@ -429,8 +429,9 @@ class StoreCheck {
       if (use !== undefined) uncovered += this.#checkBlock(number, use, open.has(number));
       else if (!this.#context.isLive && !this.#isCut) orphans.push(blockPath(number));
     }
+    const there = new Set(numbers);
     for (const number of this.records.blocks.keys())
-      if (!numbers.includes(number))
+      if (!there.has(number))
         this.#findings.add("ASL-BLOCK-DAMAGED", "there is no such file", { file: blockPath(number) });
     return { uncovered, orphans, blocks: numbers.length };
   }

@@ -67,6 +67,7 @@ export interface RecordCheckOptions {
 
 export class RecordCheck {
   readonly damaged: DamagedRange[] = [];
+  readonly #damagedOf = new Map<number, DamagedRange[]>();
   readonly blocks: Map<number, BlockUse> = new Map();
   /** Records that no entry names: of artifacts that came to be known otherwise. */
   unnamed = 0;
@@ -113,7 +114,14 @@ export class RecordCheck {
 
   /** Whether a record stands in bytes that are damaged: it is looked at by itself. */
   isDamaged({ block, offset }: { readonly block: number; readonly offset: number }): boolean {
-    return this.damaged.some((range) => range.block === block && offset >= range.start && offset < range.end);
+    const ranges = this.#damagedOf.get(block);
+    return ranges?.some(({ start, end }) => offset >= start && offset < end) === true;
+  }
+  addDamaged(range: DamagedRange): void {
+    this.damaged.push(range);
+    const ranges = this.#damagedOf.get(range.block);
+    if (ranges === undefined) this.#damagedOf.set(range.block, [range]);
+    else ranges.push(range);
   }
 
   #checkExtent(bytes: Buffer, at: number, isPublished: boolean): void {
@@ -124,7 +132,7 @@ export class RecordCheck {
     const digest = Uint8Array.prototype.slice.call(bytes, at + 24, at + 56);
     const damaged = (message: string, place: AslPlace): void => {
       findings.add("ASL-BLOCK-DAMAGED", message, { offset: start, ...place });
-      this.damaged.push({ block, start, end, digest });
+      this.addDamaged({ block, start, end, digest });
     };
     this.#use(block, start, end, isPublished);
     try {
@@ -144,7 +152,7 @@ export class RecordCheck {
       }
     } catch (error) {
       findings.take(error);
-      this.damaged.push({ block, start, end, digest });
+      this.addDamaged({ block, start, end, digest });
     }
   }
   #use(block: number, start: number, end: number, isPublished: boolean): void {
@@ -305,7 +313,7 @@ export class RecordCheck {
         this.#checkPlace(expected, isPublished);
       } catch (error) {
         this.#options.findings.take(error);
-        this.damaged.push({
+        this.addDamaged({
           block: expected.block,
           start: expected.offset,
           end: expected.offset + 8,
@@ -332,7 +340,7 @@ export class RecordCheck {
     if (expected.isChunked) this.#useChunksOf(expected);
     if (reason === undefined) return;
     this.#options.findings.add("ASL-BLOCK-DAMAGED", reason, place);
-    this.damaged.push({ block, start: offset, end: offset + 8, digest: undefined });
+    this.addDamaged({ block, start: offset, end: offset + 8, digest: undefined });
   }
   #useChunksOf({ block, offset }: Expected): void {
     const open = this.#options.files.of(block);

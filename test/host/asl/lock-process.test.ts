@@ -60,22 +60,28 @@ t.test("[ASL-LOCK-3] Two processes wait, each gets it", async (t) => {
   const waiting = [1, 2].map(() => new Child(t, folder, 60_000));
   t.same(await Promise.all(waiting.map((child) => child.line())), ["waits for 1", "waits for 1"]);
   if ("lock" in attempt) attempt.lock.release();
-  const first = await Promise.race(
-    waiting.map(async (child) => ((await child.line()) === "has 2" ? child : undefined)),
-  );
-  const second = waiting.find((child) => child !== first)!;
-  await first!.end();
-  // It may have seen who came first, and says so.
-  while ((await second.line()) !== "has 3");
-  await second.end();
+  // They also say whom they see come first.
+  const got = waiting.map(async (child) => {
+    for (;;) {
+      const line = await child.line();
+      if (line.startsWith("has")) return { child, line };
+    }
+  });
+  const first = await Promise.race(got);
+  t.equal(first.line, "has 2");
+  await first.child.end();
+  const second = await got[waiting[0] === first.child ? 1 : 0]!;
+  t.equal(second.line, "has 3");
+  await second.child.end();
 });
 
-t.test("[ASL-LOCK-2] A process in another namespace is never presumed dead", async (t) => {
-  const unshare = ["unshare", "--fork", "--pid", "--mount-proc"];
-  if (spawnSync(unshare[0]!, [...unshare.slice(1), "true"]).status !== 0)
-    return t.skip("this system makes no namespaces here");
+const UNSHARE = ["unshare", "--fork", "--pid", "--mount-proc"];
+const skip =
+  spawnSync(UNSHARE[0]!, [...UNSHARE.slice(1), "true"]).status !== 0 && "this system makes no namespaces here";
+
+t.test("[ASL-LOCK-2] A process in another namespace is never presumed dead", { skip }, async (t) => {
   const folder = t.testdir();
-  const other = new Child(t, folder, 0, [...unshare, "--kill-child"]);
+  const other = new Child(t, folder, 0, [...UNSHARE, "--kill-child"]);
   t.equal(await other.line(), "has 1");
   const ended = once(other.process, "exit");
   other.process.kill("SIGKILL");
