@@ -2,7 +2,7 @@
 import { AslError } from "./errors.ts";
 import { DIGEST_BYTES, keyBytes, ParsedKey } from "./key.ts";
 import type { Store } from "./store.ts";
-import type { ArtifactStore, ArtifactWriter, FoundArtifact, SealedArtifact } from "./syscalls.ts";
+import type { ArtifactRecord, ArtifactStore, ArtifactWriter, FoundArtifact, SealedArtifact } from "./syscalls.ts";
 import type { ArtifactStat } from "./view.ts";
 
 export interface ArtifactsOptions {
@@ -43,7 +43,9 @@ export function artifactsOf(store: Store, { readOnly = false }: ArtifactsOptions
         seal(): SealedArtifact {
           const { key, isNew } = writer.finish();
           const multihash = keyBytes(key);
-          const artifact = find(multihash)!;
+          const artifact = find(multihash);
+          // Nobody but the batch adds to what it shows.
+          if (artifact === undefined) throw new AslError("ASL-NOT-FOUND", "what was sealed is not there", { key });
           if (isNew) sealed.add(multihash);
           return { artifact, isNew };
         },
@@ -78,8 +80,14 @@ function foundOf(key: Uint8Array, { length, records }: Pick<ArtifactStat, "lengt
   return {
     key,
     bytes: length,
-    records: records.map(({ typeTag, visibility }) => ({ typeTag, isPublished: visibility === "published" })),
+    records: records
+      .map(({ typeTag, visibility }) => ({ typeTag, isPublished: visibility === "published" }))
+      .sort(byTag),
   };
+}
+
+function byTag(one: ArtifactRecord, other: ArtifactRecord): number {
+  return (one.typeTag ?? -1) - (other.typeTag ?? -1) || Number(one.isPublished) - Number(other.isPublished);
 }
 
 function storedOf({ done, value }: IteratorResult<ArtifactStat>): FoundArtifact | undefined {

@@ -270,6 +270,10 @@ t.test("[ASL-SYS-VIEW-1, ASL-SYS-LIST-1] a real store answers what the one in me
       memory.add(contents[k]!, typeTag);
       await store.put(contents[k]!, { typeTag });
     }
+    for (const k of [20, 21, 22]) {
+      memory.add(contents[k]!, 5, true);
+      await store.put(contents[k]!, { typeTag: 5, visibility: "published" });
+    }
     for (let round = 0; round < 3; round++) {
       const real = artifactsOf(store);
       const both: readonly ArtifactStore[] = [real, memory];

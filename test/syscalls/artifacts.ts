@@ -119,7 +119,8 @@ export class MemoryArtifacts implements ArtifactStore {
   #seal(contents: Uint8Array, record: ArtifactRecord): SealedArtifact {
     const key = keyOf(contents);
     const before = this.find(key);
-    if (before?.records.some(({ typeTag }) => typeTag === record.typeTag)) return { artifact: before, isNew: false };
+    const isSame = (other: ArtifactRecord): boolean => byTag(other, record) === 0;
+    if (before?.records.some(isSame)) return { artifact: before, isNew: false };
     const artifact = withRecord(before, key, contents, record);
     this.staged.set(textOf(key), artifact);
     return { artifact, isNew: true };
