@@ -33,6 +33,8 @@ const THREAD_BYTES = 4 * 1024 * 1024;
 /** Bytes after which the disk is told to begin, so that the sync at the end has little left to do. */
 const WRITE_OUT_BYTES = 16 * 1024 * 1024;
 
+const NO_PIECE = new Uint8Array(0);
+
 /** What begins a leaf of the tree hash (spec PACK-TREE). */
 const LEAF = Uint8Array.of(0);
 
@@ -72,9 +74,9 @@ export interface Written {
   readonly offset: number;
   /** Bytes of the artifact. */
   readonly length: number;
-  /** Writes the header of the record, and seals. Until then the record does not count. */
+  /** Writes the header of the record, and seals: until then the record does not count. Files are on disk then, and closed, as there may be many. */
   finish(position: number, logseq: number): void;
-  /** All files of it, and their names, are on disk when it returns; it is closed then. */
+  /** The names of its files are on disk, too, when it returns. */
   sync(): void;
   /** Removes all files of it. */
   discard(): void;
@@ -453,6 +455,9 @@ export class OwnWriter {
     }
     record.end(seed);
     this.#isDone = true;
+    // What is returned may be kept for long, and many of them.
+    this.#pieces.length = 0;
+    this.#piece = NO_PIECE;
     return {
       algorithm,
       digest,
@@ -461,15 +466,14 @@ export class OwnWriter {
       block: record.number,
       offset: BLOCK_HEADER_BYTES,
       length,
-      finish: (position, logseq) =>
+      finish: (position, logseq) => {
         record.finish(
           encodeHeader(flags | RecordFlag.OWN, algorithm, tag, record.length, digest, position, logseq, seed),
           seed,
-        ),
-      sync: () => {
+        );
         record.sync();
-        keeper.syncNames();
       },
+      sync: () => keeper.syncNames(),
       discard: () => this.#removeFiles(),
     };
   }

@@ -129,6 +129,8 @@ export class WatchedVolume implements Volume {
   opens = 0;
   /** Files that are open now; and most that can be. */
   openFiles = 0;
+  /** Those that are open to be written. */
+  writable = 0;
   mostOpen = Number.POSITIVE_INFINITY;
   /** Most bytes of a read. */
   mostRead = Number.POSITIVE_INFINITY;
@@ -148,7 +150,7 @@ export class WatchedVolume implements Volume {
     if (mode === "read") {
       this.opens++;
       this.openFiles++;
-    }
+    } else this.writable++;
     return {
       size: () => file.size(),
       read: (into, at, length, position) => {
@@ -180,6 +182,7 @@ export class WatchedVolume implements Volume {
       truncate: (length) => file.truncate(length),
       close: () => {
         if (mode === "read") this.openFiles--;
+        else this.writable--;
         file.close();
       },
     };
