@@ -19,22 +19,19 @@ export class TableSource implements RowSource {
   at = 0;
   readonly words: Uint32Array;
   readonly base: number;
-  readonly #his: Uint32Array;
   readonly #sorted: SortedNumbers;
-  #next: number;
+  #next = 0;
 
-  constructor(table: OpenTable, sorted: SortedNumbers, from = 0) {
+  constructor(table: OpenTable, sorted: SortedNumbers) {
     this.words = table.rows;
     this.base = table.base;
-    this.#his = table.his;
     this.#sorted = sorted;
-    this.#next = from;
   }
   next(): boolean {
     if (this.#next === this.#sorted.count) return false;
-    const number = this.#sorted.numbers[this.#next++]!;
-    this.hi = this.#his[number]!;
-    this.at = number * ROW_WORDS;
+    const next = this.#next++;
+    this.hi = this.#sorted.his[next]!;
+    this.at = this.#sorted.numbers[next]! * ROW_WORDS;
     return true;
   }
 }

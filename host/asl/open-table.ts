@@ -176,71 +176,74 @@ export class OpenTable {
  */
 export class SortedNumbers {
   readonly numbers: Uint32Array;
+  /** The first words of their digests. */
+  readonly his: Uint32Array;
   count = 0;
   readonly #table: OpenTable;
   readonly #limit: number;
-  /** The slot to go on at, and those at the beginning that belong behind the last. */
-  #slot: number;
-  readonly #wrapped: number;
-  #run: number[] = [];
+  /** The slot to go on at. */
+  #slot = 0;
+  /** Whether keys that found no slot up to the end went on at the beginning. */
+  readonly #isWrapped: boolean;
+  /** Neighbouring slots. */
+  readonly #run: number[] = [];
 
   constructor(table: OpenTable, asOf: number) {
     this.#table = table;
     this.#limit = asOf - table.base;
     this.numbers = new Uint32Array(table.count);
-    // Keys that found no slot up to the end went on at the beginning.
+    this.his = new Uint32Array(table.count);
     const { slots, shift } = table;
-    let slot = 0;
-    while (slots[slot + 1] !== 0) slot += 2;
-    const end = slot;
-    let wrapped = 0;
-    for (slot = 0; slot < end; slot += 2) if ((slots[slot]! >>> shift) * 2 > end) wrapped++;
-    this.#slot = 0;
-    this.#wrapped = wrapped;
+    let isWrapped = false;
+    for (let slot = 0; slots[slot + 1] !== 0; slot += 2) if ((slots[slot]! >>> shift) * 2 > slot) isWrapped = true;
+    this.#isWrapped = isWrapped;
   }
 
   /** Goes on with about so many rows. True when all are there. */
   step(rows: number): boolean {
     const { slots, shift } = this.#table;
     const end = this.count + rows;
+    const run = this.#run;
     while (this.#slot < slots.length) {
       if (this.count >= end) return false;
-      const first = this.#slot;
-      let slot = first;
-      const run = this.#run;
+      const isFirst = this.#slot === 0 && this.#isWrapped;
+      let slot = this.#slot;
       run.length = 0;
       for (; slot < slots.length && slots[slot + 1] !== 0; slot += 2)
-        if (first !== 0 || this.#wrapped === 0 || (slots[slot]! >>> shift) * 2 <= slot) run.push(slots[slot + 1]! - 1);
-      if (slot === slots.length && this.#wrapped > 0)
-        for (let at = 0; slots[at + 1] !== 0; at += 2)
-          if ((slots[at]! >>> shift) * 2 > at) run.push(slots[at + 1]! - 1);
-      if (run.length > 0) this.#takeRun(run);
+        if (!isFirst || (slots[slot]! >>> shift) * 2 <= slot) this.#insert(slot);
+      if (slot === slots.length && this.#isWrapped)
+        for (let at = 0; slots[at + 1] !== 0; at += 2) if ((slots[at]! >>> shift) * 2 > at) this.#insert(at);
+      if (run.length > SHORT_RUN) run.sort((left, right) => this.#compare(left, right));
+      for (let k = 0; k < run.length; k++) this.#take(run[k]!);
       this.#slot = slot + 2;
     }
     return true;
   }
-  #takeRun(run: number[]): void {
-    const { olders, rows } = this.#table;
-    if (run.length > SHORT_RUN) run.sort((left, right) => this.#compare(left, right));
-    else {
-      for (let k = 1; k < run.length; k++) {
-        const number = run[k]!;
-        let to = k;
-        for (; to > 0 && this.#compare(run[to - 1]!, number) > 0; to--) run[to] = run[to - 1]!;
-        run[to] = number;
-      }
-    }
-    for (let k = 0; k < run.length; k++) {
-      const first = this.count;
-      // From the newest to the oldest, then turned round.
-      for (let number = run[k]! + 1; number !== 0; number = olders[number - 1]!)
-        if (rows[(number - 1) * ROW_WORDS + RowWord.POSITION]! <= this.#limit) this.numbers[this.count++] = number - 1;
-      if (this.count - first > 1) this.numbers.subarray(first, this.count).reverse();
-    }
+  /** Runs are nearly always short, and nearly in order. */
+  #insert(slot: number): void {
+    const run = this.#run;
+    let to = run.length;
+    run.push(slot);
+    if (to >= SHORT_RUN) return;
+    for (; to > 0 && this.#compare(run[to - 1]!, slot) > 0; to--) run[to] = run[to - 1]!;
+    run[to] = slot;
   }
   #compare(left: number, right: number): number {
-    const { his, rows } = this.#table;
-    const order = his[left]! - his[right]!;
-    return order !== 0 ? order : compareRows(rows, left * ROW_WORDS, rows, right * ROW_WORDS);
+    const { slots, rows } = this.#table;
+    const order = slots[left]! - slots[right]!;
+    if (order !== 0) return order;
+    return compareRows(rows, (slots[left + 1]! - 1) * ROW_WORDS, rows, (slots[right + 1]! - 1) * ROW_WORDS);
+  }
+  #take(slot: number): void {
+    const { slots, olders, rows } = this.#table;
+    const first = this.count;
+    const limit = this.#limit;
+    // From the newest to the oldest, then turned round.
+    for (let number = slots[slot + 1]!; number !== 0; number = olders[number - 1]!) {
+      if (limit < 2 ** 32 && rows[(number - 1) * ROW_WORDS + RowWord.POSITION]! > limit) continue;
+      this.his[this.count] = slots[slot]!;
+      this.numbers[this.count++] = number - 1;
+    }
+    if (this.count - first > 1) this.numbers.subarray(first, this.count).reverse();
   }
 }
