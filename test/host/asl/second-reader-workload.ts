@@ -6,6 +6,9 @@ import type { View } from "../../../host/asl/view.ts";
 import { type Contents, type Files, SecondReading, volumeFiles } from "./second-reader.ts";
 import { alone, randomFrom, SMALL } from "./stores.ts";
 
+/** Small ones, but for artifacts that are longer than a leaf of checksums. */
+const LIMITS = { ...SMALL, ownBytes: 100_000, chunkBytes: 32_768 };
+
 /** Numbers by chance: the same for a seed. */
 class Chance {
   #state: number;
@@ -65,7 +68,15 @@ function compare(store: Store, reading: SecondReading): void {
 }
 
 /** Reads a folder twice, in both ways, which have to agree. */
-export function readBoth(files: Files): { readonly log: SecondReading; readonly index: SecondReading } {
+export function readBoth(folder: Files): { readonly log: SecondReading; readonly index: SecondReading } {
+  const read = new Map<string, Buffer | undefined>();
+  const files: Files = {
+    list: (name) => folder.list(name),
+    read: (path) => {
+      if (!read.has(path)) read.set(path, folder.read(path));
+      return read.get(path);
+    },
+  };
   const log = new SecondReading(files, "log");
   const index = new SecondReading(files, "index");
   deepStrictEqual(index.state, log.state);
@@ -94,6 +105,7 @@ export async function runWorkload(seed: number, operations: number): Promise<Tol
     snapshots: 0,
     indexed: 0,
     chunked: 0,
+    long: 0,
   };
   const open = (options: StoreOptions = {}): Store =>
     Store.openSync(
@@ -103,7 +115,7 @@ export async function runWorkload(seed: number, operations: number): Promise<Tol
         volume,
         owners: alone(),
         random,
-        limits: SMALL,
+        limits: LIMITS,
         tuning: { openRows: 24, fanIn: 2 },
         background: false,
       },
@@ -221,5 +233,6 @@ export async function runWorkload(seed: number, operations: number): Promise<Tol
   const { log, index } = readBoth(files);
   told.indexed! += index.indexed;
   told.chunked! += log.chunked;
+  told.long! += log.long;
   return told;
 }

@@ -191,6 +191,8 @@ export class SecondReading {
   readonly indexed: number;
   /** Chunked artifacts that were read. */
   chunked = 0;
+  /** Tables of leaves that were read. */
+  long = 0;
 
   constructor(files: Files, from: "log" | "index") {
     this.#files = files;
@@ -350,6 +352,7 @@ export class SecondReading {
     must(payload.length === length, `${where}: the payload at ${at} is whole`);
     let next = at + 72 + length;
     if ((flags & LEAVES) !== 0) {
+      this.long++;
       const table = bytes.subarray(next, next + 4 * Math.ceil(length / LEAF_BYTES));
       for (let leaf = 0; leaf * LEAF_BYTES < length; leaf++) {
         const piece = payload.subarray(leaf * LEAF_BYTES, (leaf + 1) * LEAF_BYTES);
