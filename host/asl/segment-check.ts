@@ -5,6 +5,20 @@ import { CHUNK_PAGES, type LocatorChunk, marked } from "./locator.ts";
 import type { Segment } from "./segment.ts";
 import { PAGE_BYTES, PAGE_HIS, PAGE_ROWS, PAGE_WORDS, pageOffset, rowAt } from "./segment-format.ts";
 
+/** Pages that are read at once: a call for each costs more than the pages. */
+const READ_PAGES = 64;
+
+/** Reads some pages from this one on; false if one of them cannot be read, or is damaged. */
+function areReadable(segment: Segment, page: number, words: Uint32Array, bytes: Uint8Array): boolean {
+  try {
+    segment.readPages(page, Math.min(READ_PAGES, segment.pages - page), words, bytes, 0);
+    return true;
+  } catch (error) {
+    if (!(error instanceof AslError)) throw error;
+    return false;
+  }
+}
+
 /**
  * Reports what is wrong with each page (ASL-INDEX-DAMAGED, ASL-READ), and goes on with the next. Rows of pages whose checksums are right
  * are shown if their positions are at most `asOf`; the row is the same object each time.
@@ -17,7 +31,7 @@ export function checkSegment(
   progress: (bytes: number) => void,
 ): void {
   const { firstPosition, lastPosition } = segment.entry;
-  const words = new Uint32Array(PAGE_WORDS);
+  const words = new Uint32Array(PAGE_WORDS * READ_PAGES);
   const bytes = new Uint8Array(words.buffer);
   const row = new Row();
   /** The row before; its first word is −1 if it is not known. */
@@ -27,6 +41,7 @@ export function checkSegment(
   let most = 0;
   let isWhole = true;
   let chunk: LocatorChunk | undefined;
+  let areRead = false;
   try {
     segment.checkGaps();
   } catch (error) {
@@ -46,8 +61,10 @@ export function checkSegment(
         chunk = undefined;
       }
     }
+    if (page % READ_PAGES === 0) areRead = areReadable(segment, page, words, bytes);
+    const base = areRead ? (page % READ_PAGES) * PAGE_WORDS : 0;
     try {
-      segment.readPage(page, words, bytes, 0);
+      if (!areRead) segment.readPage(page, words, bytes, 0);
     } catch (error) {
       if (!(error instanceof AslError)) throw error;
       report(error);
@@ -55,10 +72,10 @@ export function checkSegment(
       isWhole = false;
       continue;
     }
-    if (!segment.beginsWith(page, words[PAGE_HIS]!)) wrong("it does not begin as the directory says");
+    if (!segment.beginsWith(page, words[base + PAGE_HIS]!)) wrong("it does not begin as the directory says");
     for (let index = 0; index < segment.rowsIn(page); index++) {
-      const hi = words[PAGE_HIS + index]!;
-      const at = rowAt(index);
+      const hi = words[base + PAGE_HIS + index]!;
+      const at = base + rowAt(index);
       const delta = words[at + RowWord.POSITION]!;
       if (beforeHi >= 0) {
         const order = beforeHi - hi || compareRows(before, 0, words, at);
