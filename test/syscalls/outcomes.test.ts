@@ -790,17 +790,9 @@ const CELLS = {
       words: openKey(key),
     })),
     OTHER: faulty(openKey(KEY), ...UNKNOWN, storeError("ASL-LIMIT"), storeError("ASL-NO-SPACE")),
-    INVALID: [
-      "",
-      "x",
-      KEY.subarray(0, 33),
-      Uint8Array.of(...KEY, 0),
-      textOf(KEY).slice(1),
-      textOf(KEY).toUpperCase(),
-      `${textOf(KEY)}0`,
-      `md5:${"0".repeat(64)}`,
-      new Uint8Array(70_000),
-    ].map((key) => ({ words: openKey(key) })),
+    INVALID: ["", KEY.subarray(0, 33), `${textOf(KEY)}0`, new Uint8Array(70_000)].map((key) => ({
+      words: openKey(key),
+    })),
     NOT_FOUND: [
       keyOf(Buffer.from("none")),
       `sha3-256:${"0".repeat(64)}`,
