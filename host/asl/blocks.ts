@@ -610,8 +610,11 @@ export class Blocks {
     }
     // At a multiple of 8, so that a caller can look at it as at larger numbers.
     let top = this.#poolTop - ((length + 7) & ~7);
-    if (top < RECORD_BYTES) {
+    // It has no length any more when a caller has made a result another one's.
+    if (top < RECORD_BYTES || this.#pool.length === 0) {
       this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+      // As Node.js does with its own: a message that takes one result with it would take all.
+      process.getBuiltinModule("node:worker_threads").markAsUntransferable(this.#pool.buffer);
       this.#poolView = viewOf(this.#pool);
       top = POOL_BYTES - ((length + 7) & ~7);
     }

@@ -147,6 +147,18 @@ t.test("[ASL-BLOCK-10] a window over what was taken back shows what is there now
   t.end();
 });
 
+t.test("who gives a result away does not give others away with it", (t) => {
+  const blocks = blocksOn();
+  const block = blocks.createPacked(false);
+  const puts = [1, 2, 3].map((k) => append(block, pattern(100, k)));
+  const read = (k: number) => blocks.get(puts[k]!.place, puts[k]!.digest, 0, k === 1);
+  const first = read(0);
+  t.throws(() => structuredClone(first, { transfer: [first.buffer as ArrayBuffer] }));
+  t.ok(same(first, puts[0]!.bytes));
+  for (const k of [0, 1, 2]) t.ok(same(read(k), puts[k]!.bytes));
+  t.end();
+});
+
 t.test("[ASL-BLOCK-7] two artifacts whose digests agree in 64 bits are told apart", (t) => {
   // A digest of which only the last byte says what the bytes are.
   const digest = (_: number, bytes: Uint8Array, into: Buffer, at: number): void => {
