@@ -152,7 +152,7 @@ export class Batch {
     const found =
       held === Held.TOMBSTONE
         ? 0
-        : index.findRecord(this.#row, algorithm, digest, at, flags, tag, Number.MAX_SAFE_INTEGER);
+        : index.findRecord(this.#row, algorithm, digest, at, flags, tag, this.#parts.view.position);
     if (found === 2) return true;
     if (held === Held.OTHER_RECORD) group.putAgain(flags, algorithm, tag, logseq);
     else if (found === 1 && (this.#row.flags & RowFlag.PUBLISHED) === 0)
