@@ -36,6 +36,8 @@ export function checkSegment(
   const row = new Row();
   /** The row before; its first word is −1 if it is not known. */
   const before = new Uint32Array(ROW_WORDS);
+  let previous = before;
+  let previousAt = 0;
   let beforeHi = -1;
   let least = Number.POSITIVE_INFINITY;
   let most = 0;
@@ -78,8 +80,8 @@ export function checkSegment(
       const at = base + rowAt(index);
       const delta = words[at + RowWord.POSITION]!;
       if (beforeHi >= 0) {
-        const order = beforeHi - hi || compareRows(before, 0, words, at);
-        if (order > 0 || (order === 0 && before[RowWord.POSITION]! >= delta))
+        const order = beforeHi - hi || compareRows(previous, previousAt, words, at);
+        if (order > 0 || (order === 0 && previous[previousAt + RowWord.POSITION]! >= delta))
           wrong(`row ${index} is not behind the one before`);
       }
       if (!segment.mayHold(hi, words[at]!)) wrong(`the filter does not know row ${index}`);
@@ -93,9 +95,14 @@ export function checkSegment(
       least = Math.min(least, position);
       most = Math.max(most, position);
       beforeHi = hi;
-      for (let k = 0; k < ROW_WORDS; k++) before[k] = words[at + k]!;
+      previous = words;
+      previousAt = at;
       if (position <= asOf) take(row);
     }
+    // Other pages come in the place of this one.
+    before.set(words.subarray(previousAt, previousAt + ROW_WORDS));
+    previous = before;
+    previousAt = 0;
   }
   if (isWhole && (least !== firstPosition || most !== lastPosition))
     report(
