@@ -1,5 +1,5 @@
 /** Stores of guests in the host: when what a guest sealed is kept, stores as grants, and a real store beside the one in memory. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
@@ -191,6 +191,35 @@ onEngines(
     );
   },
 );
+
+t.test("[ASL-SYS-READ-1, ASL-SYS-FAULT-1] what is damaged on disk reaches no guest", async (t) => {
+  const host = mkdtempSync(join(scratch, "damaged-"));
+  const store = await Store.open(host, { create: true });
+  const random = new Random(8);
+  const contents = [2000, 60_000, 200_000, 1_500_000].map((length) => Uint8Array.from({ length }, () => random.next()));
+  await store.putMany(contents);
+  await store.close();
+  const get = (bytes: Uint8Array): GuestResult =>
+    run("get", keyOf(bytes), { grants: { store: { host, readOnly: true } } });
+  for (const bytes of contents) t.ok(Buffer.from(get(bytes).stdout).equals(bytes));
+  let flipped = 0;
+  for (const name of readdirSync(join(host, "blocks"))) {
+    const path = join(host, "blocks", name);
+    const file = readFileSync(path);
+    for (const bytes of contents) {
+      const at = file.indexOf(bytes.subarray(0, 100));
+      if (at < 0) continue;
+      file[at + 50]! ^= 1;
+      flipped++;
+    }
+    writeFileSync(path, file);
+  }
+  t.equal(flipped, contents.length);
+  for (const bytes of contents) {
+    const { exitCode, stdout } = get(bytes);
+    t.same([exitCode, stdout.length], [Status.CORRUPT, 0], `${bytes.length} bytes`);
+  }
+});
 
 t.test("[ASL-SYS-GRANT-2] stores that were granted are closed, whatever else goes wrong", async (t) => {
   const host = mkdtempSync(join(scratch, "closed-"));
