@@ -3,12 +3,22 @@
  * a loss of power can leave, and a store is opened on each.
  */
 
+import type { AslError } from "../../../host/asl/errors.ts";
 import { fsckVolume } from "../../../host/asl/fsck.ts";
 import type { Volume } from "../../../host/asl/volume.ts";
 import { Random } from "../../vm/random.ts";
 import { SimulatedVolume } from "./simulated-volume.ts";
 import { keyOf, logOf, observe, replay, StoreModel } from "./store-model.ts";
-import { type Durability, OPERATIONS, openStore, owners, PROFILES, type Profile, Session } from "./workloads.ts";
+import {
+  type Durability,
+  OPERATIONS,
+  openReader,
+  openStore,
+  owners,
+  PROFILES,
+  type Profile,
+  Session,
+} from "./workloads.ts";
 
 export interface Workload {
   readonly operations: readonly string[];
@@ -119,6 +129,8 @@ export async function crash(
         cuts.push({ image, from, upTo: states.length - 1, call: `${call} of ${doing}` });
       };
       for (const image of volume.crashImages(random, budget.images)) take(image, "");
+      // Who opens it for reading just now sees something that it held.
+      if (tally.cuts % 8 === 0) look(session, volume, from, (error) => fail(`${call} of ${doing}`, error));
       // A process that is killed leaves all of it, of which a loss of power may take some later.
       take(volume.killed(), "killed");
     };
@@ -158,6 +170,22 @@ export async function crash(
     }
   }
   return next && { volume: next, contents: model.contents };
+}
+
+/** Opens the store that is in use for reading. */
+function look(
+  { model, profile, states }: Session,
+  volume: SimulatedVolume,
+  from: number,
+  fail: (error: unknown) => void,
+): void {
+  try {
+    const reader = openReader({ volume, profile, pid: 1100 });
+    examine(reader, { states, from, upTo: states.length - 1, log: undefined, contents: model.contents });
+    reader.closeSync();
+  } catch (error) {
+    if ((error as AslError).code !== "ASL-NO-STORE") fail(error);
+  }
 }
 
 /** What holds on what a crash left: examined before, so it is taken as it is. */

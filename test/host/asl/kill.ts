@@ -35,7 +35,7 @@ export async function killLoop(kills: number, seed: number): Promise<KillTally> 
       for (let k = n; k < Math.min(kills, n + KILLS_OF_A_FOLDER); k++) {
         const durability = random.pick(DURABILITIES);
         // Most while it works; some while it opens.
-        const delay = random.chance(0.2) ? random.below(20) : 5 + random.below(120);
+        const delay = random.chance(0.2) ? random.below(20) : 10 + 2 ** random.below(9);
         state = await killOne(folder, seed * 10_000 + k + 1, durability, profile, delay, contents, state, tally);
       }
     } catch (error) {

@@ -80,12 +80,21 @@ export interface OpenParts {
   readonly isReadOnly?: boolean;
 }
 
-export async function openStore({ volume, durability, profile, pid, isReadOnly }: OpenParts): Promise<Store> {
-  return Store.open(
+export async function openStore(parts: OpenParts): Promise<Store> {
+  return Store.open(...openingOf(parts));
+}
+
+/** For reading, at once. */
+export function openReader(parts: OpenParts): Store {
+  return Store.openSync(...openingOf({ ...parts, isReadOnly: true }));
+}
+
+function openingOf({ volume, durability, profile, pid, isReadOnly }: OpenParts): Parameters<typeof Store.open> {
+  return [
     "simulated",
     { create: isReadOnly !== true, durability, readOnly: isReadOnly },
     { volume, owners: owners(pid), random: randomBytes(pid), ...profile, background: false },
-  );
+  ];
 }
 
 /** A store in use, what it should hold, and what it has promised. */
