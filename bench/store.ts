@@ -5,6 +5,8 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import {
   atLeast,
   atMost,
@@ -56,6 +58,17 @@ const QUICK: Sizes = {
   pages: 10_000,
 };
 
+/**
+ * The program of the turns as JavaScript: what Node.js needs to translate TypeScript is more memory than the store takes, and no part of
+ * what is installed.
+ */
+async function turnsIn(folder: string): Promise<string> {
+  const outfile = join(folder, "store-turns.mjs");
+  const entryPoints = [fileURLToPath(new URL("store-turns.ts", import.meta.url))];
+  await build({ entryPoints, outfile, bundle: true, platform: "node", format: "esm", logLevel: "warning" });
+  return outfile;
+}
+
 interface Section {
   readonly text: string;
   readonly targets: readonly Target[];
@@ -64,7 +77,8 @@ interface Section {
 export async function storeGroup({ rounds, folder, quick = false }: Options): Promise<Group> {
   const sizes = quick ? QUICK : FULL;
   const sections: Section[] = [];
-  for (const part of [peers, large, growth]) sections.push(await part(sizes, rounds, folder));
+  const turns = await turnsIn(folder);
+  for (const part of [peers, large, growth]) sections.push(await part(sizes, rounds, folder, turns));
   const versions = PEERS.filter(({ version }) => version !== "").map(({ name, version }) => `${name} ${version}`);
   return {
     title: "Store",
@@ -100,7 +114,12 @@ const count = (value: number): string => value.toLocaleString("en");
 /** Bytes of the frame that one artifact of 256 bytes is committed with. */
 const FRAME = 600;
 
-async function peers({ artifacts, ones, queries }: Sizes, rounds: number, folder: string): Promise<Section> {
+async function peers(
+  { artifacts, ones, queries }: Sizes,
+  rounds: number,
+  folder: string,
+  program: string,
+): Promise<Section> {
   const turns = PEERS.map((peer) => ({ peer, figures: [] as Figures[] }));
   const disks: DiskFigures[] = [];
   for (let round = 0; round < rounds; round++)
@@ -112,8 +131,7 @@ async function peers({ artifacts, ones, queries }: Sizes, rounds: number, folder
       );
       rmSync(own, { recursive: true });
       // Beside ours each time.
-      if (peer === PEERS[0])
-        disks.push(await measured<DiskFigures>("store-turns.ts", ["disk", folder, `${ones}`, `${FRAME}`]));
+      if (peer === PEERS[0]) disks.push(await measured<DiskFigures>(program, ["disk", folder, `${ones}`, `${FRAME}`]));
     }
   const figures = turns.map((turn) => medians(turn.figures));
   const disk = medians(disks);
@@ -161,14 +179,14 @@ ${table(["what", ...columns.map(([heading]) => `${heading}:`), "bytes on disk ea
 
 // ---------------------------------------------------------------------------------------------------- large
 
-async function large({ largeBytes }: Sizes, rounds: number, folder: string): Promise<Section> {
+async function large({ largeBytes }: Sizes, rounds: number, folder: string, program: string): Promise<Section> {
   const contenders: {
     readonly name: string;
     readonly script: string;
     readonly args: readonly string[];
     readonly turns: Large[];
   }[] = [
-    { name: "Ashlar", script: "store-turns.ts", args: ["large"], turns: [] },
+    { name: "Ashlar", script: program, args: ["large"], turns: [] },
     ...PEERS.filter(({ name }) => name === "cacache" || name === "git").map(({ name }) => ({
       name,
       script: "store-large.ts",
@@ -222,8 +240,9 @@ async function growth(
   { growth: counts, artifacts, queries, tail, pages }: Sizes,
   rounds: number,
   folder: string,
+  program: string,
 ): Promise<Section> {
-  const turn = <T>(...args: (string | number)[]): Promise<T> => measured<T>("store-turns.ts", args.map(String));
+  const turn = <T>(...args: (string | number)[]): Promise<T> => measured<T>(program, args.map(String));
   const grown: Grown[] = [];
   const unbudgeted: Opened[] = [];
   let deep: Checking | undefined;
