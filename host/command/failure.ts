@@ -70,7 +70,7 @@ const HINTS: { readonly [code: string]: string } = {
   "ASL-CURRENT-DAMAGED": DAMAGED_STORE,
   "ASL-FORMAT": DAMAGED_STORE,
   "ASL-INDEX-DAMAGED": DAMAGED_STORE,
-  "ASL-LOCKED": "--wait SECONDS says how long to wait for it. Reading needs no waiting.",
+  "ASL-LOCKED": "--wait SECONDS, of `ashlar run` --store-wait, says how long to wait for it. Reading needs no waiting.",
   "ASL-LOG-DAMAGED": DAMAGED_STORE,
   "ASL-NO-STORE": "`ashlar store init DIR` makes a store.",
   "ABI-RECORDING": "`ashlar run --record FILE` makes recordings; one that was cut off replays up to there.",

@@ -20,7 +20,7 @@ import { cannotWrite, openRecording, readBeside, readRecording } from "./files.t
 import { parseInvocation, printValue } from "./guest-values.ts";
 import type { GuestMessage, RunRequest, RunResult, TraceRequest, TrapSite, WorkerStart } from "./run-messages.ts";
 import { openStdin } from "./stdin.ts";
-import { doublePause, isReaderGone, note, plain, readSome, STDERR, STDOUT, writeFully } from "./terminal.ts";
+import { doublePause, errorCode, isReaderGone, note, plain, readSome, STDERR, STDOUT, writeFully } from "./terminal.ts";
 
 const LINE_END = 10;
 const NEW_LINE = Uint8Array.of(LINE_END);
@@ -74,9 +74,9 @@ function run(
       : runReplay(request, module, options);
     printResults(types, result);
     const made = { ...(moduleDigest !== undefined && { moduleDigest }), ...(guestCode !== undefined && { guestCode }) };
-    return { ...reply(result, module, request.module), ...made };
+    return { ...reply(result, module, request), ...made };
   } catch (error) {
-    const failure = failureOf(error, request.module);
+    const failure = failureOf(error, placeOf(error, request));
     const ended = { outcome: "error", exitCode: failure.exitCode, failure, fuelUsed: 0n, durationMs: 0 } as const;
     return { ...ended, openLine, ...(moduleDigest !== undefined && { moduleDigest }) };
   }
@@ -188,10 +188,16 @@ function printResults(types: readonly ValueType[], { results }: GuestResult): vo
   writeStdout(Buffer.from(text));
 }
 
+/** What an error is about: the store, or the module. */
+function placeOf(error: unknown, { module, grants: { store } }: RunRequest): string {
+  return store !== undefined && errorCode(error)?.startsWith("ASL-") ? store.host : module;
+}
+
 /** The result as a message. */
-function reply(result: GuestResult, module: Module, path: string): RunResult {
+function reply(result: GuestResult, module: Module, request: RunRequest): RunResult {
   const { outcome, fuelUsed, durationMs, stateDigest, trap, engine, profile, snapshot } = result;
-  const failure = result.error === undefined ? undefined : failureOf(result.error, path);
+  const { error } = result;
+  const failure = error === undefined ? undefined : failureOf(error, placeOf(error, request));
   return {
     outcome,
     exitCode: failure?.exitCode ?? result.exitCode,
@@ -199,7 +205,7 @@ function reply(result: GuestResult, module: Module, path: string): RunResult {
     durationMs,
     openLine,
     ...(engine !== undefined && { engine }),
-    ...(trap !== undefined && { trap: siteOf(trap, module, path) }),
+    ...(trap !== undefined && { trap: siteOf(trap, module, request.module) }),
     ...(failure !== undefined && { failure }),
     ...(stateDigest !== undefined && { stateDigest }),
     ...(profile !== undefined && { profile }),

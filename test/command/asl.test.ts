@@ -82,7 +82,7 @@ t.test("[ASL-SYS-GRANT-2, CLI-EXIT-1] what is no store, and who else writes to i
   await store.put(Buffer.from("there before"));
   const waited = await run("count", "", "--store", name, "--store-wait", "0.05");
   t.match(waited, { code: 1, stdout: "", stderr: /^error\[ASL-LOCKED\]/m });
-  t.match(waited.stderr, `process ${process.pid}`, "it is named");
+  t.match(waited.stderr, new RegExp(`process ${process.pid} .*\\n {2}in ${name}\\n`), "both are named");
   t.match(await run("count", "", "--store", `${name}:ro`), { code: 0, stdout: "1\n" });
   const patient = run("count", "", "--store", name);
   setTimeout(() => store.closeSync(), 300);
@@ -147,7 +147,7 @@ t.test("[ASL-SYS-COMMIT-1] a commit that fails exits with 1", { skip: process.pl
   const large = bytesOf(900_000, 3);
   const args = ["run", "artifacts.wasm", "--no-cache", "--invoke", "make_and_exit", "--store", store];
   const ended = await limited(256, args, { input: large });
-  t.match(ended, { code: 1, stdout: hex(large), stderr: /^error\[ASL-NO-SPACE\]/ });
+  t.match(ended, { code: 1, stdout: hex(large), stderr: /^error\[ASL-NO-SPACE\].*\n {2}in full\n/ });
   t.ok(await isFree(store));
   t.same(await keysIn(store), [textOf(keyOf(Buffer.from("small")))], "the store is as it was");
   t.match(await run("make", large, "--store", store), { code: 0 });
