@@ -1,7 +1,9 @@
 /** A part of what `npm run test:crash` does: workloads of one and of two operations, and some long ones. */
 import t, { type Test } from "tap";
+import { Random } from "../../vm/random.ts";
 import { crash, crashSeveral, everyWorkload, Tally } from "./crash.ts";
-import { DURABILITIES } from "./workloads.ts";
+import { SimulatedVolume } from "./simulated-volume.ts";
+import { DURABILITIES, openStore, PROFILES } from "./workloads.ts";
 
 function report(t: Test, tally: Tally, least: number): void {
   for (const { workload, cut, message } of tally.violations.slice(0, 3))
@@ -36,3 +38,51 @@ t.test("[ASL-CRASH-1, ASL-CRASH-2, ASL-CRASH-3, ASL-CRASH-4, ASL-CRASH-5] long w
   for (let seed = 1; seed <= 2; seed++) await crashSeveral(seed, { images: 4, nested: 2, recoveries: 20 }, tally);
   report(t, tally, 60);
 });
+
+t.test(
+  "[ASL-CRASH-4] without durability: what a killed process left in memory is on disk when it was shown",
+  async (t) => {
+    const volume = new SimulatedVolume();
+    const profile = PROFILES.small!;
+    const store = await openStore({ volume, profile, pid: 1, durability: "none" });
+    const keys = [await store.put(Buffer.alloc(1500, 1)), await store.put(Buffer.from("inline"))];
+    const killed = volume.killed();
+    const next = await openStore({ volume: killed, profile, pid: 2 });
+    t.same(
+      keys.map((key) => next.has(key)),
+      [true, true],
+      "it was killed, and no more",
+    );
+    const [image] = killed.crashImages(new Random(1), 1);
+    const last = await openStore({ volume: image!, profile, pid: 3 });
+    t.same(
+      keys.map((key) => last.get(key)?.length),
+      [1500, 6],
+      "then the power went",
+    );
+  },
+);
+
+t.test(
+  "[ASL-CRASH-5] a store that was begun is made by whoever comes next; one that lost FORMAT is left as it is",
+  async (t) => {
+    const volume = new SimulatedVolume();
+    const images: SimulatedVolume[] = [];
+    volume.onCut = () => void images.push(...volume.crashImages(new Random(1), 20));
+    const profile = PROFILES.tiny!;
+    const store = await openStore({ volume, profile, pid: 1 });
+    volume.onCut = undefined;
+    t.ok(images.length > 50, `${images.length} images`);
+    for (const image of images) {
+      const made = await openStore({ volume: image, profile, pid: 2 });
+      if ([...made.list()].length > 0) t.fail("something is in it");
+      await made.close();
+    }
+    await store.put(Buffer.from("kept"));
+    await store.close();
+    const files = new Map([...volume.files()].filter(([path]) => path !== "FORMAT"));
+    const damaged = SimulatedVolume.of(files);
+    await t.rejects(openStore({ volume: damaged, profile, pid: 3 }), { name: "AslError" });
+    for (const [path, bytes] of files) if (!path.startsWith("LOCK")) t.same(damaged.files().get(path), bytes, path);
+  },
+);

@@ -35,6 +35,8 @@ export interface Budget {
   /** Images of the recovery of one of them, of so many of them as `recoveries` says: one of that many. */
   readonly nested: number;
   readonly recoveries: number;
+  /** After so many violations no more are looked for, 20 by default. */
+  readonly violations?: number;
 }
 
 export interface Violation {
@@ -166,7 +168,7 @@ export async function crash(
       await checkImage(image, expected, profile, budget, k % budget.recoveries === 0, random, tally, wrap);
     } catch (error) {
       fail(`${call}, image ${k}`, error);
-      if (tally.violations.length > 20) return undefined;
+      if (tally.violations.length >= (budget.violations ?? 20)) return undefined;
     }
   }
   return next && { volume: next, contents: model.contents };

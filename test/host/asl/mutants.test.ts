@@ -12,7 +12,7 @@ for (const [name, wrap] of Object.entries(MUTANTS)) {
     for (let seed = 1; seed <= 12 && tally.violations.length === 0; seed++)
       await crash(
         { operations: OPERATIONS, durability: "each", profile: seed % 3 === 0 ? "small" : "tiny", seed },
-        { images: 6, nested: 2, recoveries: 8 },
+        { images: 6, nested: 2, recoveries: 8, violations: 1 },
         tally,
         wrap,
       );
