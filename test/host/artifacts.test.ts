@@ -286,6 +286,39 @@ async function smallStore(): Promise<{ readonly store: Store; readonly parts: St
   return { store: await Store.open("memory", { create: true }, parts), parts };
 }
 
+t.test(
+  "[ASL-SYS-VIEW-1, ASL-SYS-COMMIT-1] what others put meanwhile is not there, and what both made is there once",
+  async (t) => {
+    const { store } = await smallStore();
+    const [before, both, theirs] = [bytesOf(10, 1), bytesOf(400, 2), bytesOf(10, 3)];
+    await store.put(before);
+    const artifacts = artifactsOf(store);
+    for (const bytes of [both, theirs]) await store.put(bytes, { typeTag: 7 });
+    const keys = (): string[] => [...artifacts.list(undefined)].map(({ key }) => textOf(key));
+    t.same(keys(), [textOf(keyOf(before))]);
+    t.equal(artifacts.find(keyOf(both)), undefined);
+    const writer = artifacts.create(7);
+    writer.write(both);
+    const { artifact, isNew } = writer.seal();
+    t.same([artifact.bytes, artifact.records, isNew], [400, [{ typeTag: 7, isPublished: false }], true]);
+    const into = new Uint8Array(400);
+    artifacts.read(artifact, 0, into);
+    t.same(into, both);
+    t.same(keys(), [before, both].map((bytes) => textOf(keyOf(bytes))).sort());
+    await store.remove(keyOf(before));
+    t.equal(artifacts.find(keyOf(before))?.bytes, 10, "what others remove stays");
+    const { position } = store;
+    artifacts.commit();
+    t.equal(store.position, position, "there is nothing to add");
+    t.equal(store.stat(keyOf(both))!.records.length, 1);
+    t.match(
+      thrown(() => artifacts.find(keyOf(both))),
+      { code: "ASL-DISCARDED" },
+    );
+    await store.close();
+  },
+);
+
 t.test("[ASL-SYS-VIEW-1, ASL-SYS-LIST-1] a real store answers what the one in memory does", async (t) => {
   for (const seed of [1, 2, 3]) {
     const random = new Random(seed);
