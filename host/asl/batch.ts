@@ -64,6 +64,22 @@ export function recordTag(typeTag: number | undefined): { flags: number; tag: nu
   return { flags: RecordFlag.HAS_TAG, tag: typeTag };
 }
 
+/** Bytes that can be put. */
+export function checkBytes(bytes: Uint8Array): void {
+  if (!(bytes instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "bytes in an Uint8Array were expected");
+  // Bytes that were given away look like none.
+  if (bytes.length === 0 && (bytes.buffer as { readonly detached?: boolean }).detached === true)
+    throw new AslError("ASL-ARGUMENT", "the bytes were transferred to somebody else");
+}
+
+/** The next ones are one more: there has to be room for them. */
+const MOST_LOGSEQ = 2 ** 52;
+
+function checkLogseq(logseq: number | undefined): void {
+  if (logseq !== undefined && !(Number.isInteger(logseq) && logseq >= 1 && logseq <= MOST_LOGSEQ))
+    throw new AslError("ASL-ARGUMENT", `the logseq is ${logseq}; an integer from 1 to 2^52 was expected`);
+}
+
 /** Records of a group that are too much for memory, in a block that is theirs. */
 export class Spill {
   readonly #blocks: Blocks;
@@ -108,6 +124,9 @@ export class Batch {
   /** Blocks of large artifacts, which go if the batch does. */
   readonly #own: { discard(): void; sync(): void }[] = [];
   readonly #writers = new Set<Writer>();
+  /** Records that the store had when they were staged. Somebody may remove them before this is committed. */
+  readonly #relied: { readonly digest: Uint8Array; readonly flags: number; readonly tag: number; readonly row: Row }[] =
+    [];
   readonly #key = new ParsedKey();
   readonly #row = new Row();
   #isOver = false;
@@ -121,6 +140,8 @@ export class Batch {
 
   /** Stages an artifact. */
   put(bytes: Uint8Array, options: StageOptions = {}): ArtifactKey {
+    checkBytes(bytes);
+    checkLogseq(options.logseq);
     if (bytes.length <= this.#parts.limits.packedBytes) return this.#put(bytes, options);
     const writer = this.writer(options);
     try {
@@ -153,7 +174,10 @@ export class Batch {
       held === Held.TOMBSTONE
         ? 0
         : index.findRecord(this.#row, algorithm, digest, at, flags, tag, this.#parts.view.position);
-    if (found === 2) return true;
+    if (found === 2) {
+      this.#relied.push({ digest: digestAt(digest, at), flags, tag, row: this.#row.copy() });
+      return true;
+    }
     if (held === Held.OTHER_RECORD) group.putAgain(flags, algorithm, tag, logseq);
     else if (found === 1 && (this.#row.flags & RowFlag.PUBLISHED) === 0)
       group.putAt(EntryKind.PUT, flags, algorithm, digest, at, tag, logseq, this.#row);
@@ -164,10 +188,12 @@ export class Batch {
   writer(options: StageOptions = {}): StageWriter {
     this.#checkWritable();
     const { flags, tag } = recordTag(options.typeTag);
+    checkLogseq(options.logseq);
     const { algorithm, blocks, limits } = this.#parts;
     const writer: Writer = {
       write: (bytes) => {
         this.#checkWriter(writer);
+        checkBytes(bytes);
         if (writer.own === undefined && writer.length + bytes.length > limits.packedBytes) {
           const own = blocks.ownWriter({ algorithm, flags, tag });
           try {
@@ -310,6 +336,7 @@ export class Batch {
     for (const writer of this.#writers) writer.discard();
     try {
       exclusively(() => {
+        this.#addRemoved();
         if (group.count === 0) return;
         for (const own of this.#own) own.sync();
         const { place, logseq } = committer!.state;
@@ -326,6 +353,17 @@ export class Batch {
       throw error;
     }
     this.#isOver = true;
+  }
+  /** Puts again what was in the store when it was staged, and has been removed since. */
+  #addRemoved(): void {
+    const { algorithm, index } = this.#parts;
+    for (const { digest, flags, tag, row } of this.#relied) {
+      const held = this.#group.find(algorithm, digest, 0, flags, tag);
+      if (held === Held.TOMBSTONE || held === Held.RECORD) continue;
+      const found = index.findRecord(this.#row, algorithm, digest, 0, flags, tag, Number.MAX_SAFE_INTEGER);
+      if (found !== 2) this.#group.putAt(EntryKind.PUT, flags, algorithm, digest, 0, tag, UNKNOWN, row);
+    }
+    this.#relied.length = 0;
   }
   /** Nothing of it comes into the store. */
   discard(): void {

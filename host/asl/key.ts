@@ -63,7 +63,8 @@ export class ParsedKey {
   /** Throws ASL-KEY. */
   parse(key: string | Uint8Array): this {
     if (typeof key === "string") this.#parseText(key);
-    else this.#parseBytes(key);
+    else if (key instanceof Uint8Array) this.#parseBytes(key);
+    else throw new AslError("ASL-KEY", "a key as text or as bytes was expected");
     return this;
   }
   #parseBytes(key: Uint8Array): void {

@@ -4,7 +4,7 @@
  */
 import { cryptoOf } from "../assets/hash.ts";
 import type { IndexTuning } from "./artifact-index.ts";
-import { Batch, recordTag, Spill } from "./batch.ts";
+import { Batch, checkBytes, recordTag, Spill } from "./batch.ts";
 import type { Blocks } from "./blocks.ts";
 import { CHECKPOINT_FOLDER, type Pin, type Snapshot, writeCurrent } from "./checkpoint.ts";
 import { Committer, type Durability } from "./committer.ts";
@@ -142,6 +142,8 @@ export class Store {
   readonly #limits: StoreLimits;
   readonly #digest: Digester;
   readonly #durability: Durability;
+  /** Where the store is: what {@link #now} shows. */
+  readonly #committed: { position: number };
   readonly #now: View;
   readonly #group: Group;
   readonly #key = new ParsedKey();
@@ -181,7 +183,8 @@ export class Store {
     this.#group = new Group(isReadOnly ? 0 : groupBytes + (groupBytes >> 2), format.seed, this.#digest);
     blocks.committedEnd = (block) =>
       state.openBlocks.find(({ number }) => number === block)?.end ?? Number.POSITIVE_INFINITY;
-    this.#now = this.#viewAt(state.position);
+    this.#committed = { position: state.position };
+    this.#now = this.#viewAt(this.#committed);
     if (lock === undefined) return;
     try {
       this.#lock = lock.raise(state.epoch);
@@ -298,16 +301,16 @@ export class Store {
 
   /** What the store holds now, and goes on to hold whatever is written. */
   view(): View {
-    return this.#viewAt(this.#now.position);
+    return this.#viewAt({ position: this.#now.position });
   }
-  #viewAt(position: number): View {
+  #viewAt(at: { readonly position: number }): View {
     const { index, state } = this.#recovered;
     const check = (): void => this.#checkOpen();
-    return new View(index, this.#blocks, this.#format.seed, position, check, () => state.lastTombstone);
+    return new View(index, this.#blocks, this.#format.seed, at, check, () => state.lastTombstone);
   }
   /** What it held when the snapshot was taken. Throws ASL-NOT-FOUND. */
   at(name: string): View {
-    return this.#viewAt(this.#snapshot(name).position);
+    return this.#viewAt({ position: this.#snapshot(name).position });
   }
   /** Digest of what a snapshot shows: the same for stores that were fed the same in the same order (spec ASL-SNAP). One pass over it, the first time. */
   async snapshotIdentity(
@@ -330,7 +333,7 @@ export class Store {
   }
   snapshots(): Snapshot[] {
     this.#checkOpen();
-    return [...this.#recovered.state.snapshots.values()];
+    return Array.from(this.#recovered.state.snapshots.values(), snapshotCopy);
   }
   #snapshot(name: string): Snapshot {
     this.#checkOpen();
@@ -344,7 +347,8 @@ export class Store {
    * ASL-ARGUMENT, ASL-READ-ONLY, ASL-CLOSED, ASL-POISONED, ASL-NO-SPACE or ASL-WRITE.
    */
   async put(bytes: Uint8Array, options: PutOptions = {}): Promise<ArtifactKey> {
-    if (bytes.length > this.#limits.packedBytes) return this.#putLarge([bytes], options);
+    checkBytes(bytes);
+    if (bytes.length > this.#limits.packedBytes) return this.#putLarge(whole(bytes, bytes.length), options);
     const digest = Buffer.allocUnsafe(DIGEST_BYTES);
     this.#stage(bytes, options.typeTag, options.visibility, digest, 0);
     const key = keyText(this.#format.algorithm, digest);
@@ -359,10 +363,11 @@ export class Store {
     let pending: Pending | undefined;
     const put = (item: PutItem): Promise<void> | undefined => {
       const isBare = item instanceof Uint8Array;
-      const bytes = isBare ? item : item.bytes;
+      const bytes = isBare ? item : item?.bytes;
+      checkBytes(bytes);
       const { length } = bytes;
       if (length > this.#limits.packedBytes)
-        return this.#putLarge([bytes], isBare ? {} : item).then((key) => keys.addText(key));
+        return this.#putLarge(whole(bytes, length), isBare ? {} : item).then((key) => keys.addText(key));
       const at = keys.reserve();
       if (isBare) this.#stage(bytes, undefined, undefined, keys.bytes, at);
       else this.#stage(bytes, item.typeTag, item.visibility, keys.bytes, at);
@@ -373,6 +378,7 @@ export class Store {
       turn = 0;
       return new Promise((resolve) => setImmediate(resolve));
     };
+    checkObject(items, "artifacts");
     if (Symbol.iterator in items) {
       for (const item of items) {
         const later = put(item);
@@ -396,6 +402,7 @@ export class Store {
     options: PutOptions = {},
   ): Promise<ArtifactKey> {
     this.#checkWritable();
+    checkObject(pieces, "a stream of bytes");
     const { packedBytes } = this.#limits;
     const held: Uint8Array[] = [];
     let length = 0;
@@ -468,7 +475,7 @@ export class Store {
   /** Names what the store holds now. Throws ASL-EXISTS, or ASL-ARGUMENT for a name that is empty or over 255 bytes. */
   async snapshot(name: string): Promise<Snapshot> {
     this.#enter(name, this.#recovered.state.snapshots, false, { kind: "snapshot", name });
-    return this.#snapshot(name);
+    return snapshotCopy(this.#snapshot(name));
   }
   /** Throws ASL-NOT-FOUND. */
   async dropSnapshot(name: string): Promise<void> {
@@ -495,7 +502,7 @@ export class Store {
   /** An entry about something with a name, on disk when this returns. */
   #enter(name: string, among: ReadonlyMap<string, unknown>, isThere: boolean, payload: Payload): void {
     this.flush();
-    const bytes = Buffer.from(name, "utf8");
+    const bytes = Buffer.from(typeof name === "string" ? name : "", "utf8");
     if (bytes.length === 0 || bytes.length > NAME_BYTES || bytes.toString("utf8") !== name)
       throw new AslError("ASL-ARGUMENT", `a name of 1 to ${NAME_BYTES} bytes in UTF-8 was expected`);
     if (among.has(name) !== isThere)
@@ -600,6 +607,8 @@ export class Store {
   /** Entries of the log, in order, from a position on. Throws ASL-LOG-DAMAGED where it is not whole. */
   *log({ from = 0n }: { readonly from?: bigint | number } = {}): IterableIterator<LogRecord> {
     this.flush();
+    if (typeof from !== "bigint" && !Number.isInteger(from))
+      throw new AslError("ASL-ARGUMENT", `the position is ${from}; an integer was expected`);
     const start = Number(from);
     const last = this.#now.position;
     const reading = readLog(this.#volume, this.#format, logBeginning(this.#format));
@@ -620,7 +629,15 @@ export class Store {
         entry += size;
         if (position < start) continue;
         const logseq = "logseq" in payload ? BigInt(payload.logseq) : undefined;
-        yield { position: BigInt(position), logseq, kind: payload.kind, visibility, payload, hash, index };
+        yield {
+          position: BigInt(position),
+          logseq,
+          kind: payload.kind,
+          visibility,
+          payload,
+          hash: copyOf(hash),
+          index,
+        };
         this.#checkOpen();
       }
     }
@@ -730,8 +747,7 @@ export class Store {
     into: Uint8Array,
     to: number,
   ): void {
-    if (!(bytes instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "bytes in an Uint8Array were expected");
-    const isPublished = visibility === "published";
+    const isPublished = isPublic(visibility);
     const { flags, tag } = typeTag === undefined ? NO_TAG : recordTag(typeTag);
     const group = this.#writable(isPublished);
     const { algorithm } = this.#format;
@@ -773,7 +789,7 @@ export class Store {
     this.#checkWritable();
     const { algorithm } = this.#format;
     const { flags, tag } = recordTag(typeTag);
-    const isPublished = visibility === "published";
+    const isPublished = isPublic(visibility);
     const recordFlags = isPublished ? flags | RecordFlag.PUBLISHED : flags;
     const written = await this.#blocks.writeOwn(pieces, { algorithm, flags: recordFlags, tag });
     try {
@@ -807,7 +823,7 @@ export class Store {
   #begin(isPublished: boolean): void {
     const { place, logseq, position } = this.#recovered.state;
     this.#group.begin(place.position, logseq, isPublished);
-    this.#now.position = position;
+    this.#committed.position = position;
   }
   /** Something was added to the group. */
   #schedule(): void {
@@ -880,6 +896,30 @@ export class Store {
     if (this.#committer === undefined) throw new AslError("ASL-READ-ONLY", "the store was opened for reading");
     this.#committer.check();
   }
+}
+
+/** Whoever asks may change it. */
+function snapshotCopy(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, frameHash: copyOf(snapshot.frameHash) };
+}
+
+/** Something that can be gone through; what it yields is looked at when it comes. */
+function checkObject(value: object, expected: string): void {
+  if (typeof value !== "object" || value === null || !(Symbol.iterator in value || Symbol.asyncIterator in value))
+    throw new AslError("ASL-ARGUMENT", `${expected} in something iterable was expected`);
+}
+
+function isPublic(visibility: Visibility | undefined): boolean {
+  if (visibility === undefined || visibility === "internal") return false;
+  if (visibility === "published") return true;
+  throw new AslError("ASL-ARGUMENT", "the visibility is neither internal nor published");
+}
+
+/** Bytes that are there for as long as they are read. */
+function* whole(bytes: Uint8Array, length: number): Generator<Uint8Array> {
+  if (bytes.length === length) yield bytes;
+  if (bytes.length !== length)
+    throw new AslError("ASL-ARGUMENT", `the artifact had ${length} bytes and has ${bytes.length} before it is put`);
 }
 
 const NO_TAG = { flags: 0, tag: 0 } as const;

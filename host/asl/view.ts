@@ -61,26 +61,29 @@ export class View {
   readonly #seed: number;
   readonly #check: () => void;
   readonly #lastTombstone: () => number;
+  readonly #at: { readonly position: number };
   readonly #key = new ParsedKey();
   readonly #row = new Row();
-  /** What it holds has this position, or one before. */
-  position: number;
-
-  /** `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
+  /** `at` may move on. `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
   constructor(
     index: ArtifactIndex,
     blocks: Blocks,
     seed: number,
-    position: number,
+    at: { readonly position: number },
     check: () => void,
     lastTombstone: () => number,
   ) {
     this.#seed = seed;
     this.#index = index;
     this.#blocks = blocks;
-    this.position = position;
+    this.#at = at;
     this.#check = check;
     this.#lastTombstone = lastTombstone;
+  }
+
+  /** What it holds has this position, or one before. */
+  get position(): number {
+    return this.#at.position;
   }
 
   has(key: KeyLike): boolean {
@@ -123,7 +126,8 @@ export class View {
     options?: ReadOptions,
   ): number {
     if (offset !== 0) checkCount(offset, "offset");
-    if (!(at >= 0 && length >= 0 && at + length <= into.length))
+    if (!(into instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "an Uint8Array to read to was expected");
+    if (!(Number.isInteger(at) && Number.isInteger(length) && at >= 0 && length >= 0 && at + length <= into.length))
       throw new AslError("ASL-ARGUMENT", `${length} bytes at ${at} are not inside of ${into.length}`);
     this.#check();
     const { algorithm, bytes, at: digestAt } = this.#key.parse(key);
@@ -172,7 +176,7 @@ export class View {
   /** Every artifact that can be seen, in the order of digests; only that far is read. */
   *list({ prefix = "", after }: ListOptions = {}): IterableIterator<ArtifactStat> {
     this.#check();
-    if (!/^[0-9a-f]{0,64}$/.test(prefix))
+    if (typeof prefix !== "string" || !/^[0-9a-f]{0,64}$/.test(prefix))
       throw new AslError("ASL-ARGUMENT", `the prefix ${JSON.stringify(prefix)} is not up to 64 digits 0-9a-f`);
     const from = Buffer.from(prefix.padEnd(64, "0"), "hex");
     let skipped: { algorithm: number; digest: Uint8Array } | undefined;
@@ -291,6 +295,6 @@ function checkCount(value: number, what: string): void {
 export function checkName(namespace: number, name: Uint8Array): void {
   if (!Number.isInteger(namespace) || namespace < 1 || namespace > 0xffff_ffff)
     throw new AslError("ASL-ARGUMENT", `the namespace is ${namespace}; an integer from 1 to 2^32 - 1 was expected`);
-  if (name.length !== DIGEST_BYTES)
-    throw new AslError("ASL-ARGUMENT", `the name has ${name.length} bytes; ${DIGEST_BYTES} were expected`);
+  if (!(name instanceof Uint8Array) || name.length !== DIGEST_BYTES)
+    throw new AslError("ASL-ARGUMENT", `a name of ${DIGEST_BYTES} bytes was expected`);
 }
