@@ -377,7 +377,7 @@ export class ArtifactIndex {
   #jobOf(table: OpenTable): Job {
     return {
       inputs: [],
-      sorted: new SortedNumbers(table, Number.POSITIVE_INFINITY),
+      sorted: new SortedNumbers(table),
       isSorted: false,
       rows: table.count,
       firstPosition: table.base,

@@ -36,7 +36,7 @@ export class TableSource implements RowSource {
   }
 }
 
-/** Brings sources together. */
+/** Brings sources together. They come from the oldest to the newest, with no positions in common: so rows of one key stay in order. */
 export class RowMerger {
   /** Where the row is. */
   current: RowSource | undefined;
@@ -62,16 +62,12 @@ export class RowMerger {
     let least = sources[0]!;
     for (let k = 1; k < sources.length; k++) {
       const source = sources[k]!;
-      if (source.hi < least.hi || (source.hi === least.hi && isBefore(source, least))) least = source;
+      if (source.hi > least.hi) continue;
+      if (source.hi < least.hi || compareRows(source.words, source.at, least.words, least.at) < 0) least = source;
     }
     this.current = least;
     return true;
   }
-}
-
-function isBefore(left: RowSource, right: RowSource): boolean {
-  const order = compareRows(left.words, left.at, right.words, right.at);
-  return order !== 0 ? order < 0 : positionOf(left) < positionOf(right);
 }
 
 export function positionOf({ words, at, base }: RowSource): number {

@@ -180,7 +180,6 @@ export class SortedNumbers {
   readonly his: Uint32Array;
   count = 0;
   readonly #table: OpenTable;
-  readonly #limit: number;
   /** The slot to go on at. */
   #slot = 0;
   /** Whether keys that found no slot up to the end went on at the beginning. */
@@ -188,9 +187,8 @@ export class SortedNumbers {
   /** Neighbouring slots. */
   readonly #run: number[] = [];
 
-  constructor(table: OpenTable, asOf: number) {
+  constructor(table: OpenTable) {
     this.#table = table;
-    this.#limit = asOf - table.base;
     this.numbers = new Uint32Array(table.count);
     this.his = new Uint32Array(table.count);
     const { slots, shift } = table;
@@ -235,12 +233,10 @@ export class SortedNumbers {
     return compareRows(rows, (slots[left + 1]! - 1) * ROW_WORDS, rows, (slots[right + 1]! - 1) * ROW_WORDS);
   }
   #take(slot: number): void {
-    const { slots, olders, rows } = this.#table;
+    const { slots, olders } = this.#table;
     const first = this.count;
-    const limit = this.#limit;
     // From the newest to the oldest, then turned round.
     for (let number = slots[slot + 1]!; number !== 0; number = olders[number - 1]!) {
-      if (limit < 2 ** 32 && rows[(number - 1) * ROW_WORDS + RowWord.POSITION]! > limit) continue;
       this.his[this.count] = slots[slot]!;
       this.numbers[this.count++] = number - 1;
     }

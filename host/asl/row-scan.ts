@@ -36,7 +36,7 @@ export class RowScan implements IterableIterator<Row> {
     for (const table of tables) table.readers++;
     this.#merger = new RowMerger([
       ...this.#segments.map((segment): RowSource => segment.rows(start[0]!)),
-      ...tables.map((table): RowSource => tableSource(table, asOf)),
+      ...tables.map((table): RowSource => tableSource(table)),
     ]);
   }
   [Symbol.iterator](): this {
@@ -84,8 +84,8 @@ export class RowScan implements IterableIterator<Row> {
   }
 }
 
-function tableSource(table: OpenTable, asOf: number): RowSource {
-  const sorted = new SortedNumbers(table, asOf);
+function tableSource(table: OpenTable): RowSource {
+  const sorted = new SortedNumbers(table);
   sorted.step(Number.POSITIVE_INFINITY);
   return new TableSource(table, sorted);
 }
