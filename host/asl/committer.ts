@@ -315,6 +315,7 @@ export class Committer {
     try {
       act();
     } catch (error) {
+      this.#log.cut();
       this.poison(error);
       throw AslError.from(error, "ASL-WRITE", "a sync failed");
     }

@@ -156,20 +156,22 @@ export class LogEnd {
     }
     this.#place = { number, offset: offset + length, position: position + entries, hash: frameHash(bytes, 0) };
   }
-  /** After a failure the file ends where it is known to be on disk: what the system still shows behind that may be nowhere else. */
+  /** Whoever calls it calls {@link cut} after a failure. */
   sync(): void {
     if (this.isSynced) return;
-    try {
-      this.#file.sync();
-    } catch (error) {
-      try {
-        this.#file.truncate(this.#synced);
-      } catch {
-        // The file is beyond help, and the first error says why.
-      }
-      throw error;
-    }
+    this.#file.sync();
     this.#synced = this.#place.offset;
+  }
+  /**
+   * After a failed sync, of the log or of blocks that it names: the file ends where it is known to be on disk. What the system still shows
+   * behind that may be nowhere else, and who opens the store again must not go on behind it.
+   */
+  cut(): void {
+    try {
+      this.#file.truncate(this.#synced);
+    } catch {
+      // The file is beyond help, and the first error says why.
+    }
   }
   /** Goes on in a new file. */
   rotate(random: (bytes: number) => Uint8Array): void {

@@ -1,5 +1,6 @@
 /** Calls of the volume that fail: disks that are full, or broken. */
 import t from "tap";
+import { Random } from "../../vm/random.ts";
 import { type FaultTally, tryFaults } from "./faults.ts";
 import { SimulatedVolume } from "./simulated-volume.ts";
 import { openStore, PROFILES } from "./workloads.ts";
@@ -51,3 +52,25 @@ t.test("[ASL-CRASH-6] a store whose sync failed takes no more, and says so when 
   t.notOk(again.has(key), "what was never acknowledged is not read from memory");
   await again.close();
 });
+
+for (const folder of ["log", "blocks"])
+  t.test(
+    `[ASL-VOLUME-4, ASL-CRASH-6] what a failed sync of ${folder} left in memory is no ground for what comes later`,
+    async (t) => {
+      const volume = new SimulatedVolume();
+      const profile = PROFILES.wide!;
+      const store = await openStore({ volume, durability: "none", profile, pid: 1 });
+      const lost = await store.put(Buffer.alloc(2000, 7));
+      volume.fault = ({ kind, path }) =>
+        kind === "sync" && path.startsWith(folder) ? { code: "EIO", effect: "lose" } : undefined;
+      t.throws(() => store.flush(), { code: "ASL-WRITE" });
+      volume.fault = undefined;
+      await t.rejects(store.close(), { code: "ASL-POISONED" });
+      const again = await openStore({ volume, durability: "each", profile, pid: 2 });
+      const key = await again.put(Buffer.from("acknowledged"));
+      const [image] = volume.crashImages(new Random(1), 1);
+      const last = await openStore({ volume: image!, profile, pid: 3 });
+      t.ok(last.has(key), "after a loss of power");
+      t.notOk(last.has(lost));
+    },
+  );
