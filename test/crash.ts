@@ -46,7 +46,7 @@ function* campaigns(): Generator<readonly [name: string, run: () => Promise<unkn
       for (const workload of everyWorkload(length, durability, "tiny"))
         yield [`${workload.operations.join(" ")}, durability ${durability}`, () => crash(workload, budget, tally)];
   }
-  const budget = { images: 10, nested: 4, recoveries: 8 };
+  const budget = { images: 10, nested: 4, recoveries: 16 };
   for (let seed = first; seed < first + seeds; seed++) yield [`seed ${seed}`, () => crashSeveral(seed, budget, tally)];
 }
 
