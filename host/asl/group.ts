@@ -274,7 +274,7 @@ export class Group {
       const tag = view.getUint32(at + 8, true);
       if (kind === EntryKind.TOMBSTONE) removed.add(entries.toString("latin1", at + 16, at + 48));
       if (
-        kind === EntryKind.PUT &&
+        (kind === EntryKind.PUT || kind === EntryKind.PUBLISH) &&
         !(this.#hasTombstones && removed.has(entries.toString("latin1", at + 16, at + 48))) &&
         isKnown(entries, at + 16, algorithm, flags, tag)
       )

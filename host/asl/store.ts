@@ -13,7 +13,7 @@ import { folderVolume } from "./folder-volume.ts";
 import { encodeFormat, FORMAT_FILE, type Format, namesIn, readFormat, replaceWhole } from "./format.ts";
 import { EntryKind, EXTENT_BYTES, FRAME_BYTES, type Payload, readEntry } from "./frames.ts";
 import { type FsckOptions, type FsckReport, fsckStore, fsckVolume, type RepairOptions } from "./fsck.ts";
-import { Group, Held } from "./group.ts";
+import { Group, Held, UNKNOWN } from "./group.ts";
 import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import {
   type ArtifactKey,
@@ -415,14 +415,17 @@ export class Store {
           isOver = true;
           break;
         }
-        if (!(value instanceof Uint8Array)) throw new AslError("ASL-ARGUMENT", "a stream of bytes was expected");
+        checkBytes(value);
         held.push(copyOf(value));
         length += value.length;
       }
       if (isOver) return await this.put(Buffer.concat(held), options);
       const rest = async function* (): AsyncIterable<Uint8Array> {
         yield* held.splice(0);
-        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+          checkBytes(next.value);
+          yield next.value;
+        }
         isOver = true;
       };
       return await this.#putLarge(rest(), options);
@@ -525,7 +528,8 @@ export class Store {
     const group = new Group(1 << 16, this.#format.seed, this.#digest);
     const spill = new Spill(this.#blocks, true);
     const own: { discard(): void; sync(): void }[] = [];
-    group.begin(state.place.position, state.logseq, true);
+    // Others may commit while large ones are copied.
+    group.begin(UNKNOWN, 0, true);
     try {
       for (const key of keys) {
         const { algorithm, bytes, at } = this.#key.parse(key);
@@ -559,7 +563,7 @@ export class Store {
           else if (row.length > this.#limits.packedBytes) {
             const written = await this.#blocks.copy(row, digest, 0, true, flags, row.tag);
             own.push(written);
-            written.finish(group.nextPosition, row.logseq);
+            written.finish(UNKNOWN, row.logseq);
             group.putAt(kind, flags, algorithm, digest, 0, row.tag, row.logseq, written);
           } else {
             const payload = this.#blocks.get(row, digest, 0, true);
@@ -575,9 +579,19 @@ export class Store {
       for (const written of own) written.sync();
       this.#exclusively(() => {
         const { place, logseq } = state;
-        group.number(place.position, logseq, () => false);
-        this.#committer!.commit(group, spill.seal());
+        const now = place.position - 1;
+        group.number(place.position, logseq, (digest, at, algorithm, flags, tag) => {
+          const isThere = (wanted: number): boolean =>
+            index.findRecord(this.#row, algorithm, digest, at, wanted, tag, now) === 2;
+          // Somebody published it, or removed it, meanwhile.
+          return isThere(flags | RowFlag.PUBLISHED) || !isThere(flags);
+        });
+        if (group.count > 0) this.#committer!.commit(group, spill.seal());
       });
+      if (group.count === 0) {
+        spill.discard();
+        for (const written of own) written.discard();
+      }
       return group.count;
     } catch (error) {
       if (this.#committer?.isPoisoned !== true) {
@@ -987,8 +1001,20 @@ function hasStore(volume: Volume): boolean {
   return volume.list("").includes(FORMAT_FILE);
 }
 
+function checkOptions({ create, durability, waitMs, indexBytes }: StoreOptions): void {
+  const refuse = (name: string, value: unknown): never => {
+    throw new AslError("ASL-ARGUMENT", `the option ${name} cannot be ${String(value)}`);
+  };
+  if (create !== undefined && typeof create !== "boolean" && create !== "new") refuse("create", create);
+  if (durability !== undefined && !["group", "each", "none"].includes(durability)) refuse("durability", durability);
+  if (waitMs !== undefined && !(typeof waitMs === "number" && waitMs >= 0)) refuse("waitMs", waitMs);
+  if (indexBytes !== undefined && !(typeof indexBytes === "number" && indexBytes >= 0))
+    refuse("indexBytes", indexBytes);
+}
+
 /** The folder of a store that is there, or can be made. Nothing of it is changed when this throws. */
 function prepare(dir: string, options: StoreOptions, { volume = folderVolume(dir) }: StoreParts): Volume {
+  checkOptions(options);
   const isMade = isMaking(options);
   if (isMade && options.readOnly === true)
     throw new AslError("ASL-ARGUMENT", "a store that is opened for reading cannot be made");

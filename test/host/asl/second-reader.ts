@@ -408,7 +408,6 @@ export class SecondReading {
       );
       // A record that is put again, with another tag, goes on to lie where it was.
       must(record.position <= row.position, `${where}: position`);
-      if (record.position === 0) must(record.logseq === 0, `${where}: neither position nor logseq were known`);
       if (record.position === row.position) {
         must(record.logseq === row.logseq, `${where}: logseq`);
         must(record.tag === row.tag && (record.flags & HAS_TAG) === (row.flags & HAS_TAG), `${where}: tag`);
