@@ -45,7 +45,7 @@ export interface IndexOptions {
   /** The store's seed of checksums. */
   readonly seed: number;
   readonly tuning?: Partial<IndexTuning>;
-  /** Memory for pages of segments in bytes, beside what is always there. Default 96 MiB. */
+  /** Memory in bytes for locators, tables and pages, beside what is always there of segments. Default 96 MiB. */
   readonly budgetBytes?: number;
   /** From the oldest to the newest, as the checkpoint names them. */
   readonly segments: readonly SegmentEntry[];
@@ -145,7 +145,10 @@ export class ArtifactIndex {
     this.#shareBudget();
     this.#planMerges();
   }
-  /** Locators come before pages, those of large segments first. */
+  get #tableBytes(): number {
+    return this.#table.bytes + (this.#frozen?.bytes ?? 0) + (this.#spare?.bytes ?? 0);
+  }
+  /** Locators come before pages, those of large segments first; pages have what tables leave. */
   #shareBudget(): void {
     const budget = this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
     let left = budget;
@@ -156,7 +159,7 @@ export class ArtifactIndex {
       if (isKept) left -= locatorBytes;
     }
     this.#locatorBytes = budget - left;
-    this.#cache.setBudget(left);
+    this.#cache.setBudget(Math.max(0, left - this.#tableBytes));
   }
   /** Files that a crash has left. */
   #removeUnnamed(): void {
@@ -540,7 +543,7 @@ export class ArtifactIndex {
       debt: this.debt,
       segmentBytes: this.#segments.reduce((sum, { bytes }) => sum + bytes, 0),
       locatorBytes: this.#locatorBytes,
-      tableBytes: this.#table.bytes + (this.#frozen?.bytes ?? 0) + (this.#spare?.bytes ?? 0),
+      tableBytes: this.#tableBytes,
       cacheBytes: this.#cache.bytes,
       pagesRead: this.#cache.loads,
       rowsFlushed: this.#rowsFlushed,
