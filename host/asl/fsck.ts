@@ -477,6 +477,7 @@ class StoreCheck {
       "index",
       CHECKPOINT_FOLDER,
       "quarantine",
+      "rebuild",
       ...logNumbers(volume).map(logPath),
       ...(current.checkpoint === 0 ? [] : [checkpointPath(current.checkpoint)]),
       ...(checkpoint?.segments ?? []).map(({ number }) => numbered("index", number, "seg")),
@@ -599,7 +600,7 @@ const MOST_SUSPECTS = 100_000;
 const MOST_ROWS = 1000;
 
 /** What the entry of a record said, as far as the record knows. */
-export function rowOf(into: Row, record: ScannedRecord): Row {
+function rowOf(into: Row, record: ScannedRecord): Row {
   into.kind = RowKind.PUT;
   into.flags = record.flags & (RowFlag.HAS_TAG | RowFlag.PUBLISHED | RowFlag.CHUNKED);
   into.algorithm = record.algorithm;

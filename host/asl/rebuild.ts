@@ -7,6 +7,7 @@ import { BLOCK_FOLDER, blockPath, decodeBlockHeader, encodeBlockFooter, LOG_BIT 
 import type { ScannedRecord } from "./block-scan.ts";
 import { Blocks } from "./blocks.ts";
 import { CHECKPOINT_FOLDER, CURRENT_FILE, writeCurrent } from "./checkpoint.ts";
+import { decodeChunkList } from "./chunk-list.ts";
 import { AslError } from "./errors.ts";
 import { Findings, type Problem } from "./findings.ts";
 import {
@@ -22,8 +23,7 @@ import {
 } from "./format.ts";
 import { FoundRecords, NamedPlaces } from "./found-records.ts";
 import { EntryKind, EXTENT_BYTES, FRAME_BYTES } from "./frames.ts";
-import { rowOf } from "./fsck.ts";
-import { Row, RowFlag } from "./index-rows.ts";
+import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type Digester, digestInto, keyText } from "./key.ts";
 import { LIMITS, type StoreLimits } from "./limits.ts";
 import { type Holder, type Lock, waitForLock } from "./lock.ts";
@@ -33,7 +33,15 @@ import type { Owners } from "./owner.ts";
 import { PatchedVolume } from "./patched-volume.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RebuildLog, type RebuiltExtent } from "./rebuild-log.ts";
-import { RECORD_BYTES, RecordFlag, RecordHeader, readRecordHeader, recordSize, writeRecordHeader } from "./record.ts";
+import {
+  RECORD_BYTES,
+  RECORD_DIGEST_AT,
+  RecordFlag,
+  RecordHeader,
+  readRecordHeader,
+  recordSize,
+  writeRecordHeader,
+} from "./record.ts";
 import { REBUILD_FILE } from "./repair.ts";
 import type { Volume } from "./volume.ts";
 
@@ -265,9 +273,9 @@ class Rebuild {
       file.close();
     }
   }
-  *#scan(block: number, from?: number): Iterable<ScannedRecord> {
+  *#scan(block: number): Iterable<ScannedRecord> {
     try {
-      yield* this.#blocks.scan(block, from === undefined ? {} : { from });
+      yield* this.#blocks.scan(block);
     } catch (error) {
       this.#findings.take(error);
     }
@@ -330,10 +338,11 @@ class Rebuild {
     for (let k = this.#found.firstFrom(from); k < this.#found.count; k++) {
       const { block, offset, position } = this.#found.at(k);
       if (position >= to) break;
-      const [record] = this.#scan(block, offset);
-      if (record === undefined || record.offset !== offset) continue;
-      await this.#progress(record.size);
-      const row = rowOf(this.#row, record);
+      const row = this.#foundAt(block, offset);
+      if (row === undefined) continue;
+      const { flags } = this.#header;
+      const size = recordSize(this.#header.length);
+      await this.#progress(size);
       if (position === 0 && !this.#isNew(row)) continue;
       // Another one was committed at the position, or it says none.
       const isPlaced = position >= this.#log.position;
@@ -353,15 +362,37 @@ class Rebuild {
       if (isPublished !== this.#wasPublished) endRun();
       this.#wasPublished = isPublished;
       this.#log.put(row);
-      if (copied || (record.flags & RecordFlag.OWN) !== 0) continue;
-      if (run === undefined) run = { block, start: offset, end: offset + record.size };
-      else run.end = offset + record.size;
+      if (copied || (flags & RecordFlag.OWN) !== 0) continue;
+      if (run === undefined) run = { block, start: offset, end: offset + size };
+      else run.end = offset + size;
     }
     endRun();
     this.#log.flush();
     return isAny;
   }
   #wasPublished = false;
+  /** What the record at a place says; undefined if it says nothing any more. */
+  #foundAt(block: number, offset: number): Row | undefined {
+    const row = this.#row;
+    row.block = block;
+    row.offset = offset;
+    if (!this.#readHeader(row)) return undefined;
+    const { flags, algorithm, tag, length, position, logseq } = this.#header;
+    row.kind = RowKind.PUT;
+    row.flags = flags & (RowFlag.HAS_TAG | RowFlag.PUBLISHED | RowFlag.CHUNKED);
+    row.domain = 0;
+    row.source = 0;
+    row.length = (flags & RecordFlag.CHUNKED) !== 0 ? this.#listedLength(row, length) : length;
+    Object.assign(row, { algorithm, tag, position, logseq });
+    row.digest.set(this.#head.subarray(RECORD_DIGEST_AT, RECORD_BYTES));
+    return row;
+  }
+  /** Of an artifact that is chunked the record has the length of its list. */
+  #listedLength({ block, offset }: Row, length: number): number {
+    const list = new Uint8Array(Math.min(length, this.#sizeOf(block)));
+    const isRead = this.#blocks.peek(block, offset + RECORD_BYTES, list, list.length) === length;
+    return (isRead ? decodeChunkList(list)?.length : undefined) ?? length;
+  }
   /** Of records without positions, of which there are few: what a batch discards may be put again. */
   readonly #unplaced = new Set<string>();
   #isNew({ algorithm, digest, flags, tag }: Row): boolean {

@@ -172,9 +172,9 @@ class StoreRepair {
       if (payload === undefined || row.offset + recordSize(payload.length) > end) return undefined;
       copies.push({ row, payload });
     }
-    for (const isNumbered of [true, false]) {
+    for (const numbers of NUMBERS) {
       const healed = Buffer.from(bytes);
-      for (const { row, payload } of copies) writeRecord(healed, row.offset - start, row, payload, isNumbered, format);
+      for (const { row, payload } of copies) writeRecord(healed, row.offset - start, row, payload, numbers, format);
       if (equalBytes(digestOf(healed), digest)) return { offset: start, bytes: healed };
     }
     return undefined;
@@ -217,6 +217,12 @@ class StoreRepair {
   }
 }
 
+const NUMBERS = [
+  { hasPosition: true, hasLogseq: true },
+  { hasPosition: false, hasLogseq: true },
+  { hasPosition: false, hasLogseq: false },
+] as const;
+
 /** More is not held in memory. */
 const MOST_HEALED_BYTES: number = 256 * 1024 * 1024;
 
@@ -232,13 +238,13 @@ function payloadOf(row: Row, from: Row, blocks: Blocks): Uint8Array | undefined 
   }
 }
 
-/** A header that is there is right, by its checksum. Otherwise it has the numbers of the entry, or none, as a batch writes it. */
+/** A header that is there is right, by its checksum. Otherwise it has the numbers of the entry, as far as they were known when it was written. */
 function writeRecord(
   bytes: Buffer,
   at: number,
   row: Row,
   payload: Uint8Array,
-  isNumbered: boolean,
+  { hasPosition, hasLogseq }: (typeof NUMBERS)[number],
   { seed }: Format,
 ): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -246,7 +252,8 @@ function writeRecord(
   endRecord(bytes, view, at, payload.length, seed);
   if (readRecordHeader(bytes, view, at, seed, new RecordHeader()) && isRecordOf(bytes, at, row.digest, 0)) return;
   bytes.set(row.digest, at + RECORD_DIGEST_AT);
-  const [position, logseq] = isNumbered ? [row.position, row.logseq] : [0, 0];
+  const position = hasPosition ? row.position : 0;
+  const logseq = hasLogseq ? row.logseq : 0;
   // Flags of rows and of records are the same bits.
   writeRecordHeader(bytes, view, at, row.flags, row.algorithm, row.tag, payload.length, position, logseq, seed);
 }
