@@ -46,8 +46,8 @@ function inOrder({ artifacts, bindings }: Contents): unknown {
   return { artifacts: new Map([...artifacts].sort(([a], [b]) => (a < b ? -1 : 1))), bindings };
 }
 
-/** The log in the words of both. */
-function compare(store: Store, reading: SecondReading): void {
+/** The store says what the reading says, of now and of all snapshots. */
+export function compare(store: Store, reading: SecondReading): void {
   strictEqual(reading.position, store.position);
   const stats = store.stats();
   strictEqual(reading.logseq, stats.logseq);
