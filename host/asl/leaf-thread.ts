@@ -58,8 +58,10 @@ export class LeafThread {
     // Nobody waits for it but those who asked.
     this.#worker.unref();
     this.#worker.on("message", (message: LeafAnswer | "ready") => {
-      if (message === "ready") this.#isReady = true;
-      else this.#answered().resolve(message);
+      if (message !== "ready") return this.#answered().resolve(message);
+      this.#isReady = true;
+      // Node.js refers to it again when it begins: a process that has ended would wait for it for ever.
+      if (this.#asked.length === 0) this.#worker.unref();
     });
     this.#worker.on("error", (error) => this.#failed(error));
     this.#worker.on("exit", () => this.#failed(new Error("the thread ended")));

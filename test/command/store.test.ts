@@ -185,7 +185,7 @@ t.test("[CLI-STORE-3] put: what is no file is told before anything is stored", a
 
 t.test("[CLI-STORE-3] put: standard input, a pipe or a file", async (t) => {
   const folder = await newStore();
-  const bytes = noise(2_500_000);
+  const bytes = noise(12_000_000);
   t.match(await ashlar(["store", "put", folder, "-"], { input: bytes }), {
     code: 0,
     stdout: `${keyOf(bytes)}\n`,
