@@ -320,7 +320,7 @@ ${table(
   ],
   grown.map(({ count: of, writing, checked }, k) => row(of, writing, opened[k]!, checked)),
 )}
-${count(last)} with no budget for the index: get verified ${perSecond(without.verified)}, get ${perSecond(without.get)}, has ${perSecond(without.has)}, absent ${perSecond(without.absent)}, process ${megabytes(without.resident)}. Opening it after a crash with ${count(recovery.replayed)} entries of the log behind the last checkpoint: ${seconds(recovery.ms)}. \`fsck --deep\`: ${speed(deep!.rate)} of ${count(artifacts)} × 256 B, ${speed(pagesDeep.rate)} of ${count(pages)} × 4 KiB (\`fsck\`: ${speed(pagesChecked.rate)}).`,
+${count(last)} with no budget for the index: get verified ${perSecond(without.verified)}, get ${perSecond(without.get)}, has ${perSecond(without.has)}, absent ${perSecond(without.absent)}, process ${megabytes(without.resident)}. Opening it after a crash with ${count(recovery.replayed)} entries of the log behind the last checkpoint: ${seconds(recovery.ms)} (of a store whose open table was made that large for this: by itself it writes checkpoints sooner). \`fsck --deep\`: ${speed(deep!.rate)} of ${count(artifacts)} × 256 B, ${speed(pagesDeep.rate)} of ${count(pages)} × 4 KiB (\`fsck\`: ${speed(pagesChecked.rate)}).`,
     targets: [
       atLeast(`put, sustained to ${count(last)}`, 250_000, writing.put, rate),
       atMost("longest stall meanwhile", 50, writing.longest, ms),
