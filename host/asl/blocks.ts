@@ -296,12 +296,16 @@ export class Blocks {
       if (number !== undefined && number >= first && !named.has(number)) this.removeFile(number);
     }
   }
-  /** Syncs a block that may be closed, and the names of all. */
-  syncBlock(block: number): void {
+  /**
+   * Syncs a block that may be closed, and the names of all. `bytes` were read from `start`, and are written again: the system may take for written
+   * what a sync has failed to write.
+   */
+  syncBlock(block: number, start = 0, bytes: Uint8Array = NO_BYTES): void {
     const path = blockPath(block);
     try {
       const file = this.#volume.open(path, "write");
       try {
+        if (bytes.length > 0) file.write(bytes, 0, bytes.length, start);
         file.sync();
       } finally {
         file.close();

@@ -112,7 +112,7 @@ export class LogEnd {
     }
   }
   /** Goes on at a place, where whatever lies behind it was never acknowledged. */
-  static reopen(volume: Volume, format: Format, place: LogPlace): LogEnd {
+  static reopen(volume: Volume, format: Format, place: LogPlace, tail: number = place.offset): LogEnd {
     const path = logPath(place.number);
     try {
       const file = volume.open(path, "write");
@@ -121,7 +121,9 @@ export class LogEnd {
         if (header === undefined)
           throw new AslError("ASL-LOG-DAMAGED", "it does not begin as a log file of this store", { file: path });
         if (file.size() > place.offset) file.truncate(place.offset);
-        // What was read of it, and its name, may be in memory only, if a process was killed.
+        // What was read of it, and its name, may be in memory only, if a process was killed; and the system may take it for written, if
+        // a sync has failed since. So the bytes from `tail` on are written again.
+        writeAgain(file, tail, place.offset);
         file.sync();
         volume.syncFolder(LOG_FOLDER);
         return new LogEnd(volume, format, file, header.nonce, place);
@@ -185,6 +187,16 @@ export class LogEnd {
   }
   close(): void {
     this.#file.close();
+  }
+}
+
+function writeAgain(file: VolumeFile, from: number, to: number): void {
+  const bytes = new Uint8Array(Math.min(WINDOW_BYTES, Math.max(0, to - from)));
+  for (let at = from; at < to; at += bytes.length) {
+    const length = Math.min(bytes.length, to - at);
+    if (readFully(file, bytes, 0, length, at) < length)
+      throw new RangeError("the file became shorter while it was read");
+    file.write(bytes, 0, length, at);
   }
 }
 

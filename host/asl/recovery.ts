@@ -31,6 +31,8 @@ export interface Recovered {
   readonly replayed: number;
   /** How the log ended: what is there behind its place was never acknowledged. */
   readonly stop: LogStop;
+  /** From here on the last log file may be in memory only. */
+  readonly tail: number;
   /** Has segments published in another way from now on. */
   onPublish(publish: PublishSegments): void;
 }
@@ -108,9 +110,12 @@ function recoverFrom(volume: Volume, format: Format, current: Current, options: 
     const firstBlock = state.nextBlock;
     const firstPosition = state.place.position;
     const reading = readLog(volume, format, state.place);
+    /** Up to where the log was on disk when the last frame was written. */
+    let synced = { number: 0, offset: 0 };
     let next = reading.next();
     while (next.done !== true) {
       const frame = next.value;
+      synced = { number: frame.header.log, offset: frame.header.synced };
       const refusal = frame.header.isDurable ? undefined : lostExtent(frame, blocks, isReadOnly);
       if (refusal === undefined) {
         state.apply(frame.header, frame.bytes, frame.at, frame.hash, index);
@@ -133,7 +138,8 @@ function recoverFrom(volume: Volume, format: Format, current: Current, options: 
     }
     blocks.nextBlock = state.nextBlock;
     const replayed = state.place.position - firstPosition;
-    return { index, blocks, state, replayed, checkpoints, stop, onPublish: (other) => void (publish = other) };
+    const tail = Math.min(stop.place.offset, synced.number === stop.place.number ? synced.offset : stop.place.offset);
+    return { index, blocks, state, replayed, checkpoints, stop, tail, onPublish: (other) => void (publish = other) };
   } catch (error) {
     index.close();
     blocks.close();
@@ -165,7 +171,7 @@ function lostExtent({ bytes, at, header }: Frame, blocks: Blocks, isReadOnly: bo
     const digest = bytes.subarray(extent + 24, extent + 56);
     if (!isThere(blocks, block, start, held) || !equalBytes(digestOf(held), digest))
       return `bytes ${start} to ${end} of block ${block} did not come to disk`;
-    if (!isReadOnly) blocks.syncBlock(block);
+    if (!isReadOnly) blocks.syncBlock(block, start, held);
   }
   return undefined;
 }

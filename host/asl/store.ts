@@ -192,7 +192,7 @@ export class Store {
       const log =
         stop.place.offset === 0
           ? LogEnd.create(volume, format, stop.place, random)
-          : LogEnd.reopen(volume, format, stop.place);
+          : LogEnd.reopen(volume, format, stop.place, this.#recovered.tail);
       this.#committer = new Committer({
         format,
         blocks,
@@ -522,6 +522,7 @@ export class Store {
    * records were. Throws ASL-NOT-FOUND.
    */
   async publish(keys: Iterable<KeyLike>): Promise<number> {
+    checkObject(keys, "keys");
     this.flush();
     this.#checkWritable();
     const { index, state } = this.#recovered;

@@ -1,7 +1,7 @@
 /** Calls of the volume that fail: disks that are full, or broken. */
 import t from "tap";
 import { Random } from "../../vm/random.ts";
-import { type FaultTally, tryFaults } from "./faults.ts";
+import { type FaultTally, KILLED, tryFaults } from "./faults.ts";
 import { SimulatedVolume } from "./simulated-volume.ts";
 import { openStore, PROFILES } from "./workloads.ts";
 
@@ -74,3 +74,16 @@ for (const folder of ["log", "blocks"])
       t.notOk(last.has(lost));
     },
   );
+
+t.test("[ASL-VOLUME-4, ASL-CRASH-6] calls that fail while a store is opened after a killed process", async (t) => {
+  const tally: FaultTally = { runs: 0, codes: {}, wrong: [] };
+  const operations = ["packed", "small", KILLED, "packed", KILLED, "small"];
+  // Syncs of what the killed process left are where most can go wrong.
+  await tryFaults(
+    { operations, durability: "none", profile: "wide", seed: 5 },
+    (n, { kind }) => kind === "sync" || n % 29 === 0,
+    tally,
+  );
+  t.same(tally.wrong.slice(0, 3), []);
+  t.ok(tally.runs > 30, `${tally.runs} runs`);
+});

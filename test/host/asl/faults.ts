@@ -6,6 +6,9 @@ import { type Call, type Fault, SECTOR_BYTES, SimulatedVolume } from "./simulate
 import { observe, StoreModel } from "./store-model.ts";
 import { OPERATIONS, openStore, PROFILES, Session } from "./workloads.ts";
 
+/** In a workload: the process is killed here, and another one opens the store. What was written is in memory still. */
+export const KILLED = "killed";
+
 /** What is said of bytes that were never on disk. */
 const GONE = ["ASL-BLOCK-DAMAGED", "ASL-LOG-DAMAGED", "ASL-CORRUPT"];
 
@@ -55,7 +58,7 @@ function faultsOf({ kind, length }: Call): readonly Fault[] {
 /** Every call of the workload that `isChosen` has, with each fault; and full disks from each chosen write on. */
 export async function tryFaults(
   workload: Workload,
-  isChosen: (n: number) => boolean,
+  isChosen: (n: number, call: Call) => boolean,
   tally: FaultTally,
 ): Promise<void> {
   const volume = new SimulatedVolume();
@@ -63,7 +66,7 @@ export async function tryFaults(
   await run(workload, volume, undefined, tally);
   const { calls } = volume;
   for (const [n, call] of calls.entries()) {
-    if (!isChosen(n)) continue;
+    if (!isChosen(n, call)) continue;
     for (const fault of faultsOf(call))
       await tryFault(
         workload,
@@ -149,19 +152,32 @@ async function run(
     volume.fault = undefined;
     await session.open();
   };
+  /** The store holds something that it held since what was acknowledged: which counts from now on. */
+  const rederive = (after: string): void => {
+    // Reads that fail are tried elsewhere.
+    volume.fault = undefined;
+    session.rederive();
+    volume.fault = fault;
+    const state = session.states.at(-1)!;
+    // Of what came later than a group that failed, some may be there.
+    if (after !== "trickled" && !session.states.slice(session.acknowledged, -1).includes(state))
+      throw new Error(`after ${after} the store holds what it never held:\n${state}`);
+  };
   await opened();
   for (const name of operations) {
+    if (name === KILLED) {
+      session.store = undefined;
+      await opened();
+      rederive(name);
+      continue;
+    }
     // Puts at once fail one by one: then what is there is no state that the model has.
     if (name === "together") continue;
     if (session.store === undefined) await opened();
     if (await attempt(() => OPERATIONS[name]!(session))) continue;
     if (session.store === undefined) continue;
     if (!(await attempt(async () => session.opened.flush()))) break;
-    session.rederive();
-    const state = session.states.at(-1)!;
-    // Of what came later than a group that failed, some may be there.
-    if (name !== "trickled" && !session.states.slice(session.acknowledged, -1).includes(state))
-      throw new Error(`after ${name} failed, the store holds what it never held:\n${state}`);
+    rederive(name);
   }
   volume.fault = undefined;
   if (session.store === undefined) return session;
