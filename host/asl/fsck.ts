@@ -178,6 +178,9 @@ async function checkVolume(
     findings.add("ASL-CURRENT-DAMAGED", "a rebuild was interrupted: it goes on when it is called again", {
       file: "REBUILD",
     });
+  const names = listOf(volume, "");
+  for (const [folder, code] of FOLDERS)
+    if (!names.includes(folder)) findings.add(code, "there is no such folder", { file: folder });
   patchLogHeaders(patches, format, findings);
   const { current, checkpoint } = readState(patches, format, findings);
   let recovered: Recovered | undefined;
@@ -216,6 +219,14 @@ async function checkVolume(
     recovered?.blocks.close();
   }
 }
+
+/** What a store has, and what is damaged without it. */
+const FOLDERS = [
+  [LOG_FOLDER, "ASL-LOG-DAMAGED"],
+  [BLOCK_FOLDER, "ASL-BLOCK-DAMAGED"],
+  ["index", "ASL-INDEX-DAMAGED"],
+  [CHECKPOINT_FOLDER, "ASL-CURRENT-DAMAGED"],
+] as const;
 
 /** FORMAT, or what it was: log files tell all of it, and its digest. */
 function formatOf(patches: PatchedVolume, findings: Findings): Format {

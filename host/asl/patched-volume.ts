@@ -36,8 +36,14 @@ export class PatchedVolume implements Volume {
     if (patched === undefined) return this.#volume.open(path, "read");
     return new PatchedReader(patched.isWhole ? undefined : this.#volume.open(path, "read"), patched.patches);
   }
+  /** A folder that is not there is empty: who checks a store says that it is not there. */
   list(folder: string): string[] {
-    return this.#volume.list(folder);
+    try {
+      return this.#volume.list(folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
   }
   makeFolder(): never {
     return forReading();

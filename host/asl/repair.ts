@@ -19,7 +19,7 @@ import { type Format, numberOf } from "./format.ts";
 import type { FsckDetails } from "./fsck.ts";
 import { type Row, RowFlag, RowKind } from "./index-rows.ts";
 import { DIGEST_BYTES } from "./key.ts";
-import { LOG_HEADER_BYTES, type LogPlace, readLog } from "./log.ts";
+import { LOG_FOLDER, LOG_HEADER_BYTES, type LogPlace, readLog } from "./log.ts";
 import { bodyOf } from "./log-salvage.ts";
 import type { Patch } from "./patched-volume.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -72,11 +72,21 @@ class StoreRepair {
   }
   run(): void {
     const { patches, findings } = this.#details;
+    this.#makeFolders();
     for (const [path, { isWhole, patches: parts, what }] of patches.files) this.#replace(path, parts, what, isWhole);
     this.#repairBlocks();
     this.#heal();
     const isLogWhole = this.#details.state !== undefined || this.#isLogWhole();
     if (isLogWhole && findings.has("ASL-CURRENT-DAMAGED", "ASL-INDEX-DAMAGED")) this.#startAnew();
+  }
+  #makeFolders(): void {
+    const names = this.#volume.list("");
+    for (const folder of [LOG_FOLDER, BLOCK_FOLDER, "index", CHECKPOINT_FOLDER]) {
+      if (names.includes(folder)) continue;
+      this.#volume.makeFolder(folder);
+      this.#volume.syncFolder("");
+      this.done.push({ file: folder, what: "the folder was made again" });
+    }
   }
   #replace(path: string, parts: readonly Patch[], what: string, isWhole = false, length?: number): void {
     this.#quarantine.replace(path, isWhole, parts, length);
@@ -122,7 +132,7 @@ class StoreRepair {
     const blocks = this.#blocks(this.#volume);
     try {
       for (const range of records.damaged) {
-        const part = this.#healRange(range, index, blocks);
+        const part = orUndefined(() => this.#healRange(range, index, blocks));
         if (part === undefined) continue;
         const path = blockPath(range.block);
         blocks.forget(range.block);
@@ -214,6 +224,16 @@ class StoreRepair {
       file: CURRENT_FILE,
       what: "CURRENT, checkpoint and index are made from the log at the next opening",
     });
+  }
+}
+
+/** What cannot be read is not repaired. */
+function orUndefined<T>(of: () => T): T | undefined {
+  try {
+    return of();
+  } catch (error) {
+    if (error instanceof AslError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 

@@ -9,7 +9,7 @@ import { digestInto } from "../../../host/asl/key.ts";
 import { LIMITS } from "../../../host/asl/limits.ts";
 import { acquireLock } from "../../../host/asl/lock.ts";
 import { readLog } from "../../../host/asl/log.ts";
-import type { MemoryVolume } from "../../../host/asl/memory-volume.ts";
+import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
 import { emptyState } from "../../../host/asl/recovery.ts";
 import { LogState } from "../../../host/asl/state.ts";
 import type { Store } from "../../../host/asl/store.ts";
@@ -256,6 +256,30 @@ t.test("[ASL-FSCK-6] What follows from the log is made again, and the rest stays
       kept.some(([, bytes]) => Buffer.compare(bytes, damaged) === 0),
       `${path} is in quarantine`,
     );
+  }
+});
+
+t.test("[ASL-FSCK-2] A folder that is gone is told of, and made again if all that was in it can be", async (t) => {
+  const expected = contents(await sample());
+  for (const folder of ["log", "blocks", "index", "checkpoint"]) {
+    const volume = new MemoryVolume();
+    for (const other of ["log", "blocks", "index", "checkpoint"]) if (other !== folder) volume.makeFolder(other);
+    for (const [path, bytes] of made!) {
+      if (path.startsWith(`${folder}/`)) continue;
+      const file = volume.open(path, "create");
+      file.write(bytes, 0, bytes.length, 0);
+      file.close();
+    }
+    const { problems } = await fsck(volume);
+    t.ok(problems.some(({ file, message }) => file === folder && message === "there is no such folder"));
+    const report = await fsck(volume, { repair: true });
+    const isWhole = folder === "index" || folder === "checkpoint";
+    t.equal(
+      report.problems.every(({ repaired }) => repaired !== undefined),
+      isWhole,
+      folder,
+    );
+    if (isWhole) t.same(contents(volume), expected);
   }
 });
 
