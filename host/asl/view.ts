@@ -158,6 +158,8 @@ export class View {
     key: KeyLike,
     options?: ReadOptions & { readonly offset?: number; readonly length?: number },
   ): AsyncIterable<Uint8Array> | undefined {
+    if (options?.offset !== undefined) checkCount(options.offset, "offset");
+    if (options?.length !== undefined) checkCount(options.length, "length");
     if (!this.#find(key)) return undefined;
     const { bytes, at } = this.#key;
     const row = this.#row.copy();

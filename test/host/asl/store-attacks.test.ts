@@ -68,7 +68,7 @@ t.test("[ASL-CORE-ARGUMENT-1] what is no artifact, key, name or option is told s
       for (const act of [() => store.snapshot(wrong), () => store.dropSnapshot(wrong), () => store.pin(key, wrong)])
         t.equal(await codeOf(act), "ASL-ARGUMENT", `a name: ${what}`);
     if (typeof wrong !== "string" && !(Symbol.iterator in Object(wrong)))
-      for (const act of [() => store.putMany(wrong), () => store.writeStream(wrong)])
+      for (const act of [() => store.putMany(wrong), () => store.writeStream(wrong), () => store.publish(wrong)])
         t.equal(await codeOf(act), "ASL-ARGUMENT", `what is gone through: ${what}`);
     batch.discard();
   }
@@ -82,6 +82,11 @@ t.test("[ASL-CORE-ARGUMENT-1] what is no artifact, key, name or option is told s
     t.equal(await codeOf(() => store.batch().put(bytesOf(3), { logseq })), "ASL-ARGUMENT", `logseq ${logseq}`);
   for (const visibility of ["Published", "", null, 1] as Wrong[])
     t.equal(await codeOf(() => store.put(bytesOf(3), { visibility })), "ASL-ARGUMENT", `visibility ${visibility}`);
+  for (const offset of [-1, 1.5, Number.NaN, "1"] as Wrong[]) {
+    t.equal(await codeOf(() => store.read(key, offset, 1)), "ASL-ARGUMENT", `read from ${offset}`);
+    t.equal(await codeOf(() => store.readInto(key, new Uint8Array(9), 0, offset)), "ASL-ARGUMENT", `into: ${offset}`);
+    t.equal(await codeOf(() => store.stream(key, { offset })), "ASL-ARGUMENT", `stream from ${offset}`);
+  }
   for (const from of ["x", Number.NaN, 1.5] as Wrong[])
     t.equal(await codeOf(() => store.log({ from }).next()), "ASL-ARGUMENT", `the log from ${from}`);
   const options: Wrong[] = [
