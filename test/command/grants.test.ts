@@ -88,7 +88,12 @@ t.test("[CLI-GRANT-2] grants.json: every key, and what is wrong with it by its J
   const path = join(scratch, "all.json");
   writeFileSync(path, `\ufeff${JSON.stringify(all)}`);
   t.strictSame(readGrants(path), all);
-  const relative = { dirs: [{ host: "a/../b", guest: "/" }], stdin: "in", assets: { host: "p", patches: ["q"] }, store: { host: "s" } };
+  const relative = {
+    dirs: [{ host: "a/../b", guest: "/" }],
+    stdin: "in",
+    assets: { host: "p", patches: ["q"] },
+    store: { host: "s" },
+  };
   t.strictSame(checkGrants(relative, { folder: "/f" }), {
     dirs: [{ host: "/f/b", guest: "/" }],
     stdin: "/f/in",
