@@ -10,7 +10,7 @@ import { AslError } from "./errors.ts";
 import { EntryKind } from "./frames.ts";
 import { type Group, Held, UNKNOWN } from "./group.ts";
 import { Row, RowFlag } from "./index-rows.ts";
-import { type ArtifactKey, digestAt, keyText, ParsedKey } from "./key.ts";
+import { type ArtifactKey, DIGEST_BYTES, digestAt, keyText, ParsedKey } from "./key.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { PackedBlock } from "./packed-block.ts";
 import { RecordFlag } from "./record.ts";
@@ -124,9 +124,11 @@ export class Batch {
   /** Blocks of large artifacts, which go if the batch does. */
   readonly #own: { discard(): void; sync(): void }[] = [];
   readonly #writers = new Set<Writer>();
-  /** Records that the store had when they were staged. Somebody may remove them before this is committed. */
-  readonly #relied: { readonly digest: Uint8Array; readonly flags: number; readonly tag: number; readonly row: Row }[] =
-    [];
+  /**
+   * Records that the store had when they were staged, each once: the digest as latin1, flags and tag. Somebody may remove them before this is
+   * committed.
+   */
+  readonly #relied = new Set<string>();
   readonly #key = new ParsedKey();
   readonly #row = new Row();
   #isOver = false;
@@ -175,7 +177,9 @@ export class Batch {
         ? 0
         : index.findRecord(this.#row, algorithm, digest, at, flags, tag, this.#parts.view.position);
     if (found === 2) {
-      this.#relied.push({ digest: digestAt(digest, at), flags, tag, row: this.#row.copy() });
+      this.#relied.add(
+        `${Buffer.from(digest.buffer, digest.byteOffset + at, DIGEST_BYTES).toString("latin1")}${flags} ${tag}`,
+      );
       return true;
     }
     if (held === Held.OTHER_RECORD) group.putAgain(flags, algorithm, tag, logseq);
@@ -356,14 +360,19 @@ export class Batch {
   }
   /** Puts again what was in the store when it was staged, and has been removed since. */
   #addRemoved(): void {
-    const { algorithm, index } = this.#parts;
-    for (const { digest, flags, tag, row } of this.#relied) {
+    const { algorithm, committer, index, view } = this.#parts;
+    if (committer!.state.lastTombstone <= view.position) return;
+    for (const text of this.#relied) {
+      const digest = Buffer.from(text.slice(0, DIGEST_BYTES), "latin1");
+      const [flags, tag] = text.slice(DIGEST_BYTES).split(" ").map(Number) as [number, number];
       const held = this.#group.find(algorithm, digest, 0, flags, tag);
       if (held === Held.TOMBSTONE || held === Held.RECORD) continue;
-      const found = index.findRecord(this.#row, algorithm, digest, 0, flags, tag, Number.MAX_SAFE_INTEGER);
-      if (found !== 2) this.#group.putAt(EntryKind.PUT, flags, algorithm, digest, 0, tag, UNKNOWN, row);
+      if (index.findRecord(this.#row, algorithm, digest, 0, flags, tag, Number.MAX_SAFE_INTEGER) === 2) continue;
+      // Where it was is where it is.
+      index.findRecord(this.#row, algorithm, digest, 0, flags, tag, view.position);
+      this.#group.putAt(EntryKind.PUT, flags, algorithm, digest, 0, tag, UNKNOWN, this.#row);
     }
-    this.#relied.length = 0;
+    this.#relied.clear();
   }
   /** Nothing of it comes into the store. */
   discard(): void {
