@@ -289,7 +289,7 @@ export class RecordCheck {
     if (isChunked) {
       const reason = this.#own.checkList(list, bytes.slice(at + RECORD_DIGEST_AT, at + RECORD_BYTES), algorithm);
       if (reason !== undefined) wrong(reason);
-      this.#useChunks(list);
+      this.#useChunks(list, flags);
     }
     if (!isDeep) return;
     const table = leafTableBytes(length);
@@ -302,9 +302,11 @@ export class RecordCheck {
     if (!sameWords(this.#scratchWords, words, (at + RECORD_DIGEST_AT) >>> 2))
       wrong("its bytes are not what its digest says");
   }
-  #useChunks(list: Uint8Array): void {
+  /** `flags` are those of the record of the list: its chunks are of the same visibility. */
+  #useChunks(list: Uint8Array, flags: number): void {
+    const isPublished = (flags & RecordFlag.PUBLISHED) !== 0;
     const view = new DataView(list.buffer, list.byteOffset, list.length);
-    for (let at = 56; at + 56 <= list.length; at += 56) this.#useOwn(view.getUint32(at + 32, true), false);
+    for (let at = 56; at + 56 <= list.length; at += 56) this.#useOwn(view.getUint32(at + 32, true), isPublished);
   }
   #useOwn(block: number, isPublished: boolean): void {
     this.blocks.set(block, { end: Number.POSITIVE_INFINITY, gaps: 0, isPublished, isOwn: true });
@@ -357,7 +359,8 @@ export class RecordCheck {
     if (!readRecordHeader(this.#head, this.#headView, 0, seed, this.#header)) return;
     const length = Math.min(this.#header.length, open.file.size());
     const list = new Uint8Array(length);
-    if (readFully(open.file, list, 0, length, offset + RECORD_BYTES) === length) this.#useChunks(list);
+    if (readFully(open.file, list, 0, length, offset + RECORD_BYTES) === length)
+      this.#useChunks(list, this.#header.flags);
   }
   /** Only the header: another frame answers for the rest. */
   #peek({ block, offset, algorithm, digest, length, isChunked }: Expected): string | undefined {

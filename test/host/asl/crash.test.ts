@@ -86,3 +86,14 @@ t.test(
     for (const [path, bytes] of files) if (!path.startsWith("LOCK")) t.same(damaged.files().get(path), bytes, path);
   },
 );
+
+t.test("[ASL-CRASH-4] chunks of a published artifact are published: fsck says so too", async (t) => {
+  const tally = new Tally();
+  for (const durability of ["each", "none"] as const)
+    await crash(
+      { operations: ["chunked", "publish"], durability, profile: "tiny", seed: 1, cutFrom: 1 },
+      { images: 4, nested: 1, recoveries: 12 },
+      tally,
+    );
+  report(t, tally, 50);
+});
