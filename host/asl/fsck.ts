@@ -27,6 +27,7 @@ import { type Holder, type Lock, waitForLock } from "./lock.ts";
 import { type Frame, LOG_FOLDER, type LogPlace, type LogStop, logNumbers, logPath, readLog } from "./log.ts";
 import { formatOfLogs, headerOfFrames, placeBehind, readableFrames } from "./log-salvage.ts";
 import { OpenFiles } from "./open-files.ts";
+import { isReadable, OwnCheck } from "./own-check.ts";
 import type { Owners } from "./owner.ts";
 import { PatchedVolume } from "./patched-volume.ts";
 import { RecordFlag } from "./record.ts";
@@ -549,13 +550,14 @@ class StoreCheck {
     if (this.records.damaged.length === 0) return;
     const { volume, format, limits, digest, index } = this.#context;
     const blocks = new Blocks({ volume, domain: format.domain, seed: format.seed, nextBlock: 1, limits, digest });
+    const own = new OwnCheck(this.#files, format, true, () => undefined);
     const seen = new Set<string>();
     const look = (row: Row): void => {
       if (row.kind !== RowKind.PUT || this.suspects.length >= MOST_SUSPECTS || !this.records.isDamaged(row)) return;
       const place = `${row.block} ${row.offset}`;
       if (seen.has(place)) return;
       seen.add(place);
-      const suspect = { row: row.copy(), isReadable: isReadable(blocks, row) };
+      const suspect = { row: row.copy(), isReadable: isReadable(blocks, own, row) };
       this.suspects.push(suspect);
     };
     try {
@@ -625,16 +627,6 @@ function rowOf(into: Row, record: ScannedRecord): Row {
   into.logseq = record.logseq;
   into.digest.set(record.digest);
   return into;
-}
-
-function isReadable(blocks: Blocks, row: Row): boolean {
-  try {
-    for (const _ of blocks.pieces(row, row.digest, 0));
-    return true;
-  } catch (error) {
-    if (error instanceof AslError) return false;
-    throw error;
-  }
 }
 
 export function isSameRow(left: Row, right: Row): boolean {

@@ -2,9 +2,12 @@
 import type { Hash } from "node:crypto";
 import { cryptoOf } from "../assets/hash.ts";
 import { BLOCK_HEADER_BYTES } from "./block-file.ts";
+import type { Blocks } from "./blocks.ts";
 import { crc32Of } from "./checksum.ts";
 import { type ChunkList, decodeChunkList } from "./chunk-list.ts";
+import { AslError } from "./errors.ts";
 import type { Format } from "./format.ts";
+import { type Row, RowFlag } from "./index-rows.ts";
 import { algorithmOf, sameDigest } from "./key.ts";
 import type { OpenFile, OpenFiles } from "./open-files.ts";
 import {
@@ -141,3 +144,19 @@ export class OwnCheck {
 
 /** Where a record in a block of its own begins. */
 export const OWN_OFFSET: number = BLOCK_HEADER_BYTES;
+
+/** Whether an artifact can be read, as its key says. One that is chunked is read chunk by chunk, so that all that reading it may need is looked at. */
+export function isReadable(blocks: Blocks, own: OwnCheck, row: Row): boolean {
+  const { block, offset, algorithm, digest } = row;
+  try {
+    if ((row.flags & RowFlag.CHUNKED) !== 0) {
+      const expected = { block, offset, algorithm, digest, length: undefined, isChunked: true, isChunk: false };
+      if (own.check(expected) !== undefined) return false;
+    }
+    for (const _ of blocks.pieces(row, digest, 0));
+    return true;
+  } catch (error) {
+    if (error instanceof AslError || (error as NodeJS.ErrnoException).code !== undefined) return false;
+    throw error;
+  }
+}

@@ -29,11 +29,14 @@ import { LIMITS, type StoreLimits } from "./limits.ts";
 import { type Holder, type Lock, waitForLock } from "./lock.ts";
 import { type Frame, LOG_FOLDER, LOG_HEADER_BYTES, type LogPlace, logNumbers, logPath } from "./log.ts";
 import { formatOfLogs, headerOfFrames, readableFrames } from "./log-salvage.ts";
+import { OpenFiles } from "./open-files.ts";
+import { isReadable, OwnCheck } from "./own-check.ts";
 import type { Owners } from "./owner.ts";
 import { PatchedVolume } from "./patched-volume.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RebuildLog, type RebuiltExtent } from "./rebuild-log.ts";
 import {
+  endRecord,
   RECORD_BYTES,
   RECORD_DIGEST_AT,
   RecordFlag,
@@ -74,6 +77,7 @@ export interface RebuildReport {
 /** Where the new log is made. */
 const REBUILD_FOLDER = "rebuild";
 const MOST_DAMAGED = 1000;
+const OPEN_FILES = 64;
 const TURN_BYTES: number = 32 * 1024 * 1024;
 const COPIED_BYTES: number = 1024 * 1024;
 
@@ -111,6 +115,8 @@ class Rebuild {
   readonly #row = new Row();
   #format!: Format;
   #blocks!: Blocks;
+  #files!: OpenFiles;
+  #own!: OwnCheck;
   #log!: RebuildLog;
   #copies!: Copies;
   #isFormatGuessed = false;
@@ -151,6 +157,8 @@ class Rebuild {
       limits: this.#limits,
       digest,
     });
+    this.#files = new OpenFiles(this.#store, format.seed, OPEN_FILES);
+    this.#own = new OwnCheck(this.#files, format, true, () => undefined);
     try {
       const epoch = this.#readNames();
       if (epoch >= this.#lock.epoch) this.#lock.raise(epoch);
@@ -172,6 +180,7 @@ class Rebuild {
       return this.#report();
     } finally {
       this.#blocks.close();
+      this.#files.close();
     }
   }
   #report(): RebuildReport {
@@ -255,7 +264,7 @@ class Rebuild {
   async #findRecords(numbers: readonly number[]): Promise<void> {
     const files = [...logNumbers(this.#volume).map((number) => (LOG_BIT | number) >>> 0), ...numbers];
     // Once to find, once to read.
-    this.#total = 2 * files.reduce((sum, block) => sum + this.#sizeOf(block), 0);
+    this.#total = 2 * files.reduce((sum, block) => sum + this.#sizeOrNone(block), 0);
     for (const block of files) {
       for (const record of this.#scan(block)) {
         if ((record.flags & RecordFlag.CHUNK) === 0 && !this.#named.has(block, record.offset))
@@ -266,11 +275,18 @@ class Rebuild {
     this.#found.sort();
   }
   #sizeOf(block: number): number {
-    const file = this.#volume.open(blockPath(block), "read");
     try {
-      return file.size();
-    } finally {
-      file.close();
+      return this.#files.of(block).file.size();
+    } catch (error) {
+      throw AslError.from(error, "ASL-READ", "it cannot be read", { file: blockPath(block) });
+    }
+  }
+  #sizeOrNone(block: number): number {
+    try {
+      return this.#sizeOf(block);
+    } catch (error) {
+      this.#findings.take(error);
+      return 0;
     }
   }
   *#scan(block: number): Iterable<ScannedRecord> {
@@ -406,9 +422,8 @@ class Rebuild {
   #readable(row: Row): boolean | undefined {
     const { block, offset } = row;
     try {
-      for (const _ of this.#blocks.pieces(row, row.digest, 0));
-      if (!this.#readHeader(row))
-        throw new AslError("ASL-BLOCK-DAMAGED", "no header of a record is here", { file: blockPath(block), offset });
+      if (!isReadable(this.#blocks, this.#own, row) || !this.#readHeader(row))
+        throw new AslError("ASL-CORRUPT", "the artifact is damaged", { file: blockPath(block), offset });
       this.#artifacts++;
       if (block >= LOG_BIT) {
         const bytes = Buffer.alloc(recordSize(this.#header.length));
@@ -565,6 +580,7 @@ class Copies {
   add(bytes: Buffer, row: Row, position: number): { readonly block: number; readonly offset: number } {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const flags = bytes[8]!;
+    endRecord(bytes, view, 0, getU64(view, 16), this.#format.seed);
     writeRecordHeader(
       bytes,
       view,
