@@ -95,5 +95,5 @@ t.test("[ASL-CRASH-4] chunks of a published artifact are published: fsck says so
       { images: 4, nested: 1, recoveries: 12 },
       tally,
     );
-  report(t, tally, 50);
+  report(t, tally, 20);
 });
