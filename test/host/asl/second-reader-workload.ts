@@ -231,6 +231,8 @@ export async function runWorkload(seed: number, operations: number): Promise<Tol
   }
   await store.close();
   const { log, index } = readBoth(files);
+  const checked = await Store.fsck("", { deep: true }, { volume, owners: alone(), limits: LIMITS });
+  deepStrictEqual(checked.problems, []);
   told.indexed! += index.indexed;
   told.chunked! += log.chunked;
   told.long! += log.long;
