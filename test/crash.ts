@@ -4,7 +4,7 @@
  * tried, and what was wrong. Exits 1 if something was.
  *
  * --seeds    random long workloads, 100 by default, from --seed S (1) on
- * --ops      all workloads of up to K operations, 0 by default; 3 takes hours
+ * --ops      all workloads of up to K operations, 0 by default; 3 takes about an hour
  * --minutes  stops after M minutes, and says how far it came
  */
 import { parseArgs } from "node:util";
