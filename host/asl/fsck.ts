@@ -34,7 +34,7 @@ import { RecordFlag } from "./record.ts";
 import { type BlockUse, RecordCheck } from "./record-check.ts";
 import { emptyState, logBeginning, type Recovered, recover } from "./recovery.ts";
 import { affectedBy } from "./referrers.ts";
-import { isInterrupted, repairStore } from "./repair.ts";
+import { demandStore, isInterrupted, repairStore } from "./repair.ts";
 import { RowSum } from "./row-sum.ts";
 import { LogState } from "./state.ts";
 import type { Volume } from "./volume.ts";
@@ -118,6 +118,7 @@ export async function fsckStore(
 
 /** Checks a store that need not open, and repairs it. Throws ASL-NO-STORE, ASL-VERSION, or with `repair` ASL-LOCKED. */
 export async function fsckVolume(volume: Volume, owners: Owners, options: RepairOptions = {}): Promise<FsckReport> {
+  demandStore(volume);
   if (options.repair !== true) return (await checkVolume(volume, options)).report;
   const lock: Lock = await waitForLock(volume, owners, options.waitMs ?? 0, options.onWaiting);
   try {

@@ -45,7 +45,7 @@ import {
   recordSize,
   writeRecordHeader,
 } from "./record.ts";
-import { REBUILD_FILE } from "./repair.ts";
+import { demandStore, REBUILD_FILE } from "./repair.ts";
 import type { Volume } from "./volume.ts";
 
 export interface RebuildOptions {
@@ -87,6 +87,7 @@ export async function rebuildVolume(
   owners: Owners,
   options: RebuildOptions = {},
 ): Promise<RebuildReport> {
+  demandStore(volume);
   const lock = await waitForLock(volume, owners, options.waitMs ?? 0, options.onWaiting);
   try {
     const quarantine = new Quarantine(volume);

@@ -4,6 +4,7 @@ import { EXTENT_BYTES, FRAME_BYTES, type Payload, readEntry } from "./frames.ts"
 import { algorithmOf, keyText } from "./key.ts";
 import { type Frame, logPath } from "./log.ts";
 import { readableFrames } from "./log-salvage.ts";
+import { Namespace, nameText } from "./namespace.ts";
 import type { LogState } from "./state.ts";
 import type { Volume } from "./volume.ts";
 
@@ -63,7 +64,10 @@ class Referrers {
         this.#found.get(nameOf(payload))?.tombstones.push(position);
         return;
       case "binding": {
-        const name = `${payload.namespace}:${Buffer.from(payload.name).toString("hex")}`;
+        const { namespace } = payload;
+        const text = namespace === Namespace.NAME ? nameText(payload.name) : undefined;
+        const name =
+          text === undefined ? `${namespace}:${Buffer.from(payload.name).toString("hex")}` : JSON.stringify(text);
         const { algorithm, digest } = payload;
         const target = digest === undefined ? "" : nameOf({ algorithm, digest });
         if (this.#found.has(target)) this.#bound.set(name, target);

@@ -15,7 +15,7 @@ import {
 import { Blocks } from "./blocks.ts";
 import { CHECKPOINT_FOLDER, CURRENT_FILE, readCheckpoint, readCurrent, writeCurrent } from "./checkpoint.ts";
 import { AslError } from "./errors.ts";
-import { type Format, numberOf } from "./format.ts";
+import { FORMAT_FILE, type Format, numberOf } from "./format.ts";
 import type { FsckDetails } from "./fsck.ts";
 import { type Row, RowFlag, RowKind } from "./index-rows.ts";
 import { DIGEST_BYTES } from "./key.ts";
@@ -49,6 +49,23 @@ export const REBUILD_FILE = "REBUILD";
 
 export function isInterrupted(volume: Volume): boolean {
   return volume.list("").includes(REBUILD_FILE);
+}
+
+/** Throws ASL-NO-STORE for a folder in which nothing tells that it is, or was, one: nothing is made in it then. */
+export function demandStore(volume: Volume): void {
+  const names = (folder: string): string[] => {
+    try {
+      return volume.list(folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw AslError.from(error, "ASL-READ", "it cannot be listed", { file: folder });
+    }
+  };
+  const isStore =
+    names("").includes(FORMAT_FILE) ||
+    names(LOG_FOLDER).some((name) => numberOf(name, "log") !== undefined) ||
+    names(BLOCK_FOLDER).some((name) => numberOf(name, "blk") !== undefined);
+  if (!isStore) throw new AslError("ASL-NO-STORE", "the folder holds no store");
 }
 
 /** The caller holds the lock. */

@@ -10,6 +10,7 @@ import { LIMITS } from "../../../host/asl/limits.ts";
 import { acquireLock } from "../../../host/asl/lock.ts";
 import { readLog } from "../../../host/asl/log.ts";
 import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
+import { nameOf } from "../../../host/asl/namespace.ts";
 import { emptyState } from "../../../host/asl/recovery.ts";
 import { LogState } from "../../../host/asl/state.ts";
 import type { Store } from "../../../host/asl/store.ts";
@@ -40,6 +41,7 @@ async function fill(store: Store): Promise<void> {
     Array.from({ length: 8 }, (_, k) => ({ bytes: bytesOf(200 + k, 300), visibility: "published" as const })),
   );
   await store.bind(1, name(1), packed);
+  await store.bind(1, nameOf("logo"), packed);
   await store.snapshot("first");
   await store.pin(packed, "kept");
   await store.remove(await store.put(bytesOf(30)));
@@ -95,7 +97,11 @@ t.test("[ASL-FSCK-1] A store that is whole has no problems, and all of it was lo
   const empty = volumeWith(new Map());
   await openSmall({ volume: empty }).close();
   t.same((await fsck(empty)).problems, []);
-  await t.rejects(fsck(volumeWith(new Map())), { code: "ASL-NO-STORE" });
+  for (const repair of [false, true]) {
+    const none = new MemoryVolume();
+    await t.rejects(fsck(none, { repair }), { code: "ASL-NO-STORE" });
+    t.same(none.list(""), [], "nothing is made in it");
+  }
 });
 
 t.test("[ASL-FSCK-1] Nothing is changed, and it ends when it is told to", async (t) => {
@@ -211,7 +217,7 @@ t.test("[ASL-FSCK-5] A damaged artifact is told with all that refers to it", asy
   const { problems } = await fsck(volume);
   const told = problems.filter(({ code }) => code === "ASL-CORRUPT");
   t.equal(told.length, 2);
-  const all = ["CURRENT", 'snapshot "first"', 'pin "kept"', `binding 1:${"01".repeat(32)}`];
+  const all = ["CURRENT", 'snapshot "first"', 'pin "kept"', `binding 1:${"01".repeat(32)}`, 'binding "logo"'];
   t.same(
     told.map(({ affects }) => affects),
     [all, all],
