@@ -395,7 +395,7 @@ export class ArtifactIndex {
     try {
       if (job.sorted !== undefined && !job.isSorted) {
         // Sorting takes a small part of what a row costs.
-        job.isSorted = job.sorted.step(budget * 4);
+        job.isSorted = job.sorted.step(budget * 2);
         return 0;
       }
       if (job.writer === undefined || job.merger === undefined) {

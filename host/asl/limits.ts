@@ -21,7 +21,7 @@ export interface StoreLimits {
 }
 
 export const LIMITS: StoreLimits = {
-  groupBytes: 1024 * 1024,
+  groupBytes: 2 * 1024 * 1024,
   inlineBytes: 64 * 1024,
   logBytes: 64 * 1024 * 1024,
   blockBytes: 64 * 1024 * 1024,

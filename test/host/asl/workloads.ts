@@ -264,7 +264,7 @@ export const OPERATIONS: { readonly [name: string]: Operation } = {
     session.done(change);
   },
   snapshot: async (session) => {
-    const name = `s${session.states.length}`;
+    const name = freeName(`s${session.states.length}`, session.model.snapshots);
     const change = session.change((model) => model.snapshot(name));
     await session.opened.snapshot(name);
     session.done(change);
@@ -278,7 +278,7 @@ export const OPERATIONS: { readonly [name: string]: Operation } = {
   pin: async (session) => {
     const key = session.some();
     if (key === undefined) return;
-    const label = `p${session.states.length}`;
+    const label = freeName(`p${session.states.length}`, session.model.pins);
     const change = session.change((model) => model.pins.set(label, key));
     await session.opened.pin(key, label);
     session.done(change);
@@ -340,4 +340,9 @@ async function allowing(code: string, act: () => unknown): Promise<void> {
   } catch (error) {
     if (!(error instanceof AslError && error.code === code)) throw error;
   }
+}
+
+/** A name that nothing has: what a process that was killed did not hear of may be there. */
+function freeName(name: string, taken: ReadonlyMap<string, unknown>): string {
+  return taken.has(name) ? freeName(`${name}+`, taken) : name;
 }
