@@ -30,7 +30,7 @@ export interface IndexTuning {
   readonly mostSegments: number;
 }
 
-const TUNING: IndexTuning = { openRows: 2 ** 17, fanIn: 4, mostSegments: 8 };
+const TUNING: IndexTuning = { openRows: 2 ** 18, fanIn: 4, mostSegments: 8 };
 
 const DEFAULT_BUDGET_BYTES = 96 * 1024 * 1024;
 

@@ -37,6 +37,8 @@ export interface Extent {
 
 /** Rows of the index that are flushed or merged for each that is committed, so that this keeps up with it. */
 const PACE = 6;
+/** Of a commit of very few. */
+const LEAST_ROWS = 16;
 /** More segments than this are probed too slowly: merging goes twice as fast. */
 const MANY_SEGMENTS = 8;
 
@@ -249,7 +251,7 @@ export class Committer {
       this.poison(error);
     }
     const pace = this.#index.segmentCount > MANY_SEGMENTS ? 2 * PACE : PACE;
-    this.work(Math.max(64, rows * pace));
+    this.work(Math.max(LEAST_ROWS, rows * pace));
   }
   /** Writes and merges about so many rows of the index. */
   work(rows: number): void {

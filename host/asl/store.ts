@@ -128,8 +128,10 @@ const FOLDERS: readonly string[] = [LOG_FOLDER, "blocks", "index", CHECKPOINT_FO
 
 /** Bytes that one turn of the event loop takes of {@link Store.putMany}. */
 const TURN_BYTES: number = 8 * 1024 * 1024;
-/** Rows of the index for one turn, when nothing else is to be done: a few milliseconds. */
-const TURN_ROWS = 16_384;
+/** Rows of the index for one turn of the event loop, while nothing is committed: a few milliseconds. */
+const TURN_ROWS = 8192;
+/** Nothing was committed for so long: then nobody waits for the next commit, most likely. */
+const IDLE_MS = 5;
 
 export class Store {
   readonly #volume: Volume;
@@ -152,6 +154,7 @@ export class Store {
   #pending: Pending | undefined;
   #isScheduled = false;
   #isWorking = false;
+  #lastCommit = 0;
   #isClosed = false;
   /** By positions, which stand for the same for ever. */
   readonly #identities = new Map<number, Uint8Array>();
@@ -890,17 +893,18 @@ export class Store {
       this.#work();
     }
   }
-  /** Goes on with merges while there is nothing else to do. */
+  /** Goes on with merges while nothing is committed. */
   #work(): void {
+    this.#lastCommit = performance.now();
     if (this.#isWorking || this.#parts.background === false || this.#recovered.index.debt === 0) return;
     this.#isWorking = true;
     const turn = (): void => {
-      this.#isWorking = false;
       if (this.#isClosed || this.#committer!.isPoisoned) return;
-      this.#committer!.work(TURN_ROWS);
-      this.#work();
+      if (performance.now() - this.#lastCommit >= IDLE_MS) this.#committer!.work(TURN_ROWS);
+      if (this.#recovered.index.debt > 0) setTimeout(turn, 1).unref();
+      else this.#isWorking = false;
     };
-    setImmediate(turn).unref();
+    setTimeout(turn, IDLE_MS).unref();
   }
 
   #checkOpen(): void {
