@@ -69,7 +69,8 @@ installRivals();
 const folder = mkdtempSync(join(tmpdir(), "ashlar-bench-"));
 try {
   if (options.compile) for (const { name } of [...KERNELS, ...LOOPS]) compile(name);
-  const sections = options.only === undefined ? new Map<string, string>() : readSections();
+  // Also what other programs measure, and people write down.
+  const sections = readSections();
   for (const name of names) {
     const group = await GROUPS[name]!({ rounds: Number(options.rounds), folder, quick: options.quick });
     progress("");
