@@ -5,9 +5,9 @@
 import { digestOf } from "../assets/hash.ts";
 import type { ArtifactIndex } from "./artifact-index.ts";
 import type { Blocks } from "./blocks.ts";
-import type { Committer, Extent } from "./committer.ts";
+import type { Committer } from "./committer.ts";
 import { AslError } from "./errors.ts";
-import { EntryKind } from "./frames.ts";
+import { EntryKind, type Extent } from "./frames.ts";
 import { type Group, Held, UNKNOWN } from "./group.ts";
 import { Row, RowFlag } from "./index-rows.ts";
 import { type ArtifactKey, DIGEST_BYTES, digestAt, keyText, ParsedKey } from "./key.ts";

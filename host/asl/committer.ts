@@ -12,28 +12,18 @@ import {
 } from "./checkpoint.ts";
 import { AslError } from "./errors.ts";
 import type { Format } from "./format.ts";
-import { removeIfThere, setU64 } from "./format.ts";
-import { BODY_BYTES, EXTENT_BYTES, FRAME_BYTES, writeFrameHeader } from "./frames.ts";
+import { removeIfThere } from "./format.ts";
+import { BODY_BYTES, EXTENT_BYTES, type Extent, FRAME_BYTES, writeExtent, writeFrameHeader } from "./frames.ts";
 import { type Group, logBlock } from "./group.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { Lock } from "./lock.ts";
 import { LOG_HEADER_BYTES, type LogEnd, type LogPlace } from "./log.ts";
 import type { PackedBlock } from "./packed-block.ts";
-import { type LogState, SEALED_EXTENT } from "./state.ts";
+import type { LogState } from "./state.ts";
 import type { Volume } from "./volume.ts";
 
 /** When what is put is on disk (spec ASL-CORE-DURABILITY-1). */
 export type Durability = "group" | "each" | "none";
-
-/** Bytes of a block that a frame answers for. */
-export interface Extent {
-  readonly block: number;
-  readonly start: number;
-  readonly end: number;
-  readonly digest: Uint8Array;
-  /** Nothing more comes to the block. */
-  readonly isSealed: boolean;
-}
 
 /** Rows of the index that are flushed or merged for each that is committed, so that this keeps up with it. */
 const PACE = 6;
@@ -209,14 +199,9 @@ export class Committer {
     if (inBlock === undefined) group.settle(logBlock(number), offset + before);
     else group.settle(inBlock.block, inBlock.start);
     const frame = this.#room(length);
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
     let at = FRAME_BYTES;
-    for (const { block, start, end, digest, isSealed } of all) {
-      view.setUint32(at, block, true);
-      view.setUint32(at + 4, isSealed ? SEALED_EXTENT : 0, true);
-      setU64(view, at + 8, start);
-      setU64(view, at + 16, end);
-      frame.set(digest, at + 24);
+    for (const extent of all) {
+      writeExtent(frame, at, extent);
       at += EXTENT_BYTES;
     }
     group.entries.copy(frame, at, 0, group.entriesLength);

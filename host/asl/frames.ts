@@ -15,9 +15,6 @@ const FRAME_MAGIC = 0x4d52_4641;
 /** Most bytes of a body: what claims to be more is damage. */
 export const BODY_BYTES: number = 1024 * 1024 * 1024;
 
-/** Set in the number of a block that is a log file: the record lies inline in a frame. */
-export const LOG_BIT = 0x8000_0000;
-
 export const EntryKind = {
   PUT: 1,
   TOMBSTONE: 2,
@@ -139,6 +136,35 @@ export function readFrameHeader(
     header.bodyBytes >= least &&
     header.firstPosition > 0;
   return isSound ? header : undefined;
+}
+
+/** Bytes of a block that a frame answers for. */
+export interface Extent {
+  readonly block: number;
+  readonly start: number;
+  readonly end: number;
+  readonly digest: Uint8Array;
+  /** Nothing more comes to the block. */
+  readonly isSealed: boolean;
+}
+
+export function writeExtent(bytes: Buffer, at: number, { block, start, end, digest, isSealed }: Extent): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, EXTENT_BYTES);
+  view.setUint32(0, block, true);
+  view.setUint32(4, isSealed ? 1 : 0, true);
+  setU64(view, 8, start);
+  setU64(view, 16, end);
+  bytes.set(digest, at + 24);
+}
+
+export function readExtent(bytes: Buffer, at: number): Extent {
+  return {
+    block: bytes.readUInt32LE(at),
+    start: bytes.readUInt32LE(at + 12) * 2 ** 32 + bytes.readUInt32LE(at + 8),
+    end: bytes.readUInt32LE(at + 20) * 2 ** 32 + bytes.readUInt32LE(at + 16),
+    digest: new Uint8Array(bytes.subarray(at + 24, at + EXTENT_BYTES)),
+    isSealed: bytes.readUInt32LE(at + 4) === 1,
+  };
 }
 
 export function frameHash(bytes: Buffer, at: number): Uint8Array {

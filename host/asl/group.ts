@@ -2,14 +2,14 @@
  * A group of what is committed at once: entries of the log, and the records of their artifacts, as they will stand in a frame and in a
  * block. Where they will stand is known when it is committed (spec ASL-LOG-GROUP).
  */
+import { LOG_BIT } from "./block-file.ts";
 import { crc32Of } from "./checksum.ts";
-import { setU64 } from "./format.ts";
+import { getU64, setU64 } from "./format.ts";
 import {
   BINDING_CRC_AT,
   EntryFlag,
   EntryKind,
   encodeEntry,
-  LOG_BIT,
   type Payload,
   PUT_BYTES,
   TOMBSTONE_BYTES,
@@ -131,8 +131,8 @@ export class Group {
     const block = view.getUint32(at + 56, true);
     return {
       block,
-      offset: readU64(view, at + 64),
-      length: readU64(view, at + 72),
+      offset: getU64(view, at + 64),
+      length: getU64(view, at + 72),
       flags: this.entries[at + 1]! & RecordFlag.CHUNKED,
       algorithm: this.entries[at + 14]!,
       isHere: block === HERE,
@@ -239,7 +239,7 @@ export class Group {
       if (this.entries[at] !== EntryKind.PUT && this.entries[at] !== EntryKind.PUBLISH) continue;
       if (view.getUint32(at + 56, true) !== HERE) continue;
       view.setUint32(at + 56, block, true);
-      setU64(view, at + 64, readU64(view, at + 64) + offset);
+      setU64(view, at + 64, getU64(view, at + 64) + offset);
     }
   }
   /** Moves the records to where there is room for them; the entries name that. */
@@ -280,15 +280,15 @@ export class Group {
       )
         continue;
       if (NUMBERED.includes(kind!)) {
-        const own = readU64(view, at + 48);
+        const own = getU64(view, at + 48);
         if (own === UNKNOWN) setU64(view, at + 48, this.logseq + 1);
         this.logseq = Math.max(this.logseq, own === UNKNOWN ? this.logseq + 1 : own);
         if (kind === EntryKind.PUT && view.getUint32(at + 56, true) === HERE) {
           const record = view.getUint32(at + 64, true);
           // Another record of the same artifact shares its place, and comes later.
-          if (readU64(this.view, record + 24) === UNKNOWN) {
+          if (getU64(this.view, record + 24) === UNKNOWN) {
             setU64(this.view, record + 24, position + count);
-            setU64(this.view, record + 32, readU64(view, at + 48));
+            setU64(this.view, record + 32, getU64(view, at + 48));
             this.view.setUint32(record + 4, crc32Of(bytes, record + 8, record + RECORD_BYTES, this.#seed), true);
           }
         }
@@ -340,10 +340,6 @@ export class Group {
 
 /** Kinds of entries that have a logseq, 48 bytes behind their beginning. */
 const NUMBERED: readonly number[] = [EntryKind.PUT, EntryKind.TOMBSTONE, EntryKind.PUBLISH, EntryKind.BINDING];
-
-function readU64(view: DataView, at: number): number {
-  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
-}
 
 /** A digest is as random as a hash of it would be. */
 function slotOf(digest: Uint8Array, at: number): number {

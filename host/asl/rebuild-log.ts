@@ -1,11 +1,19 @@
 /** Writes the log of a rebuilt store: entries at positions that are known, and fillers at those that are not (spec ASL-REBUILD-2). */
 import { digestOf } from "../assets/hash.ts";
 import { type Format, setU64 } from "./format.ts";
-import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, PUT_BYTES, writeFrameHeader } from "./frames.ts";
+import {
+  EntryFlag,
+  EntryKind,
+  EXTENT_BYTES,
+  type Extent,
+  FRAME_BYTES,
+  PUT_BYTES,
+  writeExtent,
+  writeFrameHeader,
+} from "./frames.ts";
 import { type Row, RowFlag } from "./index-rows.ts";
 import { LogEnd, type LogPlace } from "./log.ts";
 import { logBeginning } from "./recovery.ts";
-import { SEALED_EXTENT } from "./state.ts";
 import type { Volume } from "./volume.ts";
 
 /** Of an entry that says only that what stood at its position is lost. */
@@ -14,12 +22,7 @@ const LOST_BYTES = 8;
 const FRAME_ENTRIES = 8192;
 const ENTRIES_BYTES: number = 1024 * 1024;
 
-export interface RebuiltExtent {
-  readonly block: number;
-  readonly start: number;
-  readonly end: number;
-  readonly digest: Uint8Array;
-}
+export type RebuiltExtent = Omit<Extent, "isSealed">;
 
 export interface RebuildLogOptions {
   /** Whose folder `log` the files are written to. */
@@ -119,14 +122,9 @@ export class RebuildLog {
     const log = this.#log;
     if (log.place.offset + FRAME_BYTES + bodyBytes > logBytes && log.place.offset > FRAME_BYTES) log.rotate(random);
     const frame = Buffer.alloc(FRAME_BYTES + bodyBytes);
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
     let at = FRAME_BYTES;
-    for (const { block, start, end, digest } of this.#extents) {
-      view.setUint32(at, block, true);
-      view.setUint32(at + 4, SEALED_EXTENT, true);
-      setU64(view, at + 8, start);
-      setU64(view, at + 16, end);
-      frame.set(digest, at + 24);
+    for (const extent of this.#extents) {
+      writeExtent(frame, at, { ...extent, isSealed: true });
       at += EXTENT_BYTES;
     }
     this.#entries.copy(frame, at, 0, this.#length);

@@ -22,7 +22,7 @@ import {
   replaceWhole,
 } from "./format.ts";
 import { FoundRecords, NamedPlaces } from "./found-records.ts";
-import { EntryKind, EXTENT_BYTES, FRAME_BYTES } from "./frames.ts";
+import { EntryKind, EXTENT_BYTES, FRAME_BYTES, readExtent } from "./frames.ts";
 import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type Digester, digestInto, keyText } from "./key.ts";
 import { LIMITS, type StoreLimits } from "./limits.ts";
@@ -322,7 +322,7 @@ class Rebuild {
     const extents: RebuiltExtent[] = [];
     const rest: Row[] = [];
     for (let k = 0; k < header.extents; k++) {
-      const extent = extentAt(bytes, at + FRAME_BYTES + k * EXTENT_BYTES);
+      const extent = readExtent(bytes, at + FRAME_BYTES + k * EXTENT_BYTES);
       if (this.#isWhole(extent)) extents.push(extent);
     }
     eachRaw(frame, (kind, entry, size) => {
@@ -647,11 +647,6 @@ function isPut(kind: number): boolean {
 
 function offsetAt(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
-}
-
-function extentAt(bytes: Buffer, at: number): RebuiltExtent {
-  const digest = new Uint8Array(bytes.subarray(at + 24, at + 56));
-  return { block: bytes.readUInt32LE(at), start: offsetAt(bytes, at + 8), end: offsetAt(bytes, at + 16), digest };
 }
 
 function isIn(extents: readonly RebuiltExtent[], { block, offset }: Row): boolean {

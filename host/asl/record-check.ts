@@ -8,7 +8,7 @@ import { blockPath, LOG_BIT } from "./block-file.ts";
 import type { AslPlace } from "./errors.ts";
 import type { Findings } from "./findings.ts";
 import type { Format } from "./format.ts";
-import { EXTENT_BYTES, FRAME_BYTES } from "./frames.ts";
+import { EXTENT_BYTES, FRAME_BYTES, readExtent } from "./frames.ts";
 import { type Row, RowFlag, RowKind } from "./index-rows.ts";
 import { DIGEST_BYTES, type Digester, keyText, sameDigest } from "./key.ts";
 import type { Frame } from "./log.ts";
@@ -127,10 +127,7 @@ export class RecordCheck {
 
   #checkExtent(bytes: Buffer, at: number, isPublished: boolean): void {
     const { findings, files, isDeep } = this.#options;
-    const block = bytes.readUInt32LE(at);
-    const start = bytes.readUInt32LE(at + 12) * 2 ** 32 + bytes.readUInt32LE(at + 8);
-    const end = bytes.readUInt32LE(at + 20) * 2 ** 32 + bytes.readUInt32LE(at + 16);
-    const digest = Uint8Array.prototype.slice.call(bytes, at + 24, at + 56);
+    const { block, start, end, digest } = readExtent(bytes, at);
     const damaged = (message: string, place: AslPlace): void => {
       findings.add("ASL-BLOCK-DAMAGED", message, { offset: start, ...place });
       this.addDamaged({ block, start, end, digest });

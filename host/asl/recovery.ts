@@ -7,7 +7,7 @@ import { type Current, readCheckpoint, readCurrent, type State } from "./checkpo
 import { Checkpoints } from "./committer.ts";
 import { AslError } from "./errors.ts";
 import { encodeFormat, type Format } from "./format.ts";
-import { EXTENT_BYTES, FRAME_BYTES } from "./frames.ts";
+import { EXTENT_BYTES, FRAME_BYTES, readExtent } from "./frames.ts";
 import type { Digester } from "./key.ts";
 import type { StoreLimits } from "./limits.ts";
 import { type Frame, LOG_HEADER_BYTES, type LogPlace, type LogStop, logPath, readLog } from "./log.ts";
@@ -163,12 +163,8 @@ function isBefore(left: { number: number; offset: number }, right: { number: num
 /** A frame that was written without waiting for its blocks is none if they did not come to disk. Has them there if they did. */
 function lostExtent({ bytes, at, header }: Frame, blocks: Blocks, isReadOnly: boolean): string | undefined {
   for (let k = 0; k < header.extents; k++) {
-    const extent = at + FRAME_BYTES + k * EXTENT_BYTES;
-    const block = bytes.readUInt32LE(extent);
-    const start = bytes.readUInt32LE(extent + 12) * 2 ** 32 + bytes.readUInt32LE(extent + 8);
-    const end = bytes.readUInt32LE(extent + 20) * 2 ** 32 + bytes.readUInt32LE(extent + 16);
+    const { block, start, end, digest } = readExtent(bytes, at + FRAME_BYTES + k * EXTENT_BYTES);
     const held = new Uint8Array(Math.max(0, Math.min(end - start, 1 << 30)));
-    const digest = bytes.subarray(extent + 24, extent + 56);
     if (!isThere(blocks, block, start, held) || !equalBytes(digestOf(held), digest))
       return `bytes ${start} to ${end} of block ${block} did not come to disk`;
     if (!isReadOnly) blocks.syncBlock(block, start, held);

@@ -3,14 +3,12 @@
  * is the checkpoint and the replay of what follows.
  */
 import type { ArtifactIndex } from "./artifact-index.ts";
+import { LOG_BIT } from "./block-file.ts";
 import type { OpenBlock, Pin, Snapshot, State } from "./checkpoint.ts";
 import { AslError } from "./errors.ts";
-import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, type FrameHeader, LOG_BIT, readEntry } from "./frames.ts";
+import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, type FrameHeader, readEntry, readExtent } from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type LogPlace, logPath } from "./log.ts";
-
-/** In the second word of an extent: nothing more comes to its block. */
-export const SEALED_EXTENT = 1;
 
 const DIGEST_AT = 16;
 
@@ -92,10 +90,9 @@ export class LogState implements State {
   }
 
   #applyExtent(bytes: Buffer, at: number, { isPublished }: FrameHeader): void {
-    const number = bytes.readUInt32LE(at);
-    const end = bytes.readUInt32LE(at + 20) * 2 ** 32 + bytes.readUInt32LE(at + 16);
+    const { block: number, end, isSealed } = readExtent(bytes, at);
     this.#name(number);
-    if (bytes.readUInt32LE(at + 4) === SEALED_EXTENT) return;
+    if (isSealed) return;
     // The one before it was full.
     this.openBlocks = this.openBlocks.filter((block) => block.isPublished !== isPublished);
     this.openBlocks.push({ number, end, isPublished });
