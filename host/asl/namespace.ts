@@ -9,6 +9,16 @@ export const Namespace = {
   NAME: 1,
   /** Packs by their identity: SHA-256 of its text. */
   PACK: 2,
+  /** Claims by what was asked for: SHA-256 of a request (spec PEL-MEMO). */
+  MEMO: 3,
+  /** Edge artifacts by the edge's id (spec TGK-EDGE). */
+  EDGE: 4,
+  /** Claim of the last run of a program: SHA-256 of the program's key (spec PEL-RUN). */
+  RUN: 5,
+  /** Contexts by the digest of their claim (spec PER-CONTEXT). */
+  CONTEXT: 6,
+  /** Compiled modules of programs' primitives (spec PEL-COMPILE). */
+  MODULE: 7,
 } as const;
 
 export const FIRST_FREE = 65_536;
