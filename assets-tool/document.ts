@@ -1,6 +1,7 @@
-/** JSON that people write: a configuration, a lock file. `JSON.parse` keeps the last of two equal keys, and tells no pointer. */
+/** JSON that people write: a configuration, a lock file. */
 import { type PackCode, PackError } from "../host/assets/errors.ts";
-import { type Json, type JsonObject, MOST_JSON_DEPTH, pointerStep } from "../host/assets/json.ts";
+import type { Json } from "../host/assets/json.ts";
+import { parseJson } from "../host/assets/json-text.ts";
 
 /** The value of a JSON text. Throws a PackError `code`, with the line and the pointer, for any other, and for keys that come twice. */
 export function parseDocument(bytes: Uint8Array, code: PackCode, file: string): Json {
@@ -12,115 +13,5 @@ export function parseDocument(bytes: Uint8Array, code: PackCode, file: string): 
   }
   if (/^(<{7}|={7}|>{7})( |$)/m.test(text))
     throw new PackError(code, "the file has conflict markers of a merge: resolve them first", { file });
-  const parser = new Parser(text, code, file);
-  return parser.document();
-}
-
-class Parser {
-  readonly #text: string;
-  readonly #code: PackCode;
-  readonly #file: string;
-  #at = 0;
-
-  constructor(text: string, code: PackCode, file: string) {
-    this.#text = text;
-    this.#code = code;
-    this.#file = file;
-  }
-
-  document(): Json {
-    const value = this.#value("", 0);
-    if (this.#next() !== "") this.#unexpected("the end", "");
-    return value;
-  }
-
-  #fail(message: string, pointer: string): never {
-    const before = this.#text.slice(0, this.#at).split("\n");
-    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
-    throw new PackError(this.#code, `${message} (${place})`, { file: this.#file, pointer });
-  }
-
-  #unexpected(wanted: string, pointer: string): never {
-    const character = this.#text.slice(this.#at, this.#at + 1);
-    this.#fail(`expected ${wanted}, found ${character === "" ? "the end" : JSON.stringify(character)}`, pointer);
-  }
-
-  /** The next character that is no white space; "" at the end. */
-  #next(): string {
-    const space = /[ \t\r\n]*/y;
-    space.lastIndex = this.#at;
-    this.#at += space.exec(this.#text)![0].length;
-    return this.#text[this.#at] ?? "";
-  }
-
-  #value(pointer: string, depth: number): Json {
-    const next = this.#next();
-    if (next === "{" || next === "[") {
-      if (depth >= MOST_JSON_DEPTH) this.#fail(`nested deeper than ${MOST_JSON_DEPTH}`, pointer);
-      this.#at++;
-      return next === "{" ? this.#object(pointer, depth + 1) : this.#array(pointer, depth + 1);
-    }
-    return this.#scalar(pointer);
-  }
-
-  #object(pointer: string, depth: number): JsonObject {
-    const members = new Map<string, Json>();
-    for (let next = this.#next(); next !== "}"; next = this.#next()) {
-      if (members.size > 0) {
-        if (next !== ",") this.#unexpected('"," or "}"', pointer);
-        this.#at++;
-        next = this.#next();
-      }
-      if (next !== '"') this.#unexpected("a key", pointer);
-      const key = this.#scalar(pointer) as string;
-      const place = pointer + pointerStep(key);
-      if (members.has(key)) this.#fail(`the key ${JSON.stringify(key)} comes twice`, place);
-      if (this.#next() !== ":") this.#unexpected('":"', place);
-      this.#at++;
-      members.set(key, this.#value(place, depth));
-    }
-    this.#at++;
-    // Defines what it sets: `__proto__` is a key like others.
-    return Object.fromEntries(members);
-  }
-
-  #array(pointer: string, depth: number): readonly Json[] {
-    const items: Json[] = [];
-    for (let next = this.#next(); next !== "]"; next = this.#next()) {
-      if (items.length > 0) {
-        if (next !== ",") this.#unexpected('"," or "]"', pointer);
-        this.#at++;
-      }
-      items.push(this.#value(pointer + pointerStep(items.length), depth));
-    }
-    this.#at++;
-    return items;
-  }
-
-  #scalar(pointer: string): Json {
-    const found = this.#text.slice(this.#at, this.#next() === '"' ? this.#endOfString() : this.#endOfWord());
-    if (found === "") this.#unexpected("a value", pointer);
-    let value: Json;
-    try {
-      value = JSON.parse(found) as Json;
-    } catch {
-      this.#fail(`expected a value, found ${found.slice(0, 40)}`, pointer);
-    }
-    if (typeof value === "number" && !Number.isFinite(value)) this.#fail(`${found.slice(0, 40)} is too large`, pointer);
-    if (typeof value === "string" && /\p{Surrogate}/u.test(value)) this.#fail("the text has a lone surrogate", pointer);
-    this.#at += found.length;
-    return value;
-  }
-
-  #endOfString(): number {
-    let at = this.#at + 1;
-    while (at < this.#text.length && this.#text[at] !== '"') at += this.#text[at] === "\\" ? 2 : 1;
-    return at + 1;
-  }
-
-  #endOfWord(): number {
-    const word = /[-+.\w]*/y;
-    word.lastIndex = this.#at;
-    return this.#at + word.exec(this.#text)![0].length;
-  }
+  return parseJson(text, (message, pointer) => new PackError(code, message, { file, pointer }));
 }

@@ -1,0 +1,117 @@
+/** JSON that people or other programs write. `JSON.parse` keeps the last of two equal keys, and tells no pointer. */
+import { type Json, type JsonObject, MOST_JSON_DEPTH, pointerStep } from "./json.ts";
+
+/** What is wrong, with line and column, and the JSON pointer to it. */
+export type JsonProblem = (message: string, pointer: string) => Error;
+
+/** The value of a JSON text. Throws what `fail` makes of the first thing that is wrong, such as a key that comes twice. */
+export function parseJson(text: string, fail: JsonProblem): Json {
+  return new Parser(text, fail).document();
+}
+
+class Parser {
+  readonly #text: string;
+  readonly #problem: JsonProblem;
+  #at = 0;
+
+  constructor(text: string, problem: JsonProblem) {
+    this.#text = text;
+    this.#problem = problem;
+  }
+
+  document(): Json {
+    const value = this.#value("", 0);
+    if (this.#next() !== "") this.#unexpected("the end", "");
+    return value;
+  }
+
+  #fail(message: string, pointer: string): never {
+    const before = this.#text.slice(0, this.#at).split("\n");
+    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+    throw this.#problem(`${message} (${place})`, pointer);
+  }
+
+  #unexpected(wanted: string, pointer: string): never {
+    const character = this.#text.slice(this.#at, this.#at + 1);
+    this.#fail(`expected ${wanted}, found ${character === "" ? "the end" : JSON.stringify(character)}`, pointer);
+  }
+
+  /** The next character that is no white space; "" at the end. */
+  #next(): string {
+    const space = /[ \t\r\n]*/y;
+    space.lastIndex = this.#at;
+    this.#at += space.exec(this.#text)![0].length;
+    return this.#text[this.#at] ?? "";
+  }
+
+  #value(pointer: string, depth: number): Json {
+    const next = this.#next();
+    if (next === "{" || next === "[") {
+      if (depth >= MOST_JSON_DEPTH) this.#fail(`nested deeper than ${MOST_JSON_DEPTH}`, pointer);
+      this.#at++;
+      return next === "{" ? this.#object(pointer, depth + 1) : this.#array(pointer, depth + 1);
+    }
+    return this.#scalar(pointer);
+  }
+
+  #object(pointer: string, depth: number): JsonObject {
+    const members = new Map<string, Json>();
+    for (let next = this.#next(); next !== "}"; next = this.#next()) {
+      if (members.size > 0) {
+        if (next !== ",") this.#unexpected('"," or "}"', pointer);
+        this.#at++;
+        next = this.#next();
+      }
+      if (next !== '"') this.#unexpected("a key", pointer);
+      const key = this.#scalar(pointer) as string;
+      const place = pointer + pointerStep(key);
+      if (members.has(key)) this.#fail(`the key ${JSON.stringify(key.slice(0, 80))} comes twice`, place);
+      if (this.#next() !== ":") this.#unexpected('":"', place);
+      this.#at++;
+      members.set(key, this.#value(place, depth));
+    }
+    this.#at++;
+    // Defines what it sets: `__proto__` is a key like others.
+    return Object.fromEntries(members);
+  }
+
+  #array(pointer: string, depth: number): readonly Json[] {
+    const items: Json[] = [];
+    for (let next = this.#next(); next !== "]"; next = this.#next()) {
+      if (items.length > 0) {
+        if (next !== ",") this.#unexpected('"," or "]"', pointer);
+        this.#at++;
+      }
+      items.push(this.#value(pointer + pointerStep(items.length), depth));
+    }
+    this.#at++;
+    return items;
+  }
+
+  #scalar(pointer: string): Json {
+    const found = this.#text.slice(this.#at, this.#next() === '"' ? this.#endOfString() : this.#endOfWord());
+    if (found === "") this.#unexpected("a value", pointer);
+    let value: Json;
+    try {
+      value = JSON.parse(found) as Json;
+    } catch {
+      this.#fail(`expected a value, found ${found.slice(0, 40)}`, pointer);
+    }
+    if (typeof value === "number" && !Number.isFinite(value)) this.#fail(`${found.slice(0, 40)} is too large`, pointer);
+    if (typeof value === "string" && /\p{Surrogate}/u.test(value)) this.#fail("the text has a lone surrogate", pointer);
+    this.#at += found.length;
+    return value;
+  }
+
+  #endOfString(): number {
+    let at = this.#at + 1;
+    while (at < this.#text.length && this.#text[at] !== '"') at += this.#text[at] === "\\" ? 2 : 1;
+    return at + 1;
+  }
+
+  #endOfWord(): number {
+    const word = /[-+.\w]*/y;
+    word.lastIndex = this.#at;
+    return this.#at + word.exec(this.#text)![0].length;
+  }
+}
