@@ -1,0 +1,13 @@
+/** `ashlar/tgk`: edges between artifacts (spec 32), and the index that finds them (spec 33). */
+export {
+  decodeEdge,
+  EDGE_TAG,
+  type Edge,
+  EdgeType,
+  edgeId,
+  encodeEdge,
+  FIRST_USER_TYPE,
+  MOST_ENDS,
+  stageEdge,
+} from "./edge.ts";
+export { TGK_CODES, type TgkCode, TgkError, type TgkPlace } from "./errors.ts";
