@@ -1,10 +1,11 @@
 /**
- * Builds the guests in `examples/` that need a compiler from outside. Without it an example is left out; in CI
- * its test then fails.
+ * Builds the guests in `examples/`. Without the compilers of C and Rust, which come from outside, an example is left out; in CI its
+ * test then fails.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { main as asc } from "assemblyscript/asc";
 import { compilerEnvironment, findClang, findRustc, INSTALL } from "./toolchains.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -38,6 +39,22 @@ const EXAMPLES: readonly Example[] = [
     ],
   },
 ];
+
+const ASSEMBLYSCRIPT: readonly (readonly string[])[] = [
+  ...["wordfreq", "tilemap", "artifacts"].map((name) => [
+    ...["--config", `examples/${name}/asconfig.json`, "--target", "release"],
+  ]),
+  ...["merge", "rank", "render"].map((name) => [
+    ...[`examples/pipeline/assembly/${name}.ts`, "--config", "examples/pipeline/asconfig.json"],
+    ...["--outFile", `examples/pipeline/build/${name}.wasm`],
+  ]),
+];
+
+// All in this process: the compiler starts once.
+for (const args of ASSEMBLYSCRIPT) {
+  const { error } = await asc([...args], { stderr: process.stderr });
+  if (error !== null) process.exit(1);
+}
 
 for (const { name, compiler, install, args } of EXAMPLES) {
   if (compiler === undefined) {

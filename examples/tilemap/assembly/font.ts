@@ -32,6 +32,16 @@ export class Font {
     }
   }
 
+  /** How far a line of text goes to the right. */
+  width(text: string): i32 {
+    let width: i32 = 0;
+    for (let k = 0; k < text.length; k++) {
+      const glyph = this.find(text.charCodeAt(k));
+      if (glyph != 0) width += load<i16>(glyph, 12);
+    }
+    return width;
+  }
+
   /** Address of a glyph's row in the table; 0 when there is none. */
   private find(codePoint: u32): usize {
     let low = 0;
