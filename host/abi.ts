@@ -2,11 +2,10 @@
  * What stands behind the syscalls `fs`, `sys`, `bank` and `asl`: mounts, arguments, environment, streams, clock, randomness,
  * assets and artifacts, as an embedder grants them to one guest.
  */
-import { type Call, type HostFunctions, hostFunctions, type Implementation } from "../syscalls/dispatch.ts";
+import { type Call, type HostFunctions, hostFunctions, type Implementation, type Tape } from "../syscalls/dispatch.ts";
 import { Exit } from "../syscalls/exit.ts";
 import { DIR_KIND, FILE_KIND, STREAM_KIND } from "../syscalls/kinds.ts";
 import type { Observer } from "../syscalls/observe.ts";
-import type { Recorder } from "../syscalls/recording.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS, TimesFlag } from "../syscalls/table.ts";
 import { checkAbiVersion } from "../syscalls/version.ts";
@@ -94,8 +93,8 @@ export interface AbiOptions {
   readonly interrupt?: Int32Array;
   /** Hears of every call when it has ended (spec ABI-TRACE-1). */
   readonly observe?: Observer;
-  /** Records what the host answers (spec 19a). */
-  readonly record?: Recorder;
+  /** Stands between the calls and what answers them: a recorder (spec 19a), or what else listens to both sides. */
+  readonly record?: Tape;
 }
 
 /** The host ABI, and WASI on top of it, for `module.instantiate({ ...abi })`. Serves one store, which `store.close()` makes release open files. */

@@ -87,7 +87,7 @@ const WriterState = { OPEN: 0, SEALED: 1, ABORTED: 2 } as const;
 type WriterState = (typeof WriterState)[keyof typeof WriterState];
 
 /** What a handle of the kind Artifact stands for. */
-interface OpenArtifact extends TransferHandle {
+export interface OpenArtifact extends TransferHandle {
   readonly artifact: FoundArtifact;
 }
 

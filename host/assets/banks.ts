@@ -47,7 +47,7 @@ export interface Banks {
 }
 
 /** An asset that is held: what handles of the kind Bank stand for. */
-interface Held extends TransferHandle {
+export interface Held extends TransferHandle {
   readonly asset: Asset;
   readonly bankNumber: number;
   readonly source: OpenAsset;
