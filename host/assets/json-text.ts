@@ -4,9 +4,40 @@ import { type Json, type JsonObject, MOST_JSON_DEPTH, pointerStep } from "./json
 /** What is wrong, with line and column, and the JSON pointer to it. */
 export type JsonProblem = (message: string, pointer: string) => Error;
 
+/** The text of a JSON document; undefined where the bytes are not UTF-8. A byte order mark is a character, which no JSON begins with. */
+export function jsonTextOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The value of a JSON text. Throws what `fail` makes of the first thing that is wrong, such as a key that comes twice. */
 export function parseJson(text: string, fail: JsonProblem): Json {
   return new Parser(text, fail).document();
+}
+
+/** Readers of values that are to be of a type; others throw what `fail` makes of them. */
+export function expecting(fail: JsonProblem): {
+  object(value: Json | undefined, pointer: string): JsonObject;
+  array(value: Json | undefined, pointer: string): readonly Json[];
+  text(value: Json | undefined, pointer: string): string;
+} {
+  return {
+    object: (value, pointer) => {
+      if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+      throw fail("an object was expected", pointer);
+    },
+    array: (value, pointer) => {
+      if (Array.isArray(value)) return value as readonly Json[];
+      throw fail("an array was expected", pointer);
+    },
+    text: (value, pointer) => {
+      if (typeof value === "string") return value;
+      throw fail("text was expected", pointer);
+    },
+  };
 }
 
 class Parser {
