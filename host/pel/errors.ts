@@ -89,5 +89,20 @@ function describe({ message, place: { pointer, offset, key } }: PelProblem): str
   return `${key === undefined ? "" : `${key}: `}${message}${where}`;
 }
 
-/** Takes what is wrong: an error at once, or one more of many. `pointer` and `node` are of the node it was asked about. */
+/** Takes what is wrong: throws it at once, or gathers it. */
 export type Report = (code: PelCode, message: string, pointer: string) => void;
+
+/** Gathers problems, so that all are told at once. */
+export class Problems {
+  readonly #found: PelProblem[] = [];
+  #total = 0;
+
+  add(code: PelCode, message: string, place: PelPlace): void {
+    this.#total++;
+    if (this.#found.length < MOST_PROBLEMS) this.#found.push({ code, message, place });
+  }
+  /** Throws when there are any. */
+  check(): void {
+    if (this.#total > 0) throw PelError.of(this.#found, this.#total);
+  }
+}

@@ -2,7 +2,7 @@
 import { type ArtifactKey, copyOf, keyBytes, keyText, ParsedKey } from "../asl/key.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
 import { type PelCode, PelError, type Report } from "./errors.ts";
-import { levelsOf } from "./order.ts";
+import { compareRanges, cycleText, levelsOf } from "./order.ts";
 
 /** Of an artifact; undefined: it has none. */
 export type Tag = number | undefined;
@@ -342,7 +342,8 @@ function checkText(text: string, pointer: string, report: Report): void {
   if (/\p{Surrogate}/u.test(text)) report("PEL-VALUE", "the text has a lone surrogate", pointer);
 }
 
-function checkMost(
+/** Reports more than a limit allows. */
+export function checkMost(
   limit: keyof typeof PROGRAM_LIMITS,
   actual: number,
   what: string,
@@ -353,12 +354,29 @@ function checkMost(
   if (actual > most) report("PEL-LIMIT", `there are ${actual} ${what}, and ${most} are possible`, pointer);
 }
 
-/** Reports when a ref to `target` leads nowhere. */
-export function checkRef(target: Node, output: number | undefined, pointer: string, report: Report): void {
-  if (output === undefined) {
+/** Reports when a ref, to `target`, leads nowhere. */
+export function checkRef(target: Node | undefined, ref: Ref, pointer: string, report: Report): void {
+  const { node, output } = ref;
+  if (target === undefined) report("PEL-REF", `there is no node ${node}`, pointer);
+  else if (output === undefined) {
     if (target.op === "input") report("PEL-REF", "an input has no receipt", pointer);
-  } else if (output >= outputCount(target)) {
-    report("PEL-REF", `the node has ${outputCount(target)} outputs, and no number ${output}`, pointer);
+  } else if (!(Number.isInteger(output) && output >= 0 && output < outputCount(target)))
+    report("PEL-REF", `node ${node} has ${outputCount(target)} outputs, and no number ${output}`, pointer);
+}
+
+/** Reports what is wrong with the input nodes of a program together: equal ones are one, so others of one name are two inputs. */
+export function checkInputs(
+  nodes: readonly Node[],
+  report: (code: PelCode, message: string, node: number) => void,
+): void {
+  const tags = new Map<string, Tag>();
+  for (const [index, node] of nodes.entries()) {
+    if (node.op !== "input") continue;
+    if (tags.has(node.name) && tags.get(node.name) !== node.tag)
+      report("PEL-NAME", `two inputs are named ${quoted(node.name)}`, index);
+    tags.set(node.name, node.tag);
+    if (tags.size === PROGRAM_LIMITS.inputs + 1)
+      report("PEL-LIMIT", `there are more than ${PROGRAM_LIMITS.inputs} inputs`, index);
   }
 }
 
@@ -623,9 +641,7 @@ class ProgramReader {
       throw this.#error("PEL-VERSION", `version ${version}; this program knows version ${VERSION}`, start);
     if (items !== 3) throw this.#error("PEL-ENCODING", `a program is an array of 3 items, not of ${items}`, 0);
     this.#readNodes();
-    // Whether that is a cycle can be told now that all refs are known.
-    if (this.#forward !== undefined) levelsOf(this.#nodes);
-    if (this.#forward !== undefined) throw this.#forward;
+    if (this.#forward !== undefined) this.#failForward(this.#forward);
     const outputs = this.#readOutputs();
     reader.end();
     return { nodes: this.#nodes, outputs };
@@ -637,7 +653,6 @@ class ProgramReader {
     this.#start = reader.offset;
     this.#count = reader.array();
     checkMost("nodes", this.#count, "nodes", "", this.#report);
-    let inputs = 0;
     for (let index = 0; index < this.#count; index++) {
       this.#index = index;
       this.#start = reader.offset;
@@ -656,13 +671,15 @@ class ProgramReader {
         this.#ref = -1;
         (node as Unfinished).refs = refs;
       }
-      if (node.op === "input") checkMost("inputs", ++inputs, "inputs", "", this.#report);
       this.#nodes.push(node);
       this.#levels.push(level);
-      if (this.#forward === undefined) this.#checkPlace(node, index, level);
+      if (this.#forward === undefined) this.#checkPlace(index, level);
       this.#before = this.#start;
     }
     this.#index = -1;
+    checkInputs(this.#nodes, (code, message, node) => {
+      throw new PelError(code, message, { pointer: `/nodes/${node}`, node });
+    });
   }
 
   #readRef(): Ref {
@@ -670,42 +687,35 @@ class ProgramReader {
     const start = reader.offset;
     reader.tuple(2, "a ref");
     const node = reader.uint();
-    const output = reader.takeNull() ? undefined : reader.uint();
-    const isForward = this.#list === "/nodes" && node >= this.#index;
-    if (node >= this.#count)
-      throw this.#error("PEL-REF", `there are ${this.#count} nodes, and no number ${node}`, start);
-    if (isForward) {
+    const ref = { node, output: reader.takeNull() ? undefined : reader.uint() };
+    if (this.#list === "/nodes" && node >= this.#index && node < this.#count) {
       const message = `node ${node} is not before the node that refers to it`;
       this.#forward ??= this.#error("PEL-NOT-CANONICAL", message, start);
     } else {
-      checkRef(this.#nodes[node]!, output, "", this.#report);
+      checkRef(this.#nodes[node], ref, "", this.#report);
     }
-    return { node, output };
+    return ref;
   }
 
-  /** By levels, then by encodings; none twice. Inputs of one name are neighbours. */
-  #checkPlace(node: Node, index: number, level: number): void {
+  /** Whether it is a cycle can be told when all refs are known. */
+  #failForward(forward: PelError): never {
+    levelsOf(this.#nodes, (path) => {
+      const node = path[0]!;
+      throw new PelError("PEL-CYCLE", cycleText(path, String), { pointer: `/nodes/${node}`, node });
+    });
+    throw forward;
+  }
+
+  /** By levels, then by encodings; none twice. */
+  #checkPlace(index: number, level: number): void {
     if (index === 0) return;
-    const before = this.#nodes[index - 1]!;
-    if (node.op === "input" && before.op === "input" && node.name === before.name)
-      this.#report("PEL-NAME", `two inputs are named ${quoted(node.name)}`, "/name");
     const levelBefore = this.#levels[index - 1]!;
     if (level > levelBefore) return;
-    const order = level - levelBefore || this.#compareWithBefore();
+    const order =
+      level - levelBefore || compareRanges(this.#bytes, this.#start, this.#reader.offset, this.#before, this.#start);
     if (order > 0) return;
     const what = order < 0 ? "belongs before" : "is the same as";
     this.#report("PEL-NOT-CANONICAL", `the node ${what} node ${index - 1}`, "");
-  }
-
-  #compareWithBefore(): number {
-    const bytes = this.#bytes;
-    const start = this.#start;
-    const length = Math.min(start - this.#before, this.#reader.offset - start);
-    for (let k = 0; k < length; k++) {
-      const difference = bytes[start + k]! - bytes[this.#before + k]!;
-      if (difference !== 0) return difference;
-    }
-    return 0;
   }
 
   #readOutputs(): ProgramOutput[] {
