@@ -9,7 +9,7 @@ import type { Committer } from "./committer.ts";
 import { AslError } from "./errors.ts";
 import { EntryKind, type Extent } from "./frames.ts";
 import { type Group, Held, UNKNOWN } from "./group.ts";
-import { Row, RowFlag } from "./index-rows.ts";
+import { Row, RowFlag, RowKind } from "./index-rows.ts";
 import { type ArtifactKey, DIGEST_BYTES, digestAt, keyText, ParsedKey } from "./key.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { PackedBlock } from "./packed-block.ts";
@@ -19,7 +19,7 @@ import { type ArtifactStat, checkName, type KeyLike, type ListOptions, type Read
 export interface StageOptions {
   /** A number from 0 to 2^32 − 1. */
   readonly typeTag?: number | undefined;
-  /** Causal height (DESIGN: an execution's output has one more than its inputs). By default one more than all that is there. */
+  /** Causal height, raised above that of the artifact's latest tombstone (spec ASL-CORE-LOGSEQ-1). By default one more than all that is there. */
   readonly logseq?: number | undefined;
 }
 
@@ -142,29 +142,47 @@ export class Batch {
 
   /** Stages an artifact. */
   put(bytes: Uint8Array, options: StageOptions = {}): ArtifactKey {
+    return this.stage(bytes, options).key;
+  }
+  /** The same, and tells whether it was there. */
+  stage(bytes: Uint8Array, options: StageOptions = {}): Staged {
     checkBytes(bytes);
     checkLogseq(options.logseq);
-    if (bytes.length <= this.#parts.limits.packedBytes) return this.#put(bytes, options);
+    if (bytes.length <= this.#parts.limits.packedBytes) {
+      const { count } = this.#group;
+      const key = this.#put(bytes, options);
+      return { key, length: bytes.length, isNew: this.#group.count > count };
+    }
     const writer = this.writer(options);
     try {
       writer.write(bytes);
-      return writer.finish().key;
+      return writer.finish();
     } catch (error) {
       writer.discard();
       throw error;
     }
   }
-  #put(bytes: Uint8Array, { typeTag, logseq = UNKNOWN }: StageOptions): ArtifactKey {
+  #put(bytes: Uint8Array, { typeTag, logseq: least = UNKNOWN }: StageOptions): ArtifactKey {
     this.#checkWritable();
     const { algorithm, limits } = this.#parts;
     const { flags, tag } = recordTag(typeTag);
     const group = this.#group;
     group.digest(algorithm, bytes);
     const key = keyText(algorithm, group.bytes, group.digestAt);
+    const logseq = this.#raised(least, group.bytes, group.digestAt);
     if (this.#addKnown(group.bytes, group.digestAt, flags, tag, logseq)) return key;
     group.put(EntryKind.PUT, algorithm, bytes, flags, tag, logseq);
     if (group.length > limits.stagedBytes) this.#spill.take(group);
     return key;
+  }
+  /** A causal height that was given, above the latest tombstone of the artifact. */
+  #raised(logseq: number, digest: Uint8Array, at: number): number {
+    const { algorithm, committer, index, view } = this.#parts;
+    if (logseq === UNKNOWN || committer!.state.lastTombstone === 0) return logseq;
+    const tombstone = index
+      .rowsOf(false, algorithm, digest, at, view.position)
+      .find(({ kind }) => kind === RowKind.TOMBSTONE);
+    return tombstone === undefined ? logseq : Math.max(logseq, tombstone.logseq + 1);
   }
   /** Whether the artifact is there or staged; then this record is, if it was not. */
   #addKnown(digest: Uint8Array, at: number, flags: number, tag: number, logseq: number): boolean {
@@ -226,27 +244,19 @@ export class Batch {
         const { length, own, held } = writer;
         const count = this.#group.count;
         if (own === undefined) {
-          const key = this.#put(held.subarray(0, length), options);
+          const staged = this.stage(held.subarray(0, length), options);
           this.#writers.delete(writer);
-          return { key, length, isNew: this.#group.count > count };
+          return staged;
         }
         const written = own.end();
         this.#writers.delete(writer);
         const key = keyText(algorithm, written.digest);
-        if (this.#addKnown(written.digest, 0, flags, tag, options.logseq ?? UNKNOWN)) written.discard();
+        const logseq = this.#raised(options.logseq ?? UNKNOWN, written.digest, 0);
+        if (this.#addKnown(written.digest, 0, flags, tag, logseq)) written.discard();
         else {
           this.#own.push(written);
           written.finish(UNKNOWN, UNKNOWN);
-          this.#group.putAt(
-            EntryKind.PUT,
-            flags,
-            algorithm,
-            written.digest,
-            0,
-            tag,
-            options.logseq ?? UNKNOWN,
-            written,
-          );
+          this.#group.putAt(EntryKind.PUT, flags, algorithm, written.digest, 0, tag, logseq, written);
         }
         return { key, length, isNew: this.#group.count > count };
       },
@@ -318,18 +328,23 @@ export class Batch {
     return true;
   }
   /** Stages that a name is bound to an artifact, which is there or staged; without a key that it is bound to none. */
-  bind(namespace: number, name: Uint8Array, key: KeyLike | undefined): void {
+  bind(
+    namespace: number,
+    name: Uint8Array,
+    key: KeyLike | undefined,
+    { logseq = UNKNOWN }: Pick<StageOptions, "logseq"> = {},
+  ): void {
     this.#checkWritable();
     checkName(namespace, name);
     if (key === undefined) {
-      this.#group.add({ kind: "binding", namespace, name, algorithm: 0, digest: undefined, logseq: UNKNOWN });
+      this.#group.add({ kind: "binding", namespace, name, algorithm: 0, digest: undefined, logseq });
       return;
     }
     if (!this.has(key))
       throw new AslError("ASL-NOT-FOUND", "there is no such artifact to bind to", { key: String(key) });
     const { algorithm, bytes, at } = this.#key.parse(key);
     const digest = digestAt(bytes, at);
-    this.#group.add({ kind: "binding", namespace, name: digestAt(name), algorithm, digest, logseq: UNKNOWN });
+    this.#group.add({ kind: "binding", namespace, name: digestAt(name), algorithm, digest, logseq });
   }
 
   /** Commits all that is staged, on disk when this returns: one frame. When it throws, nothing of it is in the store. */

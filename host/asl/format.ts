@@ -5,7 +5,16 @@ import { ALGORITHMS } from "./key.ts";
 import { readFully, type Volume } from "./volume.ts";
 
 /** The byte that tells the files apart: 89 41 53 and it, 0d 0a 1a 0a. */
-export const Magic = { FORMAT: 0x4c, BLOCK: 0x42, LOG: 0x47, INDEX: 0x58, CHECKPOINT: 0x43, CURRENT: 0x4e } as const;
+export const Magic = {
+  FORMAT: 0x4c,
+  BLOCK: 0x42,
+  LOG: 0x47,
+  INDEX: 0x58,
+  CHECKPOINT: 0x43,
+  CURRENT: 0x4e,
+  EDGES: 0x45,
+  GRAPH: 0x54,
+} as const;
 export type Magic = (typeof Magic)[keyof typeof Magic];
 
 const VERSION = 1;

@@ -15,6 +15,7 @@ export {
   type LogRecord,
   type PutItem,
   type PutOptions,
+  type SnapshotReference,
   Store,
   type StoreOptions,
   type StoreStats,

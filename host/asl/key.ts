@@ -116,6 +116,15 @@ export function keyText(algorithm: number, bytes: Uint8Array, at = 0): ArtifactK
   return `${algorithmOf(algorithm).name}:${hex}` as ArtifactKey;
 }
 
+/** The key of `bytes`, as a multihash. */
+export function multihashOf(algorithm: number, bytes: Uint8Array): Uint8Array {
+  const prefix = PREFIXES[algorithm]!;
+  const out = Buffer.allocUnsafe(prefix.length + DIGEST_BYTES);
+  out.set(prefix);
+  digestInto(algorithm, bytes, out, prefix.length);
+  return out;
+}
+
 /** The multihash of a key. */
 export function keyBytes(key: string | Uint8Array): Uint8Array {
   const { algorithm, bytes, at } = new ParsedKey().parse(key);

@@ -108,6 +108,23 @@ export interface LogRecord {
   readonly index: number;
 }
 
+/** A place of the log: what a store holds there is the same for ever. */
+export interface SnapshotReference {
+  /** Of the last entry. */
+  readonly position: number;
+  /** SHA-256 of the frame that holds it, and with that of all before it. */
+  readonly frameHash: Uint8Array;
+}
+
+/** What those need who derive something from the log, and keep it beside it (spec TGK-INDEX). */
+export interface Derivation {
+  /** The files of the store. */
+  readonly volume: Volume;
+  readonly format: Format;
+  /** What the store held at a position, which may move on. */
+  viewAt(at: { readonly position: number }): View;
+}
+
 export interface StoreStats {
   readonly domain: string;
   readonly algorithm: string;
@@ -262,8 +279,19 @@ export class Store {
   get position(): number {
     return this.#now.position;
   }
+  /** What the store holds now, as receipts name it: position, and hash of the frame that ends there (spec PER-CONTEXT). */
+  get reference(): SnapshotReference {
+    this.#checkOpen();
+    const { position, hash } = this.#recovered.state.place;
+    return { position: position - 1, frameHash: copyOf(hash) };
+  }
   get isReadOnly(): boolean {
     return this.#committer === undefined;
+  }
+  /** Not for programs that use a store. */
+  get derivation(): Derivation {
+    this.#checkOpen();
+    return { volume: this.#volume, format: this.#format, viewAt: (at) => this.#viewAt(at) };
   }
 
   // What it holds: see View.
@@ -1028,7 +1056,7 @@ function prepare(dir: string, options: StoreOptions, { volume = folderVolume(dir
     const names = volume.list("");
     if (names.includes(FORMAT_FILE)) return volume;
     if (!isMade) throw new AslError("ASL-NO-STORE", `${dir} holds no store`, {});
-    const foreign = names.find((name) => !FOLDERS.includes(name) && !/^(LOCK|CURRENT|FORMAT)\b/.test(name));
+    const foreign = names.find((name) => !FOLDERS.includes(name) && !/^(LOCK|CURRENT|FORMAT|tgk)\b/.test(name));
     if (foreign !== undefined)
       throw new AslError("ASL-NO-STORE", `${dir} holds no store, but ${foreign}: a store is made in an empty folder`);
     const lost = FOLDERS.find((folder) => names.includes(folder) && !isBarelyBegun(volume, folder));

@@ -1,6 +1,6 @@
 /** Edges (spec TGK-EDGE): which artifacts came from which, as an artifact that is bound to the edge's id. */
-import { type ArtifactKey, type Batch, keyBytes, Namespace } from "../asl/index.ts";
-import { DIGEST_BYTES, digestInto, keyText, ParsedKey } from "../asl/key.ts";
+import { type ArtifactKey, type Batch, type KeyLike, keyBytes, Namespace } from "../asl/index.ts";
+import { DIGEST_BYTES, digestInto, keyText, ParsedKey, sameDigest } from "../asl/key.ts";
 import { CborReader } from "./cbor.ts";
 import { TgkError } from "./errors.ts";
 
@@ -30,6 +30,12 @@ export interface Edge {
   readonly roles: number;
 }
 
+/** The same with keys as whoever stages it has them. */
+export interface StagedEdge extends Pick<Edge, "type" | "roles"> {
+  readonly from: readonly KeyLike[];
+  readonly to: readonly KeyLike[];
+}
+
 /** Bytes of a key, at most. */
 const KEY_BYTES = 2 + 5 + DIGEST_BYTES;
 /** Two arrays, a type, roles, and what is before. */
@@ -38,8 +44,6 @@ const AROUND_BYTES = 32;
 /** Where an edge is encoded: every node of a program has one, so nothing is allocated for it. */
 let scratch: Buffer = Buffer.allocUnsafe(4096);
 let length = 0;
-/** Behind the type: what is from byte 2 to there tells the edge from others. */
-let identityEnd = 0;
 const id: Buffer = Buffer.alloc(DIGEST_BYTES);
 
 /** What Node.js's types leave out: half the time of `write`, and of a loop. */
@@ -48,7 +52,7 @@ interface HexBuffer extends Buffer {
 }
 
 /** Throws TGK-ARGUMENT, TGK-LIMIT, or ASL-KEY. */
-function encode({ from, to, type, roles }: Edge): void {
+function encode({ from, to, type, roles }: StagedEdge): void {
   if (!Number.isInteger(type) || type < 0 || type > 0xffff_ffff)
     throw new TgkError("TGK-ARGUMENT", `the type is ${type}; an integer from 0 to 2^32 - 1 was expected`);
   if (!Number.isInteger(roles) || roles < 0 || roles > 255)
@@ -71,8 +75,9 @@ function encode({ from, to, type, roles }: Edge): void {
   putHead(0x80, to.length);
   for (let k = 0; k < to.length; k++) putKey(to[k]!);
   putHead(0, type);
-  identityEnd = length;
+  const identityEnd = length;
   putHead(0, roles);
+  return identityEnd;
 }
 
 /** The header of an item of CBOR, in its shortest form. */
@@ -92,7 +97,7 @@ function putHead(major: number, value: number): void {
 }
 
 /** A key as a byte string. */
-function putKey(key: ArtifactKey): void {
+function putKey(key: KeyLike): void {
   const start = length;
   scratch[start] = 0x58;
   scratch[start + 1] = 34;
@@ -112,7 +117,7 @@ function putKey(key: ArtifactKey): void {
 }
 
 /** The digest that tells an edge from others, in {@link id}: of `[from, to, type]`. Encodes it first. */
-function identify(): void {
+function identify(identityEnd: number): void {
   // One byte before the ends is the header of the array that the artifact has, with its version.
   scratch[1] = 0x83;
   digestInto(1, scratch.subarray(1, identityEnd), id, 0);
@@ -127,50 +132,83 @@ export function encodeEdge(edge: Edge): Uint8Array {
 
 /** The 32 bytes that an edge is bound to: SHA-256 of its ends and type (spec TGK-EDGE-2). Throws as {@link encodeEdge}. */
 export function edgeId(edge: Pick<Edge, "from" | "to" | "type">): Uint8Array {
-  encode({ ...edge, roles: 0 });
-  identify();
+  const identityEnd = encode({ ...edge, roles: 0 });
+  identify(identityEnd);
   return new Uint8Array(id);
 }
 
 /** Stages an edge: its artifact, and the binding that makes it current (spec TGK-EDGE-3). Throws as {@link encodeEdge}, and what the batch throws. */
 export function stageEdge(
   batch: Batch,
-  edge: Edge,
+  edge: StagedEdge,
   { logseq }: { readonly logseq?: number | undefined } = {},
 ): ArtifactKey {
-  encode(edge);
+  const identityEnd = encode(edge);
   const key = batch.put(scratch.subarray(0, length), { typeTag: EDGE_TAG, logseq });
-  identify();
+  identify(identityEnd);
   batch.bind(Namespace.EDGE, id, key, { logseq });
   return key;
 }
 
-/** The edge that an artifact holds. Throws TGK-EDGE for what is not the one encoding of an edge. */
-export function decodeEdge(bytes: Uint8Array): Edge {
+/** An edge as its artifact has it, with nothing copied. */
+export interface EdgeEnds {
+  readonly bytes: Uint8Array;
+  /** Of each end's key, those of `from` first: number of the algorithm, and where its digest begins. */
+  readonly algorithms: readonly number[];
+  readonly places: readonly number[];
+  readonly fromCount: number;
+  readonly type: number;
+  readonly roles: number;
+  /** Behind what tells it from other edges. */
+  readonly identityEnd: number;
+}
+
+/** Takes an edge artifact apart. Throws TGK-EDGE for what is not the one encoding of an edge. */
+export function readEdge(bytes: Uint8Array): EdgeEnds {
   const fail = (offset: number, message: string): TgkError => new TgkError("TGK-EDGE", message, { offset });
   const reader = new CborReader(bytes, fail);
   reader.tuple(5, "an edge");
   const version = reader.uint();
   if (version !== 1) throw fail(1, `version ${version}; this program knows version 1`);
+  const algorithms: number[] = [];
+  const places: number[] = [];
   const parsed = new ParsedKey();
-  const ends = (): ArtifactKey[] => {
-    const keys: ArtifactKey[] = [];
-    for (let left = reader.array(MOST_ENDS); left > 0; left--) {
+  const readEnds = (): number => {
+    const count = reader.array(MOST_ENDS);
+    for (let k = 0; k < count; k++) {
       const start = reader.offset;
+      const key = reader.bytes(KEY_BYTES);
       try {
-        parsed.parse(reader.bytes(KEY_BYTES));
+        parsed.parse(key);
       } catch (error) {
-        throw error instanceof TgkError ? error : fail(start, (error as Error).message);
+        throw fail(start, (error as Error).message);
       }
-      keys.push(keyText(parsed.algorithm, parsed.bytes, parsed.at));
+      algorithms.push(parsed.algorithm);
+      places.push(reader.offset - DIGEST_BYTES);
     }
-    return keys;
+    return count;
   };
-  const from = ends();
-  const to = ends();
-  if (from.length === 0 && to.length === 0) throw fail(2, "an edge has one end at least");
+  const fromCount = readEnds();
+  if (readEnds() + fromCount === 0) throw fail(2, "an edge has one end at least");
   const type = reader.uint(0xffff_ffff);
+  const identityEnd = reader.offset;
   const roles = reader.uint(255);
   reader.end();
-  return { from, to, type, roles };
+  return { bytes, algorithms, places, fromCount, type, roles, identityEnd };
+}
+
+/** Whether this is the id of an edge that was taken apart. */
+export function hasId({ bytes, identityEnd }: EdgeEnds, name: Uint8Array): boolean {
+  if (identityEnd > scratch.length) scratch = Buffer.allocUnsafe(2 * identityEnd);
+  scratch.set(bytes.subarray(0, identityEnd));
+  length = identityEnd;
+  identify(identityEnd);
+  return sameDigest(id, 0, name, 0);
+}
+
+/** The edge that an artifact holds. Throws TGK-EDGE for what is not the one encoding of an edge. */
+export function decodeEdge(bytes: Uint8Array): Edge {
+  const { algorithms, places, fromCount, type, roles } = readEdge(bytes);
+  const keys = places.map((at, k) => keyText(algorithms[k]!, bytes, at));
+  return { from: keys.slice(0, fromCount), to: keys.slice(fromCount), type, roles };
 }

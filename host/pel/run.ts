@@ -1,0 +1,866 @@
+/** Runs programs (spec PEL-RUN): what is remembered is taken, primitives run on this thread, guests on threads of their own. */
+import { availableParallelism } from "node:os";
+import { Stopped } from "../../vm/errors.ts";
+import type { Engine } from "../../vm/execution.ts";
+import type { Batch } from "../asl/batch.ts";
+import { AslError } from "../asl/errors.ts";
+import { type ArtifactKey, algorithmNamed, keyBytes, keyText, multihashOf, ParsedKey } from "../asl/key.ts";
+import { Namespace } from "../asl/namespace.ts";
+import type { SnapshotReference, Store } from "../asl/store.ts";
+import type { ArtifactRecord, ArtifactStat, KeyLike, View } from "../asl/view.ts";
+import { digestOf } from "../assets/hash.ts";
+import { CborWriter } from "../tgk/cbor.ts";
+import { EdgeType, stageEdge } from "../tgk/edge.ts";
+import { type Known, type Made, NodeArtifacts, textOf } from "./artifacts.ts";
+import {
+  type ArtifactRef,
+  encodeRunClaim,
+  FailureCode,
+  type NamedRef,
+  type Outcome,
+  TypeTag,
+  VERSIONS,
+  writeContext,
+  writeNodeClaim,
+  writeRequest,
+} from "./claim.ts";
+import { compileShapes, exportName, PEL_COMPILER, type Shape, shapeOf } from "./compile.ts";
+import { PelError } from "./errors.ts";
+import { type CodeCache, type KernelEnd, KernelPool } from "./kernel-pool.ts";
+import { memoName, memoOf } from "./memo.ts";
+import { type Executed, Primitives } from "./primitives.ts";
+import {
+  decodeProgram,
+  encodeProgram,
+  type GuestNode,
+  type Node,
+  type Program,
+  type Tag,
+  writeNode,
+} from "./program.ts";
+
+export interface RunOptions {
+  /** By name of an input of the program: the key of an artifact, of which the store has a record with the input's tag. */
+  readonly inputs?: { readonly [name: string]: KeyLike } | undefined;
+  /** Name of the snapshot that inputs, the program and guests' modules are taken from; by default the store as it is now. */
+  readonly snapshot?: string | undefined;
+  /** `compiled` by default; nothing that a run leaves tells the two apart. */
+  readonly engine?: Engine | undefined;
+  /** Threads for guests: as many as there are processors by default, 1 at least. */
+  readonly workers?: number | undefined;
+  /** False: everything is executed, whatever is remembered. */
+  readonly cache?: boolean | undefined;
+  /** True: after a failure all nodes run that do not depend on it. */
+  readonly keepGoing?: boolean | undefined;
+  /** Stops the run, which throws Stopped; nodes that had ended stay remembered. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears, now and then, how far it is. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Keeps compiled guests from one run to the next. */
+  readonly codeCache?: CodeCache | undefined;
+  /** Where artifacts are looked for that the store lacks. */
+  readonly from?: View | undefined;
+}
+
+export interface Progress {
+  /** Of the program, inputs not counted. */
+  readonly nodes: number;
+  /** That have ended, or will not run. */
+  readonly done: number;
+  readonly hits: number;
+  readonly executed: number;
+  /** In the outputs of nodes that were executed. */
+  readonly bytes: number;
+}
+
+export interface NodeReport {
+  readonly index: number;
+  readonly op: Node["op"];
+  /** `skipped`: it depends on a node that failed, or stands behind one. */
+  readonly state: "input" | "hit" | "executed" | "skipped";
+  /** Undefined for inputs and what was skipped. */
+  readonly outcome: Outcome | undefined;
+  readonly claim: ArtifactKey | undefined;
+  readonly outputs: readonly ArtifactRef[];
+  /** In its outputs; undefined when nothing had to look. */
+  readonly bytes: number | undefined;
+  readonly fuel: bigint;
+}
+
+export interface RunResult {
+  /** Of the run: its receipt. */
+  readonly claim: ArtifactKey;
+  readonly program: ArtifactKey;
+  /** Index of the first node that failed. */
+  readonly failed: number | undefined;
+  /** Those that there are, sorted by names. */
+  readonly outputs: readonly NamedRef[];
+  readonly nodes: readonly NodeReport[];
+  readonly hits: number;
+  readonly executed: number;
+}
+
+/** Bytes of a node's outputs that are held in memory until it has ended; more go to a batch of its own. */
+const HELD_BYTES = 256 * 1024;
+/** Bytes and nodes of a batch of several nodes: it is one frame of the log. */
+const BATCH_BYTES = 512 * 1024;
+const BATCH_NODES = 4096;
+/** Of a put, beside the artifact. */
+const PUT_BYTES = 160;
+/** Longest time that this thread works without looking at anything else. */
+const SLICE_MS = 8;
+
+/** The run that others wait for, by store: one at a time, so that what one does the next finds done (spec PEL-RUN-6). */
+const runs = new WeakMap<Store, Promise<unknown>>();
+
+/**
+ * Runs a program, given or by its key. Answers when all that it made is on disk; what nodes fail at is in the answer. Throws PelError for inputs that
+ * do not fit, AslError, and Stopped.
+ *
+ * ```ts
+ * const store = await Store.open("artifacts", { create: true });
+ * const text = await store.put(readFileSync("text.txt"));
+ * const program = new ProgramBuilder();
+ * program.output("size", program.length(program.input("text")));
+ * const { claim, outputs } = await runProgram(store, program.build(), { inputs: { text } });
+ * ```
+ */
+export async function runProgram(
+  store: Store,
+  program: Program | KeyLike,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const before = runs.get(store);
+  const turn = (async () => {
+    await unlessAborted(before, options.signal);
+    const run = new Run(store, program, options);
+    try {
+      return await run.work();
+    } finally {
+      await run.close();
+    }
+  })();
+  const all = Promise.allSettled([before, turn]).then(() => {
+    if (runs.get(store) === all) runs.delete(store);
+  });
+  runs.set(store, all);
+  return await turn;
+}
+
+/** Waits, or throws Stopped. */
+async function unlessAborted(before: Promise<unknown> | undefined, signal: AbortSignal | undefined): Promise<void> {
+  if (before === undefined) return;
+  await new Promise<void>((resolve, reject) => {
+    const stop = (): void => reject(new Stopped());
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    void before.then(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    });
+  });
+}
+
+const State = { WAITING: 0, READY: 1, INPUT: 2, HIT: 3, EXECUTED: 4, SKIPPED: 5 } as const;
+
+/** What is known of a node that has ended. */
+interface Ended {
+  /** Undefined of inputs. */
+  readonly claim: Known | undefined;
+  readonly outputs: readonly Known[];
+  readonly outcome: Outcome;
+  readonly fuel: bigint;
+  readonly bytes: number | undefined;
+}
+
+const OK: Outcome = { type: "ok" };
+
+class Run {
+  readonly #store: Store;
+  readonly #options: RunOptions;
+  readonly #source: View;
+  readonly #reference: SnapshotReference;
+  readonly #domain: Uint8Array;
+  readonly #algorithm: number;
+  readonly #program: Program;
+  readonly #programKey: Known;
+  /** Sorted by names. */
+  readonly #inputs: readonly NamedRef[];
+  readonly #nodes: readonly Node[];
+  readonly #engine: Engine;
+  readonly #key = new ParsedKey();
+  /** Inputs by name. */
+  readonly #given = new Map<string, Known>();
+
+  // By node.
+  readonly #state: Uint8Array;
+  readonly #ended: (Ended | undefined)[];
+  /** How many refs are to nodes that have not ended. */
+  readonly #unmet: Uint32Array;
+  readonly #blocked: Uint8Array;
+  /** Nodes that refer to node n: `#dependants[#first[n]]` to `#dependants[#first[n + 1] - 1]`. */
+  readonly #first: Uint32Array;
+  readonly #dependants: Uint32Array;
+
+  #queue: number[] = [];
+  #done = 0;
+  #hits = 0;
+  #executed = 0;
+  #bytes = 0;
+  #failed = Number.POSITIVE_INFINITY;
+
+  /** What has ended and is not committed yet. */
+  #batch: Batch | undefined;
+  #batchBytes = 0;
+  #batchNodes = 0;
+  /** Claims of that, by request. */
+  readonly #pending = new Map<string, Ended>();
+
+  readonly #request = new CborWriter();
+  readonly #writer = new CborWriter();
+  readonly #artifacts: NodeArtifacts;
+  #primitives: Primitives | undefined;
+  #pool: KernelPool | undefined;
+  /** Guests that run, by node. */
+  readonly #running = new Map<number, AbortController>();
+  readonly #waiting: { readonly index: number; readonly inputs: readonly Known[]; readonly request: Uint8Array }[] = [];
+  /** Requests of guests that run or wait, and the nodes that wait for the same one. */
+  readonly #asked = new Map<string, number[]>();
+  #trouble: unknown;
+  #wake: () => void = () => {};
+
+  constructor(store: Store, program: Program | KeyLike, options: RunOptions) {
+    if (store.isReadOnly) throw new AslError("ASL-READ-ONLY", "the store was opened for reading");
+    this.#store = store;
+    this.#options = options;
+    this.#engine = options.engine ?? "compiled";
+    this.#algorithm = algorithmNamed(store.algorithm).number;
+    this.#domain = store.domain;
+    store.flush();
+    const { snapshot } = options;
+    const taken = snapshot === undefined ? undefined : store.snapshots().find(({ name }) => name === snapshot);
+    this.#reference = taken ?? store.reference;
+    this.#source = snapshot === undefined ? store.view() : store.at(snapshot);
+    this.#artifacts = this.#newArtifacts();
+    this.#program = this.#load(program);
+    const { nodes } = this.#program;
+    this.#nodes = nodes;
+    this.#inputs = this.#checkInputs();
+    this.#programKey = this.#keyOf(program);
+
+    this.#state = new Uint8Array(nodes.length);
+    this.#ended = new Array(nodes.length).fill(undefined);
+    this.#unmet = Uint32Array.from(nodes, ({ refs }) => refs.length);
+    this.#blocked = new Uint8Array(nodes.length);
+    this.#first = new Uint32Array(nodes.length + 1);
+    for (const { refs } of nodes) for (const ref of refs) this.#first[ref.node + 1]!++;
+    for (let k = 0; k < nodes.length; k++) this.#first[k + 1]! += this.#first[k]!;
+    this.#dependants = new Uint32Array(this.#first[nodes.length]!);
+    const next = this.#first.slice();
+    for (let k = 0; k < nodes.length; k++) for (const ref of nodes[k]!.refs) this.#dependants[next[ref.node]!++] = k;
+  }
+
+  // ---- before it begins
+
+  #load(program: Program | KeyLike): Program {
+    if (!isKey(program)) return program;
+    const bytes = this.#source.get(program) ?? this.#options.from?.get(program);
+    if (bytes !== undefined) return decodeProgram(bytes);
+    const { algorithm, bytes: digest, at } = this.#key.parse(program);
+    throw new PelError("PEL-INPUT", `the store has no such program${this.#where()}`, {
+      key: keyText(algorithm, digest, at),
+    });
+  }
+  /** The program as an artifact, which is put if it is not there. */
+  #keyOf(program: Program | KeyLike): Known {
+    let key: ArtifactKey;
+    if (isKey(program)) {
+      const { algorithm, bytes, at } = this.#key.parse(program);
+      key = keyText(algorithm, bytes, at);
+    } else {
+      const batch = this.#store.batch();
+      key = batch.put(encodeProgram(program), { typeTag: TypeTag.PROGRAM });
+      batch.commit();
+    }
+    return { key: keyBytes(key), tag: TypeTag.PROGRAM, bytes: undefined, logseq: undefined };
+  }
+
+  /** The inputs of the run, which are those of the program, and are there. */
+  #checkInputs(): NamedRef[] {
+    const given = new Map(Object.entries(this.#options.inputs ?? {}));
+    const inputs: NamedRef[] = [];
+    for (const [index, node] of this.#nodes.entries()) {
+      if (node.op === "guest") this.#checkModule(node, index);
+      if (node.op !== "input") continue;
+      const { name, tag } = node;
+      const key = given.get(name);
+      if (key === undefined)
+        throw new PelError("PEL-INPUT", `nothing is given for the input ${quoted(name)}`, { node: index });
+      given.delete(name);
+      const { algorithm, bytes, at } = this.#key.parse(key);
+      const text = keyText(algorithm, bytes, at);
+      const stat = this.#source.stat(text) ?? this.#options.from?.stat(text);
+      if (stat === undefined)
+        throw new PelError("PEL-INPUT", `the store has no artifact for the input ${quoted(name)}${this.#where()}`, {
+          key: text,
+          node: index,
+        });
+      if (recordOf(stat, tag) === undefined)
+        throw new PelError("PEL-INPUT", `the input ${quoted(name)} wants ${tagText(tag)}, and the artifact has none`, {
+          key: text,
+          node: index,
+        });
+      inputs.push({ name, key: text, tag });
+      this.#given.set(name, { key: keyBytes(text), tag, bytes: stat.length, logseq: recordOf(stat, tag)!.logseq });
+    }
+    for (const name of given.keys()) throw new PelError("PEL-INPUT", `the program has no input ${quoted(name)}`, {});
+    return inputs.sort((left, right) => Buffer.compare(Buffer.from(left.name), Buffer.from(right.name)));
+  }
+  #checkModule({ module }: GuestNode, node: number): void {
+    if (this.#source.has(module) || this.#options.from?.has(module) === true) return;
+    throw new PelError("PEL-MODULE", `the store has no such module${this.#where()}`, { key: module, node });
+  }
+  #where(): string {
+    const { snapshot } = this.#options;
+    return snapshot === undefined ? "" : ` in the snapshot ${quoted(snapshot)}`;
+  }
+
+  // ---- the work
+
+  async work(): Promise<RunResult> {
+    try {
+      for (let k = 0; k < this.#nodes.length; k++) if (this.#unmet[k] === 0) this.#queue.push(k);
+      await this.#drain();
+      const result = this.#finish();
+      this.#commit();
+      return result;
+    } catch (error) {
+      for (const stop of this.#running.values()) stop.abort();
+      await this.#settled();
+      // What has ended has ended: the next run finds it.
+      try {
+        this.#commit();
+      } catch (second) {
+        throw error instanceof Stopped ? second : error;
+      }
+      throw error;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const { signal, onProgress } = this.#options;
+    const stopped = (): void => {
+      this.#trouble ??= new Stopped();
+      this.#wake();
+    };
+    if (signal?.aborted) throw new Stopped();
+    signal?.addEventListener("abort", stopped, { once: true });
+    try {
+      let at = 0;
+      let until = performance.now() + SLICE_MS;
+      for (;;) {
+        if (this.#trouble !== undefined) throw this.#trouble;
+        const queue = this.#queue;
+        if (at < queue.length) {
+          this.#visit(queue[at++]!);
+          if (at > 4096 && at * 2 > queue.length) {
+            this.#queue = queue.slice(at);
+            at = 0;
+          }
+          if (performance.now() < until) continue;
+          onProgress?.(this.#progress());
+          await new Promise((resolve) => setImmediate(resolve));
+          until = performance.now() + SLICE_MS;
+          continue;
+        }
+        if (this.#running.size === 0) return;
+        onProgress?.(this.#progress());
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        until = performance.now() + SLICE_MS;
+      }
+    } finally {
+      signal?.removeEventListener("abort", stopped);
+    }
+  }
+  #progress(): Progress {
+    const inputs = this.#inputs.length;
+    return {
+      nodes: this.#nodes.length - inputs,
+      done: Math.max(0, this.#done - inputs),
+      hits: this.#hits,
+      executed: this.#executed,
+      bytes: this.#bytes,
+    };
+  }
+  /** All guests that ran have ended, in one way or another. */
+  async #settled(): Promise<void> {
+    while (this.#running.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+  }
+
+  /** A node whose refs have all ended. */
+  #visit(index: number): void {
+    const node = this.#nodes[index]!;
+    if (this.#blocked[index] === 1 || (index > this.#failed && this.#options.keepGoing !== true)) {
+      this.#skip(index);
+      return;
+    }
+    if (node.op === "input") {
+      const known = this.#given.get(node.name)!;
+      this.#end(index, State.INPUT, { claim: undefined, outputs: [known], outcome: OK, fuel: 0n, bytes: undefined });
+      return;
+    }
+    const inputs = node.refs.map((ref) => {
+      const ended = this.#ended[ref.node]!;
+      return ref.output === undefined ? ended.claim! : ended.outputs[ref.output]!;
+    });
+    writeRequest(this.#request.reset(), node, inputs);
+    const request = this.#request.written;
+    if (this.#options.cache !== false && this.#takeMemo(index, request)) return;
+    if (node.op === "guest") {
+      this.#ask(index, inputs, request);
+      return;
+    }
+    this.#primitives ??= this.#compile();
+    const logseq = 1 + this.#highest(inputs);
+    this.#artifacts.begin(inputs, logseq);
+    let executed: Executed;
+    try {
+      executed = this.#primitives.run(node, inputs);
+    } catch (error) {
+      this.#artifacts.batch?.discard();
+      throw error;
+    }
+    this.#keep(index, inputs, request, logseq, executed, this.#artifacts.batch);
+  }
+
+  #takeMemo(index: number, request: Uint8Array): boolean {
+    const pending = this.#pending.size === 0 ? undefined : this.#pending.get(textOf(memoName(request)));
+    if (pending !== undefined) {
+      this.#end(index, State.HIT, pending);
+      return true;
+    }
+    const memo = memoOf(this.#store, request);
+    if (memo === undefined || memo.gone !== undefined) return false;
+    const { claim, length, result } = memo;
+    this.#end(index, State.HIT, {
+      claim: { key: keyBytes(claim), tag: TypeTag.CLAIM, bytes: length, logseq: undefined },
+      outputs: result.outputs.map(({ key, tag }) => ({ key: keyBytes(key), tag, bytes: undefined, logseq: undefined })),
+      outcome: result.outcome,
+      fuel: result.fuel,
+      bytes: undefined,
+    });
+    return true;
+  }
+
+  #end(index: number, state: number, ended: Ended): void {
+    this.#ended[index] = ended;
+    this.#state[index] = state;
+    this.#done++;
+    if (state === State.HIT) this.#hits++;
+    if (state === State.EXECUTED) this.#executed++;
+    const isFailed = ended.outcome.type !== "ok";
+    if (isFailed && index < this.#failed) {
+      this.#failed = index;
+      if (this.#options.keepGoing !== true) this.#stopBehind(index);
+    }
+    this.#release(index, isFailed);
+  }
+  #skip(index: number): void {
+    this.#state[index] = State.SKIPPED;
+    this.#done++;
+    this.#release(index, true);
+  }
+  /** Nodes that refer to this one need it no more; those that need what it has not made are blocked. */
+  #release(index: number, isFailed: boolean): void {
+    for (let k = this.#first[index]!; k < this.#first[index + 1]!; k++) {
+      const dependant = this.#dependants[k]!;
+      if (isFailed && this.#needs(dependant, index)) this.#blocked[dependant] = 1;
+      if (--this.#unmet[dependant]! === 0) this.#queue.push(dependant);
+    }
+  }
+  #needs(dependant: number, index: number): boolean {
+    const hasReceipt = this.#ended[index] !== undefined;
+    return this.#nodes[dependant]!.refs.some((ref) => ref.node === index && (ref.output !== undefined || !hasReceipt));
+  }
+  /** Guests behind a node that failed need not go on: the receipt of the run does not tell of them (spec PEL-RUN-5). */
+  #stopBehind(index: number): void {
+    for (const [other, stop] of this.#running) if (other > index) stop.abort();
+    for (let k = this.#waiting.length - 1; k >= 0; k--) {
+      const { index: other, request } = this.#waiting[k]!;
+      if (other < index) continue;
+      this.#waiting.splice(k, 1);
+      this.#giveUp(other, textOf(memoName(request)));
+    }
+  }
+
+  // ---- primitives
+
+  #newArtifacts(): NodeArtifacts {
+    return new NodeArtifacts({
+      algorithm: this.#algorithm,
+      heldBytes: HELD_BYTES,
+      read: (key, offset, into) => this.#read(key, offset, into),
+      measure: (known) => this.#measure(known),
+      begin: () => this.#store.batch(),
+    });
+  }
+  #read(key: Uint8Array, offset: number, into: Uint8Array): void {
+    let count = (this.#batch ?? this.#store).readInto(key, into, 0, offset, into.length);
+    if (count < 0) count = this.#options.from?.readInto(key, into, 0, offset, into.length) ?? -1;
+    if (count === into.length) return;
+    if (count < 0) throw this.#lost(key);
+    throw new AslError("ASL-CORRUPT", `${count} bytes at ${offset} are there of ${into.length}`);
+  }
+  #lost(key: Uint8Array): AslError {
+    const { algorithm, bytes, at } = this.#key.parse(key);
+    return new AslError("ASL-NOT-FOUND", "an artifact that the run needs is not there any more", {
+      key: keyText(algorithm, bytes, at),
+    });
+  }
+  #measure(known: Known): number {
+    if (known.bytes === undefined) this.#look(known);
+    return known.bytes!;
+  }
+  /** Has the length and the causal height of an artifact. */
+  #look(known: Known): void {
+    const stat = (this.#batch ?? this.#store).stat(known.key) ?? this.#options.from?.stat(known.key);
+    if (stat === undefined) throw this.#lost(known.key);
+    known.bytes = stat.length;
+    known.logseq ??= recordOf(stat, known.tag)?.logseq ?? 0;
+  }
+  #highest(inputs: readonly Known[]): number {
+    let highest = 0;
+    for (const known of inputs) {
+      if (known.logseq === undefined) this.#look(known);
+      if (known.logseq! > highest) highest = known.logseq!;
+    }
+    return highest;
+  }
+
+  /** The compiled module of the program: an artifact, made once (spec PEL-COMPILE-4). */
+  #compile(): Primitives {
+    const name = digestOf(Buffer.concat([this.#programKey.key, Uint8Array.of(PEL_COMPILER)]));
+    const known = this.#store.resolve(Namespace.MODULE, name);
+    let bytes = known && this.#store.get(known);
+    if (bytes === undefined) {
+      const shapes = new Map<string, Shape>();
+      let parameterBytes = 0;
+      for (const node of this.#nodes) {
+        const shape = shapeOf(node);
+        if (shape === undefined) continue;
+        shapes.set(exportName(shape), shape);
+        if (node.op === "const") parameterBytes = Math.max(parameterBytes, node.bytes.length);
+        if (node.op === "split") parameterBytes = Math.max(parameterBytes, 8 * node.at.length);
+      }
+      bytes = compileShapes([...shapes.values()], parameterBytes);
+      const key = this.#begin().put(bytes, { typeTag: TypeTag.MODULE });
+      this.#begin().bind(Namespace.MODULE, name, key);
+      this.#batchBytes += bytes.length;
+    }
+    return new Primitives(bytes, this.#engine, this.#artifacts);
+  }
+
+  // ---- guests
+
+  /** A guest is to run, unless the same one does already. */
+  #ask(index: number, inputs: readonly Known[], request: Uint8Array): void {
+    const asked = textOf(memoName(request));
+    const others = this.#asked.get(asked);
+    if (others !== undefined) {
+      others.push(index);
+      return;
+    }
+    this.#asked.set(asked, []);
+    this.#waiting.push({ index, inputs, request: request.slice() });
+    this.#start();
+  }
+  #start(): void {
+    const workers = Math.max(1, this.#options.workers ?? availableParallelism());
+    while (this.#running.size < workers) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#pool ??= new KernelPool({ workers, engine: this.#engine, codeCache: this.#options.codeCache });
+      const { index, inputs, request } = next;
+      const node = this.#nodes[index] as GuestNode;
+      const artifacts = this.#newArtifacts();
+      const module = { key: keyBytes(node.module), tag: undefined, bytes: undefined, logseq: undefined };
+      const logseq = 1 + this.#highest([...inputs, module]);
+      artifacts.begin(inputs, logseq);
+      const job = {
+        node,
+        inputs: inputs.map((known, k) => ({ name: node.inputs[k]!, key: known.key, bytes: this.#measure(known) })),
+        store: artifacts,
+        seed: seedOf(node, inputs),
+        engine: this.#engine,
+        module: () => {
+          const bytes = this.#source.get(node.module) ?? this.#options.from?.get(node.module);
+          if (bytes === undefined) throw this.#lost(module.key);
+          return bytes;
+        },
+      };
+      const stop = new AbortController();
+      this.#running.set(index, stop);
+      this.#pool.run(job, stop.signal).then(
+        (end) => this.#guestEnded(index, inputs, request, logseq, artifacts, end),
+        (error: unknown) => this.#guestFailed(index, request, artifacts, error),
+      );
+    }
+  }
+  #guestEnded(
+    index: number,
+    inputs: readonly Known[],
+    request: Uint8Array,
+    logseq: number,
+    artifacts: NodeArtifacts,
+    end: KernelEnd,
+  ): void {
+    try {
+      if (artifacts.failure !== undefined) throw artifacts.failure;
+      if (this.#trouble !== undefined) throw this.#trouble;
+      const { outcome, outputs } = outputsOf(this.#nodes[index] as GuestNode, end, artifacts);
+      this.#running.delete(index);
+      const { fuel, trace } = end;
+      this.#keep(index, inputs, request, logseq, { outcome, fuel, trace, outputs }, artifacts.batch);
+      const asked = textOf(memoName(request));
+      const others = this.#asked.get(asked)!;
+      this.#asked.delete(asked);
+      for (const other of others) this.#end(other, State.HIT, this.#ended[index]!);
+      if (this.#trouble === undefined) this.#start();
+      this.#wake();
+    } catch (error) {
+      this.#guestFailed(index, request, artifacts, error);
+    }
+  }
+  #guestFailed(index: number, request: Uint8Array, artifacts: NodeArtifacts, error: unknown): void {
+    const isOurs = this.#running.get(index)?.signal.aborted === true;
+    this.#running.delete(index);
+    artifacts.batch?.discard();
+    if (isOurs && index > this.#failed && this.#trouble === undefined) this.#giveUp(index, textOf(memoName(request)));
+    else this.#trouble ??= artifacts.failure ?? error;
+    if (this.#trouble === undefined) this.#start();
+    this.#wake();
+  }
+  /** A guest need not run; those that ask for the same may have to. */
+  #giveUp(index: number, asked: string): void {
+    const others = this.#asked.get(asked) ?? [];
+    this.#asked.delete(asked);
+    this.#queue.push(index, ...others);
+  }
+
+  // ---- what comes of a node
+
+  #begin(): Batch {
+    this.#batch ??= this.#store.batch();
+    return this.#batch;
+  }
+  #commit(): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    this.#batchBytes = 0;
+    this.#batchNodes = 0;
+    this.#pending.clear();
+    batch?.commit();
+  }
+
+  /** Outputs, claim, context, edge and bindings of a node, all of them or nothing (spec PEL-RUN-4). */
+  #keep(
+    index: number,
+    inputs: readonly Known[],
+    request: Uint8Array,
+    logseq: number,
+    { outcome, fuel, trace, outputs }: Executed,
+    own: Batch | undefined,
+  ): void {
+    // Nothing comes before what it depends on.
+    if (own !== undefined) this.#commit();
+    const batch = own ?? this.#begin();
+    try {
+      let size = 0;
+      const known = outputs.map((output): Known => {
+        if (!("length" in output)) return output;
+        const { key, tag, length, bytes } = output;
+        size += length;
+        const isNew = bytes === undefined || batch.stage(bytes, { typeTag: tag, logseq }).isNew;
+        // What was there keeps its height.
+        return { key, tag, bytes: length, logseq: isNew && bytes !== undefined ? logseq : undefined };
+      });
+      const writer = this.#writer;
+      writeNodeClaim(writer.reset(), request, { outputs: known, fuel, outcome, trace });
+      const length = writer.length;
+      const claim = this.#stageReceipt(batch, logseq);
+      stageEdge(
+        batch,
+        {
+          from: [...inputs.map(({ key }) => key), ...this.#moduleOf(index)],
+          to: [claim.key, ...known.map(({ key }) => key)],
+          type: EdgeType.EXECUTION,
+          roles: 0,
+        },
+        { logseq },
+      );
+      const name = memoName(request);
+      batch.bind(Namespace.MEMO, name, claim.key, { logseq });
+      const ended: Ended = { claim: { ...claim, bytes: length }, outputs: known, outcome, fuel, bytes: size };
+      this.#bytes += size;
+      if (own !== undefined) own.commit();
+      else {
+        this.#pending.set(textOf(name), ended);
+        this.#batchBytes += size + 2 * length + (6 + known.length) * PUT_BYTES;
+        this.#batchNodes++;
+        if (this.#batchBytes >= BATCH_BYTES || this.#batchNodes >= BATCH_NODES) this.#commit();
+      }
+      this.#end(index, State.EXECUTED, ended);
+    } catch (error) {
+      own?.discard();
+      throw error;
+    }
+  }
+  #moduleOf(index: number): Uint8Array[] {
+    const node = this.#nodes[index]!;
+    return node.op === "guest" ? [keyBytes(node.module)] : [];
+  }
+  /** Stages the claim that was written, and its context. */
+  #stageReceipt(batch: Batch, logseq: number): Known {
+    const writer = this.#writer;
+    const { length } = writer;
+    const { key, isNew } = batch.stage(writer.written, { typeTag: TypeTag.CLAIM, logseq });
+    const claim = keyBytes(key);
+    writeContext(writer.reset(), claim, { domain: this.#domain, ...this.#reference, logseq });
+    const context = batch.put(writer.written, { typeTag: TypeTag.CONTEXT, logseq });
+    batch.bind(Namespace.CONTEXT, claim.subarray(claim.length - 32), context, { logseq });
+    return { key: claim, tag: TypeTag.CLAIM, bytes: length, logseq: isNew ? logseq : undefined };
+  }
+
+  // ---- the receipt of the run
+
+  #finish(): RunResult {
+    const nodes = this.#nodes;
+    const failed = this.#failed === Number.POSITIVE_INFINITY ? undefined : this.#failed;
+    const keepGoing = this.#options.keepGoing === true;
+    /** Nodes behind a failure have run or not, as it happened: nothing tells of them. */
+    const end = failed === undefined || keepGoing ? nodes.length : failed + 1;
+    const text = ({ key }: Known): ArtifactKey => {
+      const { algorithm, bytes, at } = this.#key.parse(key);
+      return keyText(algorithm, bytes, at);
+    };
+    const refOf = (known: Known): ArtifactRef => ({ key: text(known), tag: known.tag });
+    const reports = nodes.map((node, index): NodeReport => {
+      const ended = index < end ? this.#ended[index] : undefined;
+      const state = ended === undefined ? "skipped" : STATES[this.#state[index]!]!;
+      return {
+        index,
+        op: node.op,
+        state,
+        outcome: state === "input" ? undefined : ended?.outcome,
+        claim: ended?.claim && text(ended.claim),
+        outputs: ended?.outputs.map(refOf) ?? [],
+        bytes: ended?.bytes,
+        fuel: ended?.fuel ?? 0n,
+      };
+    });
+    const outputs: NamedRef[] = [];
+    for (const { name, ref } of this.#program.outputs) {
+      const ended = ref.node < end ? this.#ended[ref.node] : undefined;
+      const known = ref.output === undefined ? ended?.claim : ended?.outputs[ref.output];
+      if (known !== undefined) outputs.push({ name, ...refOf(known) });
+    }
+    const program = text(this.#programKey);
+    const encoded = encodeRunClaim({
+      kind: "run",
+      program,
+      inputs: this.#inputs,
+      keepGoing,
+      ...VERSIONS,
+      failed,
+      outputs,
+      claims: reports.map(({ claim }) => claim),
+    });
+    const claim = this.#keepRun(encoded, outputs);
+    return { claim, program, failed, outputs, nodes: reports, hits: this.#hits, executed: this.#executed };
+  }
+  #keepRun(encoded: Uint8Array, outputs: readonly NamedRef[]): ArtifactKey {
+    const name = digestOf(this.#programKey.key);
+    const { algorithm, bytes, at } = this.#key.parse(multihashOf(this.#algorithm, encoded));
+    const claim = keyText(algorithm, bytes, at);
+    // The same run once more says nothing new.
+    if (this.#executed === 0 && this.#store.resolve(Namespace.RUN, name) === claim) return claim;
+    const inputs = this.#inputs.map((input) => this.#given.get(input.name)!);
+    const logseq = 1 + this.#highest([this.#programKey, ...inputs]);
+    const batch = this.#begin();
+    this.#writer.reset().raw(encoded);
+    this.#stageReceipt(batch, logseq);
+    const from = [this.#programKey, ...inputs].map(({ key }) => key);
+    stageEdge(batch, { from, to: [claim, ...outputs.map(({ key }) => key)], type: EdgeType.RUN, roles: 0 }, { logseq });
+    batch.bind(Namespace.RUN, name, claim, { logseq });
+    return claim;
+  }
+
+  async close(): Promise<void> {
+    this.#primitives?.close();
+    this.#batch?.discard();
+    await this.#pool?.close();
+  }
+}
+
+/** By state. */
+const STATES: readonly NodeReport["state"][] = ["skipped", "skipped", "input", "hit", "executed", "skipped"];
+
+/** What a guest has left, held against what its node declares (spec PEL-KERNEL). */
+function outputsOf(
+  node: GuestNode,
+  end: KernelEnd,
+  artifacts: NodeArtifacts,
+): { readonly outcome: Outcome; readonly outputs: readonly Made[] } {
+  if (end.outcome.type !== "ok") return { outcome: end.outcome, outputs: [] };
+  const failure = (code: FailureCode, detail: string) =>
+    ({ outcome: { type: "failure", code, detail }, outputs: [] }) as const;
+  // In the order in which it sealed them; what comes of files and streams is behind.
+  const sealed = artifacts.made;
+  artifacts.made = [];
+  const given = new Map(end.outputs.map(({ name, bytes }) => [name, bytes]));
+  const outputs: Made[] = [];
+  let next = 0;
+  for (const { name, tag } of node.outputs) {
+    const bytes = given.get(name);
+    if (bytes === undefined) {
+      const made = sealed[next++];
+      if (made === undefined) return failure(FailureCode.MISSING_OUTPUT, name);
+      if (made.tag !== tag) return failure(FailureCode.UNDECLARED_OUTPUT, name);
+      outputs.push(made);
+      continue;
+    }
+    const writer = artifacts.create(tag);
+    if (bytes.length > 0) writer.write(bytes);
+    writer.seal();
+    outputs.push(artifacts.made.at(-1)!);
+  }
+  if (next < sealed.length) return failure(FailureCode.UNDECLARED_OUTPUT, "");
+  return { outcome: end.outcome, outputs };
+}
+
+/** Where a guest's random bytes come from (spec PEL-KERNEL): its node and its inputs. */
+function seedOf(node: Node, inputs: readonly Known[]): Uint8Array {
+  const writer = new CborWriter();
+  writeNode(writer, node);
+  writer.array(inputs.length);
+  for (const { key } of inputs) writer.bytes(key);
+  return digestOf(writer.written);
+}
+
+function isKey(program: Program | KeyLike): program is KeyLike {
+  return typeof program === "string" || program instanceof Uint8Array;
+}
+function recordOf({ records }: Pick<ArtifactStat, "records">, tag: Tag): ArtifactRecord | undefined {
+  return records.find(({ typeTag }) => typeTag === tag);
+}
+function quoted(name: string): string {
+  return JSON.stringify(name);
+}
+function tagText(tag: number | undefined): string {
+  return tag === undefined ? "an artifact without a type tag" : `the type tag ${tag}`;
+}
