@@ -36,8 +36,8 @@ const builtins: Plugin = {
 
 /** What the command imports dynamically: `assets/verbs.ts` is the chunk `assets-verbs`. */
 const CHUNKS: readonly string[] = [
-  ...["build", "dis", "help", "inspect", "new", "optimize", "profile", "trap-text", "version"],
-  ...["assets/verbs", "store/verbs"],
+  ...["attest", "build", "completion", "dis", "help", "inspect", "new", "optimize", "profile", "trap-text", "version"],
+  ...["assets/keygen", "assets/verbs", "store/verbs"],
   ...["../wat", "../grants", "../../syscalls/replay"],
 ];
 
@@ -96,9 +96,15 @@ const require = requireOf(import.meta.url);`,
   },
 } satisfies BuildOptions;
 
+/** Threads of kernels, which `host/pel/kernel-pool.ts` begins with the file of that name beside its own. */
+const KERNEL_WORKER = { "kernel-worker": "host/pel/kernel-worker.ts" };
+
 await build({
   ...command,
-  entryPoints: Object.fromEntries(CHUNKS.map((path) => [chunkOf(path), `host/command/${path}.ts`])),
+  entryPoints: {
+    ...Object.fromEntries(CHUNKS.map((path) => [chunkOf(path), `host/command/${path}.ts`])),
+    ...KERNEL_WORKER,
+  },
   outdir: "dist/chunks",
   splitting: true,
 });
