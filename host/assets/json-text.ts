@@ -134,10 +134,17 @@ class Parser {
     return value;
   }
 
+  /** Behind the first quote that no odd number of backslashes stands before. */
   #endOfString(): number {
-    let at = this.#at + 1;
-    while (at < this.#text.length && this.#text[at] !== '"') at += this.#text[at] === "\\" ? 2 : 1;
-    return at + 1;
+    const text = this.#text;
+    for (let from = this.#at + 1; ; ) {
+      const quote = text.indexOf('"', from);
+      if (quote < 0) return text.length + 1;
+      let backslashes = 0;
+      while (quote - backslashes > from && text[quote - backslashes - 1] === "\\") backslashes++;
+      if (backslashes % 2 === 0) return quote + 1;
+      from = quote + 1;
+    }
   }
 
   #endOfWord(): number {

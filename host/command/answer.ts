@@ -24,13 +24,15 @@ export interface Answering {
   ): Promise<number>;
   /** Tells what is wrong; the exit code is that of usage errors, or `failureCode`. */
   tellFailure(verb: string, error: unknown, isJson: boolean, failureCode: number): number;
-  /** A line that names its form: `ashlar.GROUP.VERB/1`. */
+  /** A line that names its form: `ashlar.GROUP.VERB/1`, or `ashlar.VERB/1`. */
   jsonLine(verb: string, data: object): string;
 }
 
-export function answering(group: string): Answering {
+/** `group`: undefined for commands of no group. */
+export function answering(group: string | undefined): Answering {
+  const prefix = group === undefined ? "ashlar" : `ashlar.${group}`;
   const jsonLine: Answering["jsonLine"] = (verb, data) =>
-    `${JSON.stringify({ schema: `ashlar.${group}.${verb}/1`, ...data })}\n`;
+    `${JSON.stringify({ schema: `${prefix}.${verb}/1`, ...data })}\n`;
 
   const tellFailure: Answering["tellFailure"] = (verb, error, isJson, failureCode) => {
     const failure = failureOf(error);

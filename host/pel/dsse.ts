@@ -7,10 +7,10 @@ import { expecting, jsonTextOf, parseJson } from "../assets/json-text.ts";
 import { publicKeyBytes } from "../assets/signature.ts";
 import { PelError } from "./errors.ts";
 
-/** Most bytes of a payload, before it is base64. */
-export const MOST_PAYLOAD_BYTES: number = 64 * 1024 * 1024;
+/** Most bytes of a payload, before it is base64: enough for a run with as many inputs and outputs as there can be. */
+export const MOST_PAYLOAD_BYTES: number = 128 * 1024 * 1024;
 /** Most bytes of an envelope. */
-export const MOST_ENVELOPE_BYTES: number = 96 * 1024 * 1024;
+export const MOST_ENVELOPE_BYTES: number = 192 * 1024 * 1024;
 /** Most signatures of an envelope: each is held against each key, over all of the payload. */
 const MOST_SIGNATURES = 64;
 const SIGNATURE_BYTES = 64;

@@ -1,4 +1,4 @@
-/** `assets-tool keygen`. */
+/** `assets-tool keygen`, and `ashlar keygen`. */
 import { generateKeys } from "../../../assets-tool/keys.ts";
 import { hex } from "../../assets/hash.ts";
 import type { Arguments } from "../arguments.ts";
