@@ -35,7 +35,7 @@ suite({
 });
 
 test("no handle is for writing; what reading throws ends the call [PEL-KERNEL-4]", (t) => {
-  const broken = new LinkError("broken");
+  const broken = new LinkError("a", "b", "broken");
   const fs = new InputFileSystem([{ name: "a", key: Uint8Array.of(1), bytes: 5 }], () => {
     throw broken;
   });
