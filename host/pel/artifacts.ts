@@ -144,6 +144,11 @@ export class NodeArtifacts implements ArtifactStore {
     for (const key of sorted) if (after === undefined || compareKeys(key, after) > 0) yield this.find(key)!;
   }
 
+  /** Gives up what is in a batch of its own. */
+  discardBatch(): void {
+    this.batch?.discard();
+    this.batch = undefined;
+  }
   /** Commits and discards nothing: who runs the node does. */
   commit(): void {}
   discard(): void {}

@@ -5,12 +5,15 @@ import { type ArtifactKey, DIGEST_BYTES, keyBytes, keyText, ParsedKey } from "..
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
 import { PEL_COMPILER } from "./compile.ts";
 import { PelError } from "./errors.ts";
-import { type Node, PROGRAM_LIMITS, readNode, type Tag, writeNode } from "./program.ts";
+import { type Node, outputCount, PROGRAM_LIMITS, readNode, type Tag, writeNode } from "./program.ts";
 
 /** Type tags of what programs leave in a store (spec PER-TAG-1). */
 export const TypeTag = { PROGRAM: 0x0101, MODULE: 0x0102, CLAIM: 0x0103, CONTEXT: 0x0104 } as const;
 
 const { nodes, refs } = PROGRAM_LIMITS;
+
+/** Longest claim (spec PER-CLAIM-6). */
+export const MOST_CLAIM_BYTES: number = 64 * 1024 * 1024;
 
 /** Of claims and contexts. */
 const VERSION = 1;
@@ -298,6 +301,8 @@ class ReceiptReader extends CborReader {
 
 /** What {@link writeNodeClaim}, {@link encodeNodeClaim} and {@link encodeRunClaim} made. Throws PEL-RECEIPT or PEL-VERSION. */
 export function decodeClaim(bytes: Uint8Array): NodeClaim | RunClaim {
+  if (bytes.length > MOST_CLAIM_BYTES)
+    throw receiptError(0, `the claim has ${bytes.length} bytes, and ${MOST_CLAIM_BYTES} are possible`);
   const reader = new ReceiptReader(bytes);
   reader.tuple(4, "a claim");
   reader.version();
@@ -312,13 +317,17 @@ export function decodeClaim(bytes: Uint8Array): NodeClaim | RunClaim {
 function readNodeClaim(reader: ReceiptReader): NodeClaim {
   reader.tuple(6, "a request");
   reader.version();
-  const { node, arity } = readNode(reader);
   const start = reader.offset;
+  const { node, arity } = readNode(reader);
+  if (node.op === "input") throw receiptError(start, "an input has no claim");
   const inputs = reader.list(refs, () => reader.ref());
   if (inputs.length !== arity) throw receiptError(start, `the node has ${arity} inputs, not ${inputs.length}`);
   const versions = reader.versions();
   const placeholders = inputs.map(() => ({ node: 0, output: 0 }));
-  return { kind: "node", node: { ...node, refs: placeholders }, inputs, ...versions, ...readResult(reader) };
+  const result = readResult(reader);
+  if (result.outcome.type === "ok" && result.outputs.length !== outputCount(node))
+    throw receiptError(start, `the node has ${outputCount(node)} outputs, not ${result.outputs.length}`);
+  return { kind: "node", node: { ...node, refs: placeholders }, inputs, ...versions, ...result };
 }
 
 function readResult(reader: ReceiptReader): Pick<NodeClaim, "outputs" | "fuel" | "outcome" | "trace"> {

@@ -432,7 +432,7 @@ class Run {
     try {
       executed = this.#primitives.run(node, inputs);
     } catch (error) {
-      this.#artifacts.batch?.discard();
+      this.#artifacts.discardBatch();
       throw error;
     }
     this.#keep(index, inputs, request, logseq, executed, this.#artifacts.batch);
@@ -584,7 +584,7 @@ class Run {
     while (this.#running.size < workers) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      this.#pool ??= new KernelPool({ workers, engine: this.#engine, codeCache: this.#options.codeCache });
+      this.#pool ??= new KernelPool({ workers, codeCache: this.#options.codeCache });
       const { index, inputs, request } = next;
       const node = this.#nodes[index] as GuestNode;
       const artifacts = this.#newArtifacts();
@@ -625,6 +625,8 @@ class Run {
       const { outcome, outputs } = outputsOf(this.#nodes[index] as GuestNode, end, artifacts);
       this.#running.delete(index);
       const { fuel, trace } = end;
+      // What a guest that failed has sealed is nobody's.
+      if (outcome.type !== "ok") artifacts.discardBatch();
       this.#keep(index, inputs, request, logseq, { outcome, fuel, trace, outputs }, artifacts.batch);
       const asked = textOf(memoName(request));
       const others = this.#asked.get(asked)!;
@@ -639,7 +641,7 @@ class Run {
   #guestFailed(index: number, request: Uint8Array, artifacts: NodeArtifacts, error: unknown): void {
     const isOurs = this.#running.get(index)?.signal.aborted === true;
     this.#running.delete(index);
-    artifacts.batch?.discard();
+    artifacts.discardBatch();
     if (isOurs && index > this.#failed && this.#trouble === undefined) this.#giveUp(index, textOf(memoName(request)));
     else this.#trouble ??= artifacts.failure ?? error;
     if (this.#trouble === undefined) this.#start();
@@ -822,24 +824,21 @@ function outputsOf(
   // In the order in which it sealed them; what comes of files and streams is behind.
   const sealed = artifacts.made;
   artifacts.made = [];
-  const given = new Map(end.outputs.map(({ name, bytes }) => [name, bytes]));
   const outputs: Made[] = [];
   let next = 0;
-  for (const { name, tag } of node.outputs) {
-    const bytes = given.get(name);
-    if (bytes === undefined) {
-      const made = sealed[next++];
-      if (made === undefined) return failure(FailureCode.MISSING_OUTPUT, name);
+  for (const [k, { name, tag }] of node.outputs.entries()) {
+    const output = end.outputs[k]!;
+    if ("bytes" in output) {
+      const writer = artifacts.create(tag);
+      if (output.bytes.length > 0) writer.write(output.bytes);
+      writer.seal();
+      outputs.push(artifacts.made.at(-1)!);
+    } else {
+      const made = sealed[next++]!;
       if (made.tag !== tag) return failure(FailureCode.UNDECLARED_OUTPUT, name);
       outputs.push(made);
-      continue;
     }
-    const writer = artifacts.create(tag);
-    if (bytes.length > 0) writer.write(bytes);
-    writer.seal();
-    outputs.push(artifacts.made.at(-1)!);
   }
-  if (next < sealed.length) return failure(FailureCode.UNDECLARED_OUTPUT, "");
   return { outcome: end.outcome, outputs };
 }
 
