@@ -25,7 +25,7 @@ export interface Options {
   readonly rounds: number;
   /** An empty folder for files of the run. */
   readonly folder: string;
-  /** Less of it, for a first look: only the store's group knows how. */
+  /** Less of it, for a first look: only the groups store and pel know how. */
   readonly quick?: boolean;
 }
 

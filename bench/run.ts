@@ -2,14 +2,14 @@
  * `npm run bench -- [--only GROUP] [--rounds N] [--write] [--compile] [--quick]`: speeds against named peers, as ratios measured in one
  * run. Peers take turns inside each round, so that what else the machine does falls on all of them.
  *
- * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup, store; may be given again
+ * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup, store, pel; may be given again
  * --rounds   how often each peer has its turn, 3 by default
  * --write    writes bench/RESULTS.md; with --only the other sections stay as they are
- * --quick    the store's group with a fraction of its artifacts, for a first look
+ * --quick    the groups store and pel with a fraction of what they do, for a first look
  * --compile  first compiles kernels/*.c to kernels/*.wat again (needs clang and lld on the path)
  *
  * Rivals and older Node.js versions are packages of their own (bench/package.json): installed when they are not there. gcc, Lua
- * (`apt-get install lua5.4 luajit`) and wasm-interp (`wabt`) are the machine's; columns of what is missing stay away.
+ * (`apt-get install lua5.4 luajit`), wasm-interp (`wabt`), make and ninja (`ninja-build`) are the machine's; columns of what is missing stay away.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +21,7 @@ import { assetsGroup } from "./assets.ts";
 import { bytesGroup } from "./bytes.ts";
 import { executeGroup } from "./execute.ts";
 import { compile, KERNELS, LOOPS } from "./kernels.ts";
+import { pelGroup } from "./pel.ts";
 import { type Group, machine, type Options, progress, sectionOf } from "./report.ts";
 import { startupGroup } from "./startup.ts";
 import { storeGroup } from "./store.ts";
@@ -43,6 +44,7 @@ const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } 
   tiering: tieringGroup,
   startup: startupGroup,
   store: storeGroup,
+  pel: pelGroup,
 };
 
 const { values: options } = parseArgs({

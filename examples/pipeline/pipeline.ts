@@ -59,27 +59,27 @@ export function programOf({ wordfreq, merge, rank, render, inputs }: Sources): P
       module: wordfreq,
       args: ["/in", "/out/words.tsv"],
       inputs: { "text.txt": builder.input(name) },
-      outputs: [{ name: "words.tsv" }],
+      outputs: ["words.tsv"],
     });
     return [`${name.slice(0, -TEXT.length)}.tsv`, counted.output("words.tsv")] as const;
   });
   const merged = builder.guest({
     module: merge,
     inputs: Object.fromEntries(lists),
-    outputs: [{ name: "words.tsv" }],
+    outputs: ["words.tsv"],
   });
   const ranked = builder.guest({
     module: rank,
     args: ["14", "5"],
     inputs: { "words.tsv": merged.output("words.tsv") },
-    outputs: [{ name: "top.tsv" }],
+    outputs: ["top.tsv"],
   });
   const drawn = builder.guest({
     module: render,
     args: [TITLE],
     inputs: { "top.tsv": ranked.output("top.tsv"), "assets.pa": builder.input("assets.pa") },
     assets: "assets.pa",
-    outputs: [{ name: "chart.png" }],
+    outputs: ["chart.png"],
   });
   builder.output("top.tsv", ranked.output("top.tsv"));
   builder.output("chart.png", drawn.output("chart.png"));
@@ -117,9 +117,9 @@ async function main(): Promise<void> {
       console.log(`picture   ${named(file)}`);
     }
     console.log(`receipt   ${result.claim}`);
-    console.log(`verify    npx ashlar verify ${named(disk)} ${result.claim}`);
+    console.log(`verify    npx ashlar verify ${result.claim} --store ${named(disk)}`);
     if (result.failed !== undefined) {
-      console.log(`failed    npx ashlar why ${named(disk)} ${result.claim}`);
+      console.log(`failed    npx ashlar trace ${result.claim} --store ${named(disk)}`);
       process.exitCode = 1;
     }
   } finally {
