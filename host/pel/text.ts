@@ -46,14 +46,20 @@ export function parseProgram(text: string, resolve?: ResolveModule): ParsedProgr
 export function programText(program: Program, ids: ReadonlyMap<string, number> = new Map()): string {
   const names: string[] = [];
   for (const [id, node] of ids) names[node] ??= id;
-  const refText = ({ node, output }: Ref): Json => {
-    const id = (names[node] ??= freeId(`n${node}`, ids));
-    const outputs = outputNames(program.nodes[node]!);
-    if (output === undefined) return outputs.includes("receipt") ? { node: id, receipt: true } : `${id}.receipt`;
-    if (outputs.length === 1) return id;
-    return outputs[output] === "receipt" ? { node: id, output: "receipt" } : `${id}.${outputs[output]}`;
+  const idOf = (node: number): string => (names[node] ??= freeId(`n${node}`, ids));
+  /** Guests with an output that is called as receipts are. */
+  const others = new Set<Node>();
+  for (const node of program.nodes)
+    if (node.op === "guest" && node.outputs.some(({ name }) => name === "receipt")) others.add(node);
+  const refText = ({ node: index, output }: Ref): Json => {
+    const id = idOf(index);
+    const node = program.nodes[index]!;
+    if (output === undefined) return others.has(node) ? { node: id, receipt: true } : `${id}.receipt`;
+    if (outputCount(node) === 1) return id;
+    const name = node.op === "guest" ? node.outputs[output]!.name : String(output);
+    return name === "receipt" ? { node: id, output: name } : `${id}.${name}`;
   };
-  const nodes = program.nodes.map((node, k) => [(names[k] ??= freeId(`n${k}`, ids)), nodeJson(node, refText)]);
+  const nodes = program.nodes.map((node, k) => [idOf(k), nodeJson(node, refText)]);
   const outputs = program.outputs.map(({ name, ref }) => [name, refText(ref)]);
   return `${JSON.stringify({ nodes: Object.fromEntries(nodes), outputs: Object.fromEntries(outputs) }, undefined, 2)}\n`;
 }
@@ -62,7 +68,8 @@ function freeId(id: string, taken: ReadonlyMap<string, number>): string {
   return taken.has(id) ? freeId(`${id}_`, taken) : id;
 }
 
-function nodeJson(node: Node, refText: (ref: Ref) => Json): JsonObject {
+/** A node as its text form has it, with refs as `refText` makes them. */
+export function nodeJson(node: Node, refText: (ref: Ref) => Json): JsonObject {
   const { op } = node;
   const [of, ...others] = node.refs.map(refText) as [Json, ...Json[]];
   switch (op) {
@@ -140,8 +147,10 @@ interface Draft {
   /** Without its refs; undefined: what it is cannot be told. */
   readonly node: Node | undefined;
   readonly refs: readonly TextRef[];
-  /** Names of a guest's outputs, in the order of the text. */
-  readonly outputs: readonly string[];
+  /** Places of a guest's outputs in the text, by their names. */
+  readonly outputs: ReadonlyMap<string, number>;
+  /** What its outputs are called in refs, when that was asked for. */
+  names?: OutputNames;
 }
 
 const NO_REFS: readonly Ref[] = [];
@@ -195,7 +204,7 @@ class TextReader {
     if (!ID.test(id)) this.#report("PEL-NAME", "an id has 1 to 255 of A-Z, a-z, 0-9, _ and -", pointer);
     this.#ids.set(id, this.#drafts.length);
     const refs: TextRef[] = [];
-    const outputs: string[] = [];
+    const outputs = new Map<string, number>();
     const op = this.#op(value, pointer);
     const object = op === undefined ? {} : this.#object(value, pointer, ...MEMBERS[op]);
     const node = op === undefined ? undefined : this.#node(op, id, object, pointer, refs, outputs);
@@ -203,7 +212,14 @@ class TextReader {
   }
 
   /** The node without its refs, which are put into `refs`, and the names of its outputs into `outputs`. */
-  #node(op: Node["op"], id: string, object: JsonObject, pointer: string, refs: TextRef[], outputs: string[]): Node {
+  #node(
+    op: Node["op"],
+    id: string,
+    object: JsonObject,
+    pointer: string,
+    refs: TextRef[],
+    outputs: Map<string, number>,
+  ): Node {
     const one = (name: string): void => {
       if (object[name] !== undefined) refs.push({ value: object[name], pointer: `${pointer}/${name}` });
     };
@@ -285,7 +301,7 @@ class TextReader {
     return bytes;
   }
 
-  #guest(object: JsonObject, pointer: string, refs: TextRef[], outputs: string[]): GuestNode {
+  #guest(object: JsonObject, pointer: string, refs: TextRef[], outputs: Map<string, number>): GuestNode {
     const text = (name: string): string | undefined =>
       object[name] === undefined ? undefined : this.#text(object[name], `${pointer}/${name}`);
     const inputs = Object.entries(this.#map(object.inputs ?? {}, `${pointer}/inputs`));
@@ -296,7 +312,7 @@ class TextReader {
       this.#report("PEL-VALUE", '"files" or "artifacts" was expected', `${pointer}/io`);
     const args = this.#list(object.args ?? [], `${pointer}/args`);
     const declared = this.#guestOutputs(object.outputs ?? [], `${pointer}/outputs`);
-    outputs.push(...declared.map(({ name }) => name));
+    for (const [k, { name }] of declared.entries()) outputs.set(name, k);
     const node = guestNode({
       module: this.#module(object.module, `${pointer}/module`),
       entry: text("entry"),
@@ -409,29 +425,29 @@ class TextReader {
       this.#report("PEL-REF", `there is no node ${quoted(id)}`, pointer);
       return undefined;
     }
-    const target = this.#drafts[node]!.node;
+    const draft = this.#drafts[node]!;
+    const target = draft.node;
     // What is wrong with that node is told there.
     if (target === undefined) return { node, output: 0 };
-    const names = outputNames(target);
     let output: number | undefined;
     if (kind === "receipt" || (kind === undefined && name === "receipt")) {
-      if (kind === undefined && names.includes(name!)) {
+      if (kind === undefined && outputNames(draft).has("receipt")) {
         const forms = '{"node": …, "output": "receipt"} or {"node": …, "receipt": true}';
         this.#report("PEL-REF", `${quoted(id)} has an output of that name: write ${forms}`, pointer);
         return undefined;
       }
-    } else if (name === undefined && names.length !== 1) {
-      const forms = names.slice(0, 5).map((each) => `${id}.${each}`);
-      this.#report(
-        "PEL-REF",
-        `${quoted(id)} has ${names.length} outputs: ${[...forms, `${id}.receipt`].join(", ")}`,
-        pointer,
-      );
-      return undefined;
+    } else if (name === undefined) {
+      output = 0;
+      if (outputCount(target) !== 1) {
+        const forms = [...outputNames(draft).keys()].slice(0, 5).concat("receipt");
+        const choice = forms.map((form) => `${id}.${form}`).join(", ");
+        this.#report("PEL-REF", `${quoted(id)} has ${outputCount(target)} outputs: ${choice}`, pointer);
+        return undefined;
+      }
     } else {
-      output = name === undefined ? 0 : names.indexOf(name);
-      if (output < 0) {
-        this.#report("PEL-REF", `${quoted(id)} has no output ${quoted(name!)}`, pointer);
+      output = outputNames(draft).get(name);
+      if (output === undefined) {
+        this.#report("PEL-REF", `${quoted(id)} has no output ${quoted(name)}`, pointer);
         return undefined;
       }
     }
@@ -507,14 +523,22 @@ function placeOf(draft: Draft, node: Node, pointer: string): string {
   if (node.op !== "guest" || index === undefined) return pointer;
   // In the text these are in another order.
   if (list === "inputs") return `/inputs${pointerStep(node.inputs[Number(index)]!)}`;
-  if (list === "outputs") return `/outputs/${draft.outputs.lastIndexOf(node.outputs[Number(index)]!.name)}`;
+  if (list === "outputs") return `/outputs/${draft.outputs.get(node.outputs[Number(index)]!.name)}`;
   return pointer;
 }
 
-/** What the outputs of a node are called in refs. */
-function outputNames(node: Node): readonly string[] {
-  if (node.op === "guest") return node.outputs.map(({ name }) => name);
-  return node.op === "split" ? Array.from({ length: outputCount(node) }, (_, k) => String(k)) : [""];
+/** What the outputs of a node are called in refs, in their order; the one of most operations has no name. */
+type OutputNames = ReadonlyMap<string, number>;
+
+function outputNames(draft: Draft): OutputNames {
+  const { node } = draft;
+  if (draft.names === undefined) {
+    const names = new Map<string, number>();
+    if (node?.op === "guest") for (const [k, { name }] of node.outputs.entries()) names.set(name, k);
+    if (node?.op === "split") for (let k = 0; k < outputCount(node); k++) names.set(String(k), k);
+    draft.names = names;
+  }
+  return draft.names;
 }
 
 function isObject(value: Json | undefined): value is JsonObject {
