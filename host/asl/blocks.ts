@@ -97,6 +97,8 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 /** Read at once when artifacts are read in the order in which they are stored. */
 const WINDOW_BYTES = 65_536;
 const WINDOWED_BYTES = 8192;
+/** What begins so near behind what was read last is read one after the other. */
+const NEAR_BYTES = 8192;
 
 /** Parts of artifacts that begin so near to their records are read with the header, which costs less than a second call. */
 const HEAD_BYTES = 4096;
@@ -185,6 +187,13 @@ export class Blocks {
   #inRow = 0;
   /** Offset of the record in the window that {@link findNext} found last, −1 once it was read. */
   #provenAt = -1;
+  // Of {@link peekNear}: what it read many of, and where it read last.
+  #near: Buffer = Buffer.alloc(0);
+  #nearBlock = -1;
+  #nearFrom = 0;
+  #nearTo = 0;
+  #peekedBlock = -1;
+  #peekedAt = 0;
   /** Up to where a block holds nothing but what is committed: the store knows of those that are not sealed. */
   committedEnd: (block: number) => number = () => Number.POSITIVE_INFINITY;
 
@@ -582,9 +591,32 @@ export class Blocks {
       throw AslError.from(error, "ASL-READ", "it cannot be read", { file: path, offset });
     }
   }
+  /**
+   * The same of things that are read one after the other, many at once. The bytes may be older than those of {@link peek}: who finds them wrong looks
+   * again there.
+   */
+  peekNear(block: number, offset: number, into: Uint8Array, length: number): number {
+    const ahead = offset - this.#peekedAt;
+    const isNear = block === this.#peekedBlock && ahead > 0 && ahead <= NEAR_BYTES;
+    this.#peekedBlock = block;
+    this.#peekedAt = offset;
+    if (block !== this.#nearBlock || offset < this.#nearFrom || offset + length > this.#nearTo) {
+      if (!isNear) return this.peek(block, offset, into, length);
+      if (this.#near.length === 0) this.#near = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+      this.#nearBlock = block;
+      this.#nearFrom = offset;
+      this.#nearTo = offset;
+      this.#nearTo += this.peek(block, offset, this.#near, WINDOW_BYTES);
+    }
+    const at = offset - this.#nearFrom;
+    const count = Math.min(length, this.#nearTo - offset);
+    into.set(this.#near.subarray(at, at + count));
+    return count;
+  }
   /** Bytes of this file are not what they were: nothing that was read of it counts any more. */
   forget(block: number): void {
     this.#files.forget(block);
+    if (this.#nearBlock === block) this.#nearTo = 0;
     if (this.#windowBlock === block) this.#windowTo = 0;
     if (this.#leafBlock === block) this.#leafFrom = -1;
     for (let k = this.#known.length - 1; k >= 0; k--) if (this.#known[k]!.block === block) this.#known.splice(k, 1);
@@ -596,6 +628,7 @@ export class Blocks {
     this.#files.close();
     this.#known.length = 0;
     this.#windowTo = 0;
+    this.#nearTo = 0;
     this.#leafFrom = -1;
   }
 
@@ -670,7 +703,8 @@ export class Blocks {
    * logs, between which there are frames.
    */
   #windowIndex(block: number, offset: number, length: number): number {
-    const isNext = offset === this.#next && block === this.#nextBlockOfRead;
+    const ahead = offset - this.#next;
+    const isNext = block === this.#nextBlockOfRead && ahead >= 0 && ahead <= NEAR_BYTES;
     this.#next = offset + ((RECORD_BYTES + length + 7) & ~7);
     this.#nextBlockOfRead = block;
     if (!isNext) {

@@ -128,10 +128,15 @@ export function multihashOf(algorithm: number, bytes: Uint8Array): Uint8Array {
 /** The multihash of a key. */
 export function keyBytes(key: string | Uint8Array): Uint8Array {
   const { algorithm, bytes, at } = new ParsedKey().parse(key);
+  return multihash(algorithm, bytes, at);
+}
+
+/** The multihash of a digest. */
+export function multihash(algorithm: number, digest: Uint8Array, at = 0): Uint8Array {
   const prefix = PREFIXES[algorithm]!;
   const out = new Uint8Array(prefix.length + DIGEST_BYTES);
   out.set(prefix);
-  out.set(bytes.subarray(at, at + DIGEST_BYTES), prefix.length);
+  for (let k = 0; k < DIGEST_BYTES; k++) out[prefix.length + k] = digest[at + k]!;
   return out;
 }
 

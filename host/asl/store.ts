@@ -326,6 +326,9 @@ export class Store {
   resolve(namespace: number, name: Uint8Array): ArtifactKey | undefined {
     return this.#now.resolve(namespace, name);
   }
+  resolveBytes(namespace: number, name: Uint8Array): Uint8Array | undefined {
+    return this.#now.resolveBytes(namespace, name);
+  }
   bindings(namespace?: number): IterableIterator<Binding> {
     return this.view().bindings(namespace);
   }

@@ -4,9 +4,18 @@ import { blockPath } from "./block-file.ts";
 import type { Blocks } from "./blocks.ts";
 import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
-import { BINDING_BYTES, BINDING_CRC_AT, readEntry } from "./frames.ts";
+import { BINDING_BYTES, BINDING_CRC_AT, type Payload, readEntry } from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
-import { type ArtifactKey, algorithmOf, DIGEST_BYTES, digestAt, keyText, ParsedKey, sameDigest } from "./key.ts";
+import {
+  type ArtifactKey,
+  algorithmOf,
+  DIGEST_BYTES,
+  digestAt,
+  keyText,
+  multihash,
+  ParsedKey,
+  sameDigest,
+} from "./key.ts";
 
 export type Visibility = "internal" | "published";
 
@@ -52,6 +61,8 @@ export interface ReadOptions {
   readonly verify?: boolean | undefined;
 }
 
+type BindingEntry = Extract<Payload, { readonly kind: "binding" }>;
+
 /** Rows of bindings have no algorithm of their own: what they bind to has. */
 const BINDING_ALGORITHM = 0;
 
@@ -64,6 +75,7 @@ export class View {
   readonly #at: { readonly position: number };
   readonly #key = new ParsedKey();
   readonly #row = new Row();
+  readonly #entry: Buffer = Buffer.alloc(BINDING_BYTES);
   /** `at` may move on. `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
   constructor(
     index: ArtifactIndex,
@@ -205,12 +217,26 @@ export class View {
   }
   /** The key that a name is bound to. */
   resolve(namespace: number, name: Uint8Array): ArtifactKey | undefined {
+    const bound = this.#resolve(namespace, name);
+    return bound && keyText(bound.algorithm, bound.digest!);
+  }
+  /** The same, as a multihash. */
+  resolveBytes(namespace: number, name: Uint8Array): Uint8Array | undefined {
+    const bound = this.#resolve(namespace, name);
+    return bound && multihash(bound.algorithm, bound.digest!);
+  }
+  /** Position of the entry of the log that says what a name is bound to. */
+  boundAt(namespace: number, name: Uint8Array): number | undefined {
+    return this.#resolve(namespace, name) && this.#row.position;
+  }
+  #resolve(namespace: number, name: Uint8Array): BindingEntry | undefined {
     this.#check();
     checkName(namespace, name);
     const row = this.#row;
-    const digest = bindingDigest(namespace, name);
-    if (!this.#index.find(row, true, BINDING_ALGORITHM, digest, 0, this.position)) return undefined;
-    return row.kind === RowKind.BINDING ? this.#bindingAt(row, digest).key : undefined;
+    if (!this.#index.find(row, true, BINDING_ALGORITHM, bindingDigest(namespace, name), 0, this.position))
+      return undefined;
+    if (row.kind !== RowKind.BINDING) return undefined;
+    return this.#bindingAt(row, (entry) => entry.namespace === namespace && sameDigest(entry.name, 0, name, 0));
   }
   /** Every name that is bound, in no order that says anything. */
   *bindings(namespace?: number): IterableIterator<Binding> {
@@ -219,24 +245,31 @@ export class View {
       this.#check();
       const newest = rows.at(-1)!;
       if (newest.kind !== RowKind.BINDING || (namespace !== undefined && newest.tag !== namespace)) continue;
-      yield this.#bindingAt(newest, newest.digest);
+      const { position, logseq, digest: expected } = newest;
+      const entry = this.#bindingAt(newest, ({ namespace, name }) =>
+        sameDigest(bindingDigest(namespace, name), 0, expected, 0),
+      );
+      const key = keyText(entry.algorithm, entry.digest!);
+      yield { namespace: entry.namespace, name: entry.name, key, position, logseq };
     }
   }
 
-  /** The binding that a row names, whose digest in the index this is. */
-  #bindingAt({ block, offset, position, logseq }: Row, expected: Uint8Array): Binding {
-    const bytes = Buffer.alloc(BINDING_BYTES);
+  /** The binding that a row names, which is what `isIt` says. */
+  #bindingAt({ block, offset, logseq }: Row, isIt: (entry: BindingEntry) => boolean): BindingEntry {
+    const bytes = this.#entry;
     const file = blockPath(block);
-    const damaged = (): AslError =>
-      new AslError("ASL-LOG-DAMAGED", "the binding that the index names is not here", { file, offset });
-    if (this.#blocks.peek(block, offset, bytes, BINDING_BYTES) < BINDING_BYTES) throw damaged();
-    if (bytes.readUInt32LE(BINDING_CRC_AT) !== crc32Of(bytes, 0, BINDING_CRC_AT, this.#seed)) throw damaged();
-    const payload = readEntry(bytes, 0, BINDING_BYTES, file, offset);
-    if (payload.kind !== "binding" || payload.digest === undefined || payload.logseq !== logseq) throw damaged();
-    const { namespace, name, algorithm, digest } = payload;
-    if (!sameDigest(bindingDigest(namespace, name), 0, expected, 0)) throw damaged();
-    algorithmOf(algorithm);
-    return { namespace, name, key: keyText(algorithm, digest), position, logseq };
+    const isWhole = (): boolean => bytes.readUInt32LE(BINDING_CRC_AT) === crc32Of(bytes, 0, BINDING_CRC_AT, this.#seed);
+    if (
+      (this.#blocks.peekNear(block, offset, bytes, BINDING_BYTES) === BINDING_BYTES && isWhole()) ||
+      (this.#blocks.peek(block, offset, bytes, BINDING_BYTES) === BINDING_BYTES && isWhole())
+    ) {
+      const entry = readEntry(bytes, 0, BINDING_BYTES, file, offset);
+      if (entry.kind === "binding" && entry.digest !== undefined && entry.logseq === logseq && isIt(entry)) {
+        algorithmOf(entry.algorithm);
+        return entry;
+      }
+    }
+    throw new AslError("ASL-LOG-DAMAGED", "the binding that the index names is not here", { file, offset });
   }
 
   /** Rows of one key after the other, of bindings or of artifacts; oldest first. */

@@ -1,7 +1,8 @@
 /** Receipts (spec 31): the claim of a node or of a run, and the context of a claim. */
 import { ABI_VERSION } from "../../syscalls/table.ts";
 import { FUEL_SCHEDULE } from "../../vm/fuel.ts";
-import { type ArtifactKey, DIGEST_BYTES, keyBytes, keyText, ParsedKey } from "../asl/key.ts";
+import { type ArtifactKey, copyOf, DIGEST_BYTES, keyBytes, keyText, ParsedKey } from "../asl/key.ts";
+import type { KeyLike } from "../asl/view.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
 import { PEL_COMPILER } from "./compile.ts";
 import { PelError } from "./errors.ts";
@@ -173,7 +174,10 @@ export function encodeNodeClaim(claim: NodeClaim): Uint8Array<ArrayBuffer> {
   return writer.take();
 }
 
-export function encodeRunClaim(claim: RunClaim): Uint8Array<ArrayBuffer> {
+/** Keys may be multihashes. */
+export function encodeRunClaim(
+  claim: Omit<RunClaim, "claims"> & { readonly claims: readonly (KeyLike | undefined)[] },
+): Uint8Array<ArrayBuffer> {
   const writer = new CborWriter(64 + 40 * claim.claims.length);
   const named = (list: readonly NamedRef[]): void => {
     writer.array(list.length);
@@ -194,7 +198,7 @@ export function encodeRunClaim(claim: RunClaim): Uint8Array<ArrayBuffer> {
   writer.array(claim.claims.length);
   for (const key of claim.claims) {
     if (key === undefined) writer.null();
-    else writer.bytes(keyBytes(key));
+    else writer.bytes(typeof key === "string" ? keyBytes(key) : key);
   }
   return writer.take();
 }
@@ -211,6 +215,11 @@ export function writeContext(
 export function encodedRef({ key, tag }: ArtifactRef): EncodedRef {
   return { key: keyBytes(key), tag };
 }
+export function decodedRef({ key, tag }: EncodedRef): ArtifactRef {
+  const { algorithm, bytes, at } = parsedKey.parse(key);
+  return { key: keyText(algorithm, bytes, at), tag };
+}
+const parsedKey = new ParsedKey();
 
 // ---- reading
 
@@ -235,22 +244,28 @@ class ReceiptReader extends CborReader {
         offset: start,
       });
   }
-  keyText(): ArtifactKey {
+  #parsed(): ParsedKey {
     const start = this.offset;
     const bytes = this.bytes(MOST_KEY_BYTES);
     try {
-      const key = this.#key.parse(bytes);
-      return keyText(key.algorithm, key.bytes, key.at);
+      return this.#key.parse(bytes);
     } catch {
       throw receiptError(start, "a multihash of a known algorithm was expected");
     }
   }
+  key(): Uint8Array {
+    return copyOf(this.#parsed().bytes);
+  }
+  keyText(): ArtifactKey {
+    const { algorithm, bytes, at } = this.#parsed();
+    return keyText(algorithm, bytes, at);
+  }
   tag(): Tag {
     return this.takeNull() ? undefined : this.uint(0xffff_ffff);
   }
-  ref(): ArtifactRef {
+  ref(): EncodedRef {
     this.tuple(2, "an artifact");
-    return { key: this.keyText(), tag: this.tag() };
+    return { key: this.key(), tag: this.tag() };
   }
   list<Item>(most: number, item: () => Item): Item[] {
     const out: Item[] = [];
@@ -320,17 +335,18 @@ function readNodeClaim(reader: ReceiptReader): NodeClaim {
   const start = reader.offset;
   const { node, arity } = readNode(reader);
   if (node.op === "input") throw receiptError(start, "an input has no claim");
-  const inputs = reader.list(refs, () => reader.ref());
+  const inputs = reader.list(refs, () => decodedRef(reader.ref()));
   if (inputs.length !== arity) throw receiptError(start, `the node has ${arity} inputs, not ${inputs.length}`);
   const versions = reader.versions();
   const placeholders = inputs.map(() => ({ node: 0, output: 0 }));
   const result = readResult(reader);
   if (result.outcome.type === "ok" && result.outputs.length !== outputCount(node))
     throw receiptError(start, `the node has ${outputCount(node)} outputs, not ${result.outputs.length}`);
-  return { kind: "node", node: { ...node, refs: placeholders }, inputs, ...versions, ...result };
+  const outputs = result.outputs.map(decodedRef);
+  return { kind: "node", node: { ...node, refs: placeholders }, inputs, ...versions, ...result, outputs };
 }
 
-function readResult(reader: ReceiptReader): Pick<NodeClaim, "outputs" | "fuel" | "outcome" | "trace"> {
+function readResult(reader: ReceiptReader): EncodedResult {
   reader.tuple(4, "a result");
   const start = reader.offset;
   const outputs = reader.list(refs, () => reader.ref());
@@ -341,10 +357,7 @@ function readResult(reader: ReceiptReader): Pick<NodeClaim, "outputs" | "fuel" |
 }
 
 /** The result of a claim, if that is for this request; else undefined. Throws PEL-RECEIPT. */
-export function resultFor(
-  claim: Uint8Array,
-  request: Uint8Array,
-): Pick<NodeClaim, "outputs" | "fuel" | "outcome"> | undefined {
+export function resultFor(claim: Uint8Array, request: Uint8Array): EncodedResult | undefined {
   const at = 3;
   if (claim[0] !== 0x84 || claim[1] !== VERSION || claim[2] !== NODE || claim.length < at + request.length)
     return undefined;

@@ -1,20 +1,18 @@
 /** The memo (spec PEL-MEMO): what was asked for before, and what came of it. */
-
-import type { ArtifactKey } from "../asl/key.ts";
 import { digestInto } from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
 import type { Store } from "../asl/store.ts";
-import { type NodeClaim, resultFor } from "./claim.ts";
+import { type EncodedResult, resultFor } from "./claim.ts";
 import { PelError } from "./errors.ts";
 
-/** What the store remembers of a request. */
+/** What the store remembers of a request. Keys are multihashes. */
 export interface Memo {
-  readonly claim: ArtifactKey;
+  readonly claim: Uint8Array;
   /** Bytes of the claim. */
   readonly length: number;
-  readonly result: Pick<NodeClaim, "outputs" | "fuel" | "outcome">;
+  readonly result: EncodedResult;
   /** An output that is not there any more: then it has to be made again. */
-  readonly gone: ArtifactKey | undefined;
+  readonly gone: Uint8Array | undefined;
 }
 
 const name: Buffer = Buffer.alloc(32);
@@ -26,12 +24,16 @@ export function memoName(request: Uint8Array): Buffer {
 }
 
 /** What the store remembers of a request; undefined when it is nothing, or nothing that is a claim of this request. Throws AslError. */
-export function memoOf(store: Pick<Store, "resolve" | "get" | "has">, request: Uint8Array): Memo | undefined {
-  const claim = store.resolve(Namespace.MEMO, memoName(request));
+export function memoOf(
+  store: Pick<Store, "resolveBytes" | "get" | "has">,
+  request: Uint8Array,
+  named: Buffer = memoName(request),
+): Memo | undefined {
+  const claim = store.resolveBytes(Namespace.MEMO, named);
   if (claim === undefined) return undefined;
   const bytes = store.get(claim);
   if (bytes === undefined) return undefined;
-  let result: Memo["result"] | undefined;
+  let result: EncodedResult | undefined;
   try {
     result = resultFor(bytes, request);
   } catch (error) {

@@ -97,7 +97,9 @@ export class Primitives {
 }
 
 function writeSlot(memory: Uint8Array, at: number, key: Uint8Array): void {
+  // Another node may have had its parameters there.
   memory[at] = key.length;
+  memory.fill(0, at + 1, at + 4);
   memory.set(key, at + 4);
 }
 

@@ -4,7 +4,7 @@ import { Stopped } from "../../vm/errors.ts";
 import type { Engine } from "../../vm/execution.ts";
 import type { Batch } from "../asl/batch.ts";
 import { AslError } from "../asl/errors.ts";
-import { type ArtifactKey, algorithmNamed, keyBytes, keyText, multihashOf, ParsedKey } from "../asl/key.ts";
+import { type ArtifactKey, algorithmNamed, copyOf, keyBytes, keyText, multihashOf, ParsedKey } from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
 import type { SnapshotReference, Store } from "../asl/store.ts";
 import type { ArtifactRecord, ArtifactStat, KeyLike, View } from "../asl/view.ts";
@@ -14,6 +14,7 @@ import { EdgeType, stageEdge } from "../tgk/edge.ts";
 import { type Known, type Made, NodeArtifacts, textOf } from "./artifacts.ts";
 import {
   type ArtifactRef,
+  decodedRef,
   encodeRunClaim,
   FailureCode,
   type NamedRef,
@@ -439,17 +440,18 @@ class Run {
   }
 
   #takeMemo(index: number, request: Uint8Array): boolean {
-    const pending = this.#pending.size === 0 ? undefined : this.#pending.get(textOf(memoName(request)));
+    const name = memoName(request);
+    const pending = this.#pending.size === 0 ? undefined : this.#pending.get(textOf(name));
     if (pending !== undefined) {
       this.#end(index, State.HIT, pending);
       return true;
     }
-    const memo = memoOf(this.#store, request);
+    const memo = memoOf(this.#store, request, name);
     if (memo === undefined || memo.gone !== undefined) return false;
     const { claim, length, result } = memo;
     this.#end(index, State.HIT, {
-      claim: { key: keyBytes(claim), tag: TypeTag.CLAIM, bytes: length, logseq: undefined },
-      outputs: result.outputs.map(({ key, tag }) => ({ key: keyBytes(key), tag, bytes: undefined, logseq: undefined })),
+      claim: { key: claim, tag: TypeTag.CLAIM, bytes: length, logseq: undefined },
+      outputs: result.outputs.map(({ key, tag }) => ({ key, tag, bytes: undefined, logseq: undefined })),
       outcome: result.outcome,
       fuel: result.fuel,
       bytes: undefined,
@@ -576,7 +578,7 @@ class Run {
       return;
     }
     this.#asked.set(asked, []);
-    this.#waiting.push({ index, inputs, request: request.slice() });
+    this.#waiting.push({ index, inputs, request: copyOf(request) });
     this.#start();
   }
   #start(): void {
@@ -746,32 +748,17 @@ class Run {
     const keepGoing = this.#options.keepGoing === true;
     /** Nodes behind a failure have run or not, as it happened: nothing tells of them. */
     const end = failed === undefined || keepGoing ? nodes.length : failed + 1;
-    const text = ({ key }: Known): ArtifactKey => {
-      const { algorithm, bytes, at } = this.#key.parse(key);
-      return keyText(algorithm, bytes, at);
-    };
-    const refOf = (known: Known): ArtifactRef => ({ key: text(known), tag: known.tag });
-    const reports = nodes.map((node, index): NodeReport => {
+    const reports = nodes.map((node, index) => {
       const ended = index < end ? this.#ended[index] : undefined;
-      const state = ended === undefined ? "skipped" : STATES[this.#state[index]!]!;
-      return {
-        index,
-        op: node.op,
-        state,
-        outcome: state === "input" ? undefined : ended?.outcome,
-        claim: ended?.claim && text(ended.claim),
-        outputs: ended?.outputs.map(refOf) ?? [],
-        bytes: ended?.bytes,
-        fuel: ended?.fuel ?? 0n,
-      };
+      return new Report(index, node.op, ended === undefined ? "skipped" : STATES[this.#state[index]!]!, ended);
     });
     const outputs: NamedRef[] = [];
     for (const { name, ref } of this.#program.outputs) {
       const ended = ref.node < end ? this.#ended[ref.node] : undefined;
       const known = ref.output === undefined ? ended?.claim : ended?.outputs[ref.output];
-      if (known !== undefined) outputs.push({ name, ...refOf(known) });
+      if (known !== undefined) outputs.push({ name, ...decodedRef(known) });
     }
-    const program = text(this.#programKey);
+    const { key: program } = decodedRef(this.#programKey);
     const encoded = encodeRunClaim({
       kind: "run",
       program,
@@ -780,15 +767,14 @@ class Run {
       ...VERSIONS,
       failed,
       outputs,
-      claims: reports.map(({ claim }) => claim),
+      claims: reports.map(({ claimBytes }) => claimBytes),
     });
     const claim = this.#keepRun(encoded, outputs);
     return { claim, program, failed, outputs, nodes: reports, hits: this.#hits, executed: this.#executed };
   }
   #keepRun(encoded: Uint8Array, outputs: readonly NamedRef[]): ArtifactKey {
     const name = digestOf(this.#programKey.key);
-    const { algorithm, bytes, at } = this.#key.parse(multihashOf(this.#algorithm, encoded));
-    const claim = keyText(algorithm, bytes, at);
+    const { key: claim } = decodedRef({ key: multihashOf(this.#algorithm, encoded), tag: undefined });
     // The same run once more says nothing new.
     if (this.#executed === 0 && this.#store.resolve(Namespace.RUN, name) === claim) return claim;
     const inputs = this.#inputs.map((input) => this.#given.get(input.name)!);
@@ -806,6 +792,40 @@ class Run {
     this.#primitives?.close();
     this.#batch?.discard();
     await this.#pool?.close();
+  }
+}
+
+/** Most of a large run is never asked for. */
+class Report implements NodeReport {
+  readonly index: number;
+  readonly op: Node["op"];
+  readonly state: NodeReport["state"];
+  readonly #ended: Ended | undefined;
+
+  constructor(index: number, op: Node["op"], state: NodeReport["state"], ended: Ended | undefined) {
+    this.index = index;
+    this.op = op;
+    this.state = state;
+    this.#ended = ended;
+  }
+  /** A multihash. */
+  get claimBytes(): Uint8Array | undefined {
+    return this.#ended?.claim?.key;
+  }
+  get outcome(): Outcome | undefined {
+    return this.state === "input" ? undefined : this.#ended?.outcome;
+  }
+  get claim(): ArtifactKey | undefined {
+    return this.#ended?.claim && decodedRef(this.#ended.claim).key;
+  }
+  get outputs(): readonly ArtifactRef[] {
+    return this.#ended?.outputs.map(decodedRef) ?? [];
+  }
+  get bytes(): number | undefined {
+    return this.#ended?.bytes;
+  }
+  get fuel(): bigint {
+    return this.#ended?.fuel ?? 0n;
   }
 }
 
