@@ -51,8 +51,8 @@ interface HexBuffer extends Buffer {
   hexWrite(text: string, at: number, length: number): number;
 }
 
-/** Throws TGK-ARGUMENT, TGK-LIMIT, or ASL-KEY. */
-function encode({ from, to, type, roles }: StagedEdge): void {
+/** Answers where what tells the edge from others ends, behind its type. Throws TGK-ARGUMENT, TGK-LIMIT, or ASL-KEY. */
+function encode({ from, to, type, roles }: StagedEdge): number {
   if (!Number.isInteger(type) || type < 0 || type > 0xffff_ffff)
     throw new TgkError("TGK-ARGUMENT", `the type is ${type}; an integer from 0 to 2^32 - 1 was expected`);
   if (!Number.isInteger(roles) || roles < 0 || roles > 255)

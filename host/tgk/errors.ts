@@ -6,6 +6,7 @@ export const TGK_CODES = {
   "TGK-ARGUMENT": "an argument makes no sense",
   "TGK-EDGE": "the bytes are no edge artifact",
   "TGK-LIMIT": "a limit would be passed",
+  "TGK-CLOSED": "the graph is closed",
   "TGK-INDEX-DAMAGED":
     "the index of edges is damaged; the log tells all that it tells, and it is made again when it is opened next",
 } as const;

@@ -11,3 +11,15 @@ export {
   stageEdge,
 } from "./edge.ts";
 export { TGK_CODES, type TgkCode, TgkError, type TgkPlace } from "./errors.ts";
+export {
+  type EdgeFilter,
+  type FoundEdge,
+  type Graph,
+  type GraphOptions,
+  type GraphStats,
+  keepGraph,
+  openGraph,
+  type Side,
+  type Traversal,
+  type Visit,
+} from "./graph.ts";

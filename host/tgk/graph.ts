@@ -1,0 +1,500 @@
+/** The graph that edges make of a store's artifacts, as of a position (spec TGK-GRAPH): which edges an artifact has, and where they lead. */
+import type { ArtifactKey, KeyLike, Store, View } from "../asl/index.ts";
+import { ParsedKey } from "../asl/key.ts";
+import type { Edge } from "./edge.ts";
+import { TgkError } from "./errors.ts";
+import { GraphIndex, type GraphTuning } from "./graph-index.ts";
+import { compareIds, LinkCursor } from "./link-cursor.ts";
+import { DIGEST_WORDS, EDGE_WORDS, EdgeWord, REMOVED, type Segment, wordsOf } from "./segment.ts";
+
+export interface EdgeFilter {
+  /** Only edges of these types. */
+  readonly types?: Iterable<number> | undefined;
+  /** Only edges that have all of these roles. */
+  readonly roles?: number | undefined;
+  /** Only edges that have an artifact with one of these type tags at their other side; others there are not gone on from. */
+  readonly tags?: Iterable<number> | undefined;
+}
+
+/** `from`: of edges that lead away from it. `to`: of edges that lead to it. */
+export type Side = "from" | "to";
+
+export interface Traversal extends EdgeFilter {
+  readonly start: Iterable<KeyLike>;
+  /** `forward`: from what is in `from` to what is in `to`. */
+  readonly direction: "forward" | "backward";
+  /** Most edges in a row; all there are by default. */
+  readonly depth?: number | undefined;
+  /** Most edges in all. */
+  readonly limit?: number | undefined;
+}
+
+export interface GraphOptions {
+  /** What the store held then; by default what it holds now. */
+  readonly at?: View | undefined;
+  readonly tuning?: Partial<GraphTuning> | undefined;
+}
+
+/** An edge that was found: what is asked of it is read then, as long as the graph is open. */
+export class FoundEdge implements Edge {
+  readonly type: number;
+  readonly roles: number;
+  readonly #graph: Graph;
+  readonly #segment: Segment;
+  readonly #number: number;
+
+  constructor(graph: Graph, segment: Segment, number: number, type: number, flags: number) {
+    this.#graph = graph;
+    this.#segment = segment;
+    this.#number = number;
+    this.type = type;
+    this.roles = flags & 255;
+  }
+  get from(): ArtifactKey[] {
+    return this.#ends(true);
+  }
+  get to(): ArtifactKey[] {
+    return this.#ends(false);
+  }
+  /** The 32 bytes that it is bound to. */
+  get id(): Uint8Array {
+    return this.#read((segment, place) => {
+      const bytes = Buffer.alloc(4 * DIGEST_WORDS);
+      for (let k = 0; k < DIGEST_WORDS; k++) bytes.writeUInt32BE(segment.word(place + EdgeWord.ID + k), 4 * k);
+      return new Uint8Array(bytes);
+    });
+  }
+  /** Of the entry of the log that bound it. */
+  get position(): number {
+    return this.#read((segment, place) => segment.entry.first + segment.word(place + EdgeWord.POSITION));
+  }
+  #ends(isFrom: boolean): ArtifactKey[] {
+    return this.#read((segment, place) => {
+      const counts = segment.word(place + EdgeWord.COUNTS);
+      const count = isFrom ? counts & 0xffff : counts >>> 16;
+      const begin = segment.plan.ends + segment.word(place + EdgeWord.ENDS) + (isFrom ? 0 : counts & 0xffff);
+      return Array.from({ length: count }, (_, k) => segment.key(segment.word(begin + k)));
+    });
+  }
+  #read<Result>(read: (segment: Segment, place: number) => Result): Result {
+    return this.#graph.guarded(() => read(this.#segment, this.#segment.plan.edges + this.#number * EDGE_WORDS));
+  }
+}
+
+/** An edge that a traversal came to. */
+export class Visit {
+  /** How many edges in a row lead here, with this one: 1 for those of the start. */
+  readonly depth: number;
+  readonly edge: FoundEdge;
+  readonly #graph: Graph;
+  readonly #segment: Segment;
+  readonly #node: number;
+
+  constructor(graph: Graph, depth: number, edge: FoundEdge, segment: Segment, node: number) {
+    this.#graph = graph;
+    this.depth = depth;
+    this.edge = edge;
+    this.#segment = segment;
+    this.#node = node;
+  }
+  /** The artifact that the traversal came from. */
+  get node(): ArtifactKey {
+    return this.#graph.guarded(() => this.#segment.key(this.#node));
+  }
+}
+
+export interface GraphStats {
+  /** Entries about edges: with those that were replaced or removed since. */
+  readonly entries: number;
+  readonly segments: number;
+  /** Of segments, in files and in memory. */
+  readonly bytes: number;
+}
+
+/** Opens the graph of a store, and brings its index up to date (spec TGK-INDEX). Close it. Throws an AslError. */
+export function openGraph(store: Store, { at = store.view(), tuning = {} }: GraphOptions = {}): Graph {
+  return new Graph(GraphIndex.of(store, tuning), at);
+}
+
+/** Brings the index of a store up to date, so that who opens its graph finds it so; a store that is read only has none to keep. Throws an AslError. */
+export function keepGraph(store: Store): void {
+  if (!store.isReadOnly) openGraph(store).close();
+}
+
+export class Graph {
+  readonly #index: GraphIndex;
+  readonly #view: View;
+  readonly #segments: readonly Segment[];
+  #isClosed = false;
+
+  constructor(index: GraphIndex, view: View) {
+    this.#index = index;
+    this.#view = view;
+    this.#segments = index.segments();
+  }
+  /** What it shows is of this position of the log, or before. */
+  get position(): number {
+    return this.#view.position;
+  }
+  stats(): GraphStats {
+    this.#check();
+    const sum = (of: (segment: Segment) => number): number => this.#segments.reduce((all, one) => all + of(one), 0);
+    return {
+      entries: sum(({ counts }) => counts.edges),
+      segments: this.#segments.length,
+      bytes: sum(({ entry }) => entry.bytes),
+    };
+  }
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const segment of this.#segments) segment.release();
+    this.#index.release();
+  }
+
+  /** The edges that an artifact is at the given side of, in the order of their ids. Throws TGK-ARGUMENT, TGK-INDEX-DAMAGED, or an AslError. */
+  *edgesOf(key: KeyLike, side: Side, filter: EdgeFilter = {}): Generator<FoundEdge, undefined> {
+    const isOut = isOne(side, "from", "to", "side");
+    const accepted = acceptedBy(filter);
+    this.#check();
+    const links = new Links(this.#view.position, isOut);
+    const nodes = new Int32Array(this.#segments.length);
+    const { algorithm, digest } = digestOf(key);
+    try {
+      for (const [k, segment] of this.#segments.entries()) nodes[k] = segment.find(digest, algorithm);
+      links.begin(this.#segments, nodes);
+      while (links.next()) {
+        const { segment, edge, type, flags } = links;
+        if (!accepts(accepted, type, flags)) continue;
+        if (accepted.tags !== undefined && !this.#hasTag(links, accepted.tags)) continue;
+        yield new FoundEdge(this, segment, edge, type, flags);
+      }
+    } catch (error) {
+      throw this.told(error);
+    }
+  }
+  #hasTag(links: Links, tags: ReadonlySet<number>): boolean {
+    for (let k = 0; k < links.farCount; k++) if (this.#isTagged(links.segment, links.far(k), tags)) return true;
+    return false;
+  }
+  #isTagged(segment: Segment, node: number, tags: ReadonlySet<number>): boolean {
+    const records = this.#view.stat(segment.key(node))?.records ?? [];
+    return records.some(({ typeTag }) => typeTag !== undefined && tags.has(typeTag));
+  }
+
+  /**
+   * Goes from artifacts along edges, level by level (spec TGK-TRAVERSE): each edge is visited once, from the first artifact that leads to it, in the order
+   * of the keys of a level's artifacts and then of the edges' ids. Throws TGK-ARGUMENT, TGK-INDEX-DAMAGED, or an AslError.
+   */
+  *traverse({ start, direction, depth, limit, ...filter }: Traversal): Generator<Visit, undefined> {
+    const isOut = isOne(direction, "forward", "backward", "direction");
+    const accepted = acceptedBy(filter);
+    const mostDepth = countOf(depth, "depth");
+    let left = countOf(limit, "limit");
+    this.#check();
+    const segments = this.#segments;
+    const links = new Links(this.#view.position, isOut);
+    const levels = segments.map((segment) => new Level(segment));
+    const seenEdges = segments.map(({ counts }) => new Uint32Array((counts.edges >>> 5) + 1));
+    try {
+      for (const key of start) {
+        const { algorithm, digest } = digestOf(key);
+        for (const [k, segment] of segments.entries()) {
+          const node = segment.find(digest, algorithm);
+          if (node >= 0) levels[k]!.add(node);
+        }
+      }
+      for (let step = 1; step <= mostDepth; step++) {
+        let isOver = true;
+        for (const level of levels) isOver = !level.turn() && isOver;
+        if (isOver) return;
+        const merger = new LevelMerger(levels);
+        while (merger.next()) {
+          links.begin(segments, merger.nodes);
+          while (links.next()) {
+            const { segment, edge, type, flags, at } = links;
+            const seen = seenEdges[at]!;
+            const bit = 1 << (edge & 31);
+            if ((seen[edge >>> 5]! & bit) !== 0 || !accepts(accepted, type, flags)) continue;
+            if (!this.#enter(links, levels[at]!, accepted.tags)) continue;
+            seen[edge >>> 5]! |= bit;
+            if (left-- <= 0) return;
+            yield new Visit(this, step, new FoundEdge(this, segment, edge, type, flags), merger.segment, merger.node);
+          }
+        }
+      }
+    } catch (error) {
+      throw this.told(error);
+    }
+  }
+  /** What is at the other side of an edge comes to the next level; false if tags are wanted and nothing there has one. */
+  #enter(links: Links, level: Level, tags: ReadonlySet<number> | undefined): boolean {
+    let isAny = tags === undefined;
+    for (let k = 0; k < links.farCount; k++) {
+      const node = links.far(k);
+      if (tags !== undefined && !this.#isTagged(links.segment, node, tags)) continue;
+      isAny = true;
+      level.add(node);
+    }
+    return isAny;
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new TgkError("TGK-CLOSED", "the graph is closed");
+  }
+  /** Runs what reads the index. */
+  guarded<Result>(read: () => Result): Result {
+    try {
+      return read();
+    } catch (error) {
+      throw this.told(error);
+    }
+  }
+  /** The error; if it says that the index is damaged, that is made again when it is opened next. */
+  told(error: unknown): unknown {
+    if (error instanceof TgkError && error.code === "TGK-INDEX-DAMAGED") this.#index.break();
+    return error;
+  }
+}
+
+/** The edges of an artifact at a position, in the order of their ids: of all entries about one, the last one counts. */
+class Links {
+  readonly #position: number;
+  readonly #isOut: boolean;
+  #cursors: LinkCursor[] = [];
+  #places: number[] = [];
+  segment!: Segment;
+  /** Which of the segments that is. */
+  at = 0;
+  edge = 0;
+  type = 0;
+  flags = 0;
+  #far = 0;
+
+  constructor(position: number, isOut: boolean) {
+    this.#position = position;
+    this.#isOut = isOut;
+  }
+  /** `nodes`: its number in each of the segments, or −1. */
+  begin(segments: readonly Segment[], nodes: Int32Array): void {
+    this.#cursors.length = 0;
+    this.#places.length = 0;
+    for (let k = 0; k < segments.length; k++) {
+      if (nodes[k]! < 0) continue;
+      const cursor = new LinkCursor(segments[k]!, nodes[k]!, this.#isOut);
+      if (cursor.isOver) continue;
+      this.#cursors.push(cursor);
+      this.#places.push(k);
+    }
+  }
+  get farCount(): number {
+    return this.flags >>> 16;
+  }
+  /** Number of an artifact at the other side, in the segment. */
+  far(k: number): number {
+    return this.farCount === 1 ? this.#far : this.segment.word(this.segment.plan.ends + this.#far + k);
+  }
+  /** Whether there is one more. */
+  next(): boolean {
+    const cursors = this.#cursors;
+    for (;;) {
+      let least = -1;
+      for (let k = 0; k < cursors.length; k++)
+        if (!cursors[k]!.isOver && (least < 0 || cursors[k]!.compare(cursors[least]!) < 0)) least = k;
+      if (least < 0) return false;
+      const { id0, id1, edge: first, segment: firstSegment } = cursors[least]!;
+      let isThere = false;
+      // Later segments tell what came later, and so do later rows.
+      for (let k = least; k < cursors.length; k++) {
+        const cursor = cursors[k]!;
+        const position = this.#position - cursor.segment.entry.first;
+        while (
+          !cursor.isOver &&
+          cursor.id0 === id0 &&
+          cursor.id1 === id1 &&
+          ((cursor.edge === first && cursor.segment === firstSegment) ||
+            compareIds(cursor.segment, cursor.edge, firstSegment, first) === 0)
+        ) {
+          if (cursor.position <= position) {
+            isThere = (cursor.flags & REMOVED) === 0;
+            this.segment = cursor.segment;
+            this.at = this.#places[k]!;
+            this.edge = cursor.edge;
+            this.type = cursor.type;
+            this.flags = cursor.flags;
+            this.#far = cursor.far;
+          }
+          cursor.next();
+        }
+      }
+      if (isThere) return true;
+    }
+  }
+}
+
+/** Artifacts of a level that one segment has. */
+class Level {
+  readonly segment: Segment;
+  /** In order, of the level that is gone through. */
+  nodes = new Uint32Array(0);
+  next = 0;
+  #coming = new Uint32Array(64);
+  #count = 0;
+  readonly #seen: Uint32Array;
+
+  constructor(segment: Segment) {
+    this.segment = segment;
+    this.#seen = new Uint32Array((segment.counts.nodes >>> 5) + 1);
+  }
+  /** It is of the level that comes, unless it was of one before. */
+  add(node: number): void {
+    if (!this.see(node)) return;
+    if (this.#count === this.#coming.length) {
+      const larger = new Uint32Array(2 * this.#count);
+      larger.set(this.#coming);
+      this.#coming = larger;
+    }
+    this.#coming[this.#count++] = node;
+  }
+  /** Whether it is seen for the first time. */
+  see(node: number): boolean {
+    const word = node >>> 5;
+    const bit = 1 << (node & 31);
+    if ((this.#seen[word]! & bit) !== 0) return false;
+    this.#seen[word]! |= bit;
+    return true;
+  }
+  /** The level that came is gone through from now on; false if nothing is in it. */
+  turn(): boolean {
+    this.nodes = this.#coming.slice(0, this.#count).sort();
+    this.#count = 0;
+    this.next = 0;
+    return this.nodes.length > 0;
+  }
+}
+
+/** Goes through the artifacts of a level, in the order of their keys, each with its numbers in all segments. */
+class LevelMerger {
+  /** Of the artifact that {@link next} found, by segments; −1 where it is not. */
+  readonly nodes: Int32Array;
+  /** One that has it. */
+  segment!: Segment;
+  node = 0;
+  readonly #levels: readonly Level[];
+  readonly #digests: readonly Uint32Array[];
+  readonly #algorithms: Int32Array;
+  /** Where the artifact was looked for last: those that come are behind it. */
+  readonly #places: Int32Array;
+
+  constructor(levels: readonly Level[]) {
+    this.#levels = levels;
+    this.nodes = new Int32Array(levels.length);
+    this.#algorithms = new Int32Array(levels.length);
+    this.#places = new Int32Array(levels.length);
+    this.#digests = levels.map(() => new Uint32Array(DIGEST_WORDS));
+    if (levels.length > 1) for (let k = 0; k < levels.length; k++) this.#load(k);
+  }
+  next(): boolean {
+    const levels = this.#levels;
+    if (levels.length === 1) return this.#nextOfOne(levels[0]!);
+    let least = -1;
+    for (let k = 0; k < levels.length; k++)
+      if (levels[k]!.next < levels[k]!.nodes.length && (least < 0 || this.#compare(k, least) < 0)) least = k;
+    if (least < 0) return false;
+    const digest = this.#digests[least]!.slice();
+    const algorithm = this.#algorithms[least]!;
+    for (let k = 0; k < levels.length; k++) {
+      const level = levels[k]!;
+      if (level.next < level.nodes.length && this.#compare(k, least) === 0 && k !== least) {
+        this.nodes[k] = level.nodes[level.next]!;
+      } else if (k === least) this.nodes[k] = level.nodes[level.next]!;
+      else this.nodes[k] = this.#lookFor(k, digest, algorithm);
+    }
+    for (let k = 0; k < levels.length; k++) {
+      const level = levels[k]!;
+      if (this.nodes[k]! < 0 || level.nodes[level.next] !== this.nodes[k]) continue;
+      level.next++;
+      this.#load(k);
+    }
+    this.segment = levels[least]!.segment;
+    this.node = this.nodes[least]!;
+    return true;
+  }
+  #nextOfOne(level: Level): boolean {
+    if (level.next >= level.nodes.length) return false;
+    this.node = level.nodes[level.next++]!;
+    this.nodes[0] = this.node;
+    this.segment = level.segment;
+    return true;
+  }
+  /** In a segment through which nothing led here. */
+  #lookFor(k: number, digest: Uint32Array, algorithm: number): number {
+    const { segment } = this.#levels[k]!;
+    const node = segment.seek(digest, algorithm, this.#places[k]!);
+    this.#places[k] = node;
+    if (!segment.is(node, digest, algorithm)) return -1;
+    this.#levels[k]!.see(node);
+    return node;
+  }
+  #load(k: number): void {
+    const level = this.#levels[k]!;
+    if (level.next >= level.nodes.length) return;
+    const node = level.nodes[level.next]!;
+    level.segment.digest(node, this.#digests[k]!);
+    this.#algorithms[k] = level.segment.algorithm(node);
+  }
+  #compare(left: number, right: number): number {
+    const ours = this.#digests[left]!;
+    const theirs = this.#digests[right]!;
+    for (let k = 0; k < DIGEST_WORDS; k++) if (ours[k] !== theirs[k]) return ours[k]! - theirs[k]!;
+    return this.#algorithms[left]! - this.#algorithms[right]!;
+  }
+}
+
+interface Accepted {
+  readonly types: ReadonlySet<number> | undefined;
+  readonly roles: number;
+  readonly tags: ReadonlySet<number> | undefined;
+}
+
+function acceptedBy({ types, roles = 0, tags }: EdgeFilter): Accepted {
+  if (!Number.isInteger(roles) || roles < 0 || roles > 255)
+    throw new TgkError("TGK-ARGUMENT", `the roles are ${roles}; an integer from 0 to 255 was expected`);
+  return { types: numbersOf(types, "type"), roles, tags: numbersOf(tags, "type tag") };
+}
+
+function accepts({ types, roles }: Accepted, type: number, flags: number): boolean {
+  return (flags & roles) === roles && (types === undefined || types.has(type));
+}
+
+function numbersOf(numbers: Iterable<number> | undefined, what: string): ReadonlySet<number> | undefined {
+  if (numbers === undefined) return undefined;
+  const set = new Set(numbers);
+  for (const number of set)
+    if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff)
+      throw new TgkError("TGK-ARGUMENT", `the ${what} is ${number}; an integer from 0 to 2^32 - 1 was expected`);
+  return set;
+}
+
+/** Any count there is by default. */
+function countOf(count: number | undefined, what: string): number {
+  if (count === undefined || count === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (!Number.isSafeInteger(count) || count < 0)
+    throw new TgkError("TGK-ARGUMENT", `the ${what} is ${count}; an integer from 0 on was expected`);
+  return count;
+}
+
+/** Whether the word is the first of two; it has to be one of them. */
+function isOne(word: string, first: string, second: string, what: string): boolean {
+  if (word === first) return true;
+  if (word === second) return false;
+  throw new TgkError("TGK-ARGUMENT", `the ${what} is ${JSON.stringify(word)}; ${first} or ${second} was expected`);
+}
+
+/** Throws ASL-KEY. */
+function digestOf(key: KeyLike): { readonly algorithm: number; readonly digest: Uint32Array } {
+  const { algorithm, bytes, at } = new ParsedKey().parse(key);
+  const digest = new Uint32Array(DIGEST_WORDS);
+  wordsOf(bytes, at, digest);
+  return { algorithm, digest };
+}

@@ -1,0 +1,494 @@
+/** Writes segments of the index of edges (spec TGK-SEGMENT): from edges that were collected, or from segments that become one. */
+import { crc32Of } from "../asl/checksum.ts";
+import { AslError } from "../asl/errors.ts";
+import { DIGEST_BYTES } from "../asl/key.ts";
+import type { PageCache } from "../asl/page-cache.ts";
+import { PAGE_BYTES, PAGE_WORDS } from "../asl/segment-format.ts";
+import type { Volume, VolumeFile } from "../asl/volume.ts";
+import type { EdgeEnds } from "./edge.ts";
+import { LinkCursor } from "./link-cursor.ts";
+import {
+  DIGEST_WORDS,
+  EDGE_WORDS,
+  EdgeWord,
+  edgesPath,
+  encodeSegmentHeader,
+  GRAPH_FOLDER,
+  MOST_WORDS,
+  PAGE_NODES,
+  planOf,
+  REMOVED,
+  Segment,
+  type SegmentCounts,
+  type SegmentPlan,
+  segmentDigest,
+  wordsOf,
+} from "./segment.ts";
+
+/** Where a segment goes, and what of the log it answers for. */
+export interface SegmentPlace {
+  readonly volume: Volume;
+  readonly number: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Pages of a section that are written together. */
+const WRITE_PAGES = 64;
+
+/** A section, word by word. */
+class Section {
+  readonly #file: SegmentFile;
+  readonly #words = new Uint32Array(WRITE_PAGES * PAGE_WORDS);
+  #place: number;
+  #count = 0;
+
+  constructor(file: SegmentFile, place: number) {
+    this.#file = file;
+    this.#place = place;
+  }
+  put(word: number): void {
+    this.#words[this.#count++] = word;
+    if (this.#count === this.#words.length) this.#write();
+  }
+  end(): void {
+    if (this.#count === 0) return;
+    const padded = Math.ceil(this.#count / PAGE_WORDS) * PAGE_WORDS;
+    this.#words.fill(0, this.#count, padded);
+    this.#count = padded;
+    this.#write();
+  }
+  #write(): void {
+    this.#file.write(this.#words, this.#count, this.#place);
+    this.#place += this.#count;
+    this.#count = 0;
+  }
+}
+
+/** A segment's file while it is written. */
+class SegmentFile {
+  readonly plan: SegmentPlan;
+  readonly #place: SegmentPlace;
+  readonly #counts: SegmentCounts;
+  readonly #file: VolumeFile;
+  readonly #checksums: Uint32Array;
+
+  constructor(place: SegmentPlace, counts: SegmentCounts) {
+    this.#place = place;
+    this.#counts = counts;
+    this.plan = planOf(counts);
+    if (this.plan.checksums > MOST_WORDS) throw new RangeError("a segment of this size has no places for its words");
+    this.#checksums = new Uint32Array(this.plan.pages);
+    this.#file = place.volume.open(edgesPath(place.number), "create");
+  }
+  write(words: Uint32Array, count: number, at: number): void {
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, count * 4);
+    const page = at / PAGE_WORDS;
+    for (let k = 0; k * PAGE_BYTES < bytes.length; k++)
+      this.#checksums[page + k] = crc32Of(bytes, k * PAGE_BYTES, (k + 1) * PAGE_BYTES, page + k);
+    this.#file.write(bytes, 0, bytes.length, at * 4);
+  }
+  /** The file and its name are on disk when it returns. */
+  finish(cache: PageCache): Segment {
+    const { volume, number, first, last } = this.#place;
+    const header = encodeSegmentHeader(number, first, last, this.#counts);
+    this.#checksums[0] = crc32Of(header, 0, PAGE_BYTES, 0);
+    const checksums = new Uint8Array(this.#checksums.buffer);
+    this.#file.write(header, 0, PAGE_BYTES, 0);
+    this.#file.write(checksums, 0, checksums.length, this.plan.checksums * 4);
+    this.#file.sync();
+    this.#file.close();
+    volume.syncFolder(GRAPH_FOLDER);
+    const { edges } = this.#counts;
+    const digest = segmentDigest(header, checksums);
+    return Segment.open(volume, { number, bytes: this.plan.bytes, first, last, edges, digest }, cache);
+  }
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** Throws an AslError for what the volume throws; nothing names the file then. */
+function written(
+  place: SegmentPlace,
+  counts: SegmentCounts,
+  cache: PageCache,
+  fill: (file: SegmentFile) => void,
+): Segment {
+  try {
+    const file = new SegmentFile(place, counts);
+    try {
+      fill(file);
+      return file.finish(cache);
+    } catch (error) {
+      try {
+        file.close();
+      } catch {
+        // It may be closed already; the first error says why.
+      }
+      throw error;
+    }
+  } catch (error) {
+    if (typeof (error as NodeJS.ErrnoException).code !== "string") throw error;
+    throw AslError.from(error, "ASL-WRITE", "a segment of edges cannot be written", { file: edgesPath(place.number) });
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- collecting
+
+/** Words that there is always room for one more of. */
+class Words {
+  words = new Uint32Array(1024);
+  length = 0;
+  push(word: number): void {
+    if (this.length === this.words.length) {
+      const larger = new Uint32Array(2 * this.words.length);
+      larger.set(this.words);
+      this.words = larger;
+    }
+    this.words[this.length++] = word;
+  }
+}
+
+/** What the log says of edges, in its order, until it becomes a segment. */
+export class EdgeCollector {
+  readonly #nodes = new Map<string, number>();
+  readonly #digests = new Words();
+  readonly #algorithms = new Words();
+  /** Rows as in the section, with numbers of artifacts in the order of their first use. */
+  readonly #edges = new Words();
+  readonly #ends = new Words();
+  /** The last row of each id. */
+  readonly #byId = new Map<string, number>();
+  #count = 0;
+
+  get edges(): number {
+    return this.#count;
+  }
+  get ends(): number {
+    return this.#ends.length;
+  }
+
+  /** An edge that is bound at a position, which counts from where the segment begins. */
+  add(id: Uint8Array, position: number, ends: EdgeEnds): void {
+    const begin = this.#ends.length;
+    const { bytes, algorithms, places, fromCount } = ends;
+    for (let k = 0; k < places.length; k++) this.#ends.push(this.#node(bytes, places[k]!, algorithms[k]!));
+    const counts = fromCount + (places.length - fromCount) * 0x1_0000;
+    this.#push(id, position, ends.type, ends.roles, counts, begin);
+  }
+  /** The edge of this id is none any more; false if it was not collected. */
+  remove(id: Uint8Array, position: number): boolean {
+    const row = this.#byId.get(latin1(id, 0));
+    if (row === undefined) return false;
+    const at = row * EDGE_WORDS;
+    const { words } = this.#edges;
+    if (words[at + EdgeWord.FLAGS] !== REMOVED)
+      this.#push(
+        id,
+        position,
+        words[at + EdgeWord.TYPE]!,
+        REMOVED,
+        words[at + EdgeWord.COUNTS]!,
+        words[at + EdgeWord.ENDS]!,
+      );
+    return true;
+  }
+  /** The same of one whose ends are told. */
+  addRemoved(id: Uint8Array, position: number, ends: EdgeEnds): void {
+    this.add(id, position, { ...ends, roles: REMOVED });
+  }
+  #push(id: Uint8Array, position: number, type: number, flags: number, counts: number, begin: number): void {
+    const edges = this.#edges;
+    wordsOf(id, 0, idWords);
+    for (let k = 0; k < DIGEST_WORDS; k++) edges.push(idWords[k]!);
+    edges.push(position);
+    edges.push(type);
+    edges.push(flags);
+    edges.push(counts);
+    edges.push(begin);
+    this.#byId.set(latin1(id, 0), this.#count++);
+  }
+  #node(bytes: Uint8Array, at: number, algorithm: number): number {
+    const text = algorithm === 1 ? latin1(bytes, at) : `${latin1(bytes, at)}${algorithm}`;
+    let node = this.#nodes.get(text);
+    if (node === undefined) {
+      node = this.#nodes.size;
+      this.#nodes.set(text, node);
+      wordsOf(bytes, at, idWords);
+      for (let k = 0; k < DIGEST_WORDS; k++) this.#digests.push(idWords[k]!);
+      this.#algorithms.push(algorithm);
+    }
+    return node;
+  }
+
+  /** Writes them. What was collected stays, and may become more. */
+  write(place: SegmentPlace, cache: PageCache): Segment {
+    const nodes = this.#nodes.size;
+    const digests = this.#digests.words;
+    const algorithms = this.#algorithms.words;
+    const order = sorted(nodes, (left, right) => {
+      for (let k = 0; k < DIGEST_WORDS; k++) {
+        const by = digests[left * DIGEST_WORDS + k]! - digests[right * DIGEST_WORDS + k]!;
+        if (by !== 0) return by;
+      }
+      return algorithms[left]! - algorithms[right]!;
+    });
+    const numbers = new Uint32Array(nodes);
+    for (let k = 0; k < nodes; k++) numbers[order[k]!] = k;
+    const edges = this.#edges.words;
+    const byId = sorted(this.#count, (left, right) => {
+      for (let k = 0; k < DIGEST_WORDS; k++) {
+        const by = edges[left * EDGE_WORDS + k]! - edges[right * EDGE_WORDS + k]!;
+        if (by !== 0) return by;
+      }
+      return left - right;
+    });
+    const out = this.#links(byId, numbers, true);
+    const into = this.#links(byId, numbers, false);
+    const counts = {
+      edges: this.#count,
+      nodes,
+      out: out.edges.length,
+      in: into.edges.length,
+      ends: this.#ends.length,
+    };
+    return written(place, counts, cache, (file) => {
+      const { plan } = file;
+      const digestRows = new Section(file, plan.digests);
+      const nodeRows = new Section(file, plan.nodes);
+      const directory = new Section(file, plan.directory);
+      for (let node = 0; node < nodes; node++) {
+        const old = order[node]!;
+        if (node % PAGE_NODES === 0) directory.put(digests[old * DIGEST_WORDS]!);
+        for (let k = 0; k < DIGEST_WORDS; k++) digestRows.put(digests[old * DIGEST_WORDS + k]!);
+        putNode(nodeRows, out.begins[node]!, into.begins[node]!, algorithms[old]!);
+      }
+      putNode(nodeRows, counts.out, counts.in, 0);
+      this.#writeLinks(file, plan.out, out.edges, numbers, true);
+      this.#writeLinks(file, plan.in, into.edges, numbers, false);
+      const edgeRows = new Section(file, plan.edges);
+      for (let k = 0; k < this.#count * EDGE_WORDS; k++) edgeRows.put(edges[k]!);
+      const ends = new Section(file, plan.ends);
+      for (let k = 0; k < this.#ends.length; k++) ends.put(numbers[this.#ends.words[k]!]!);
+      for (const section of [digestRows, nodeRows, directory, edgeRows, ends]) section.end();
+    });
+  }
+  /** Edges at each artifact, in the order that is given, and where they begin. */
+  #links(byId: Uint32Array, numbers: Uint32Array, isOut: boolean): { begins: Uint32Array; edges: Uint32Array } {
+    const begins = new Uint32Array(numbers.length + 1);
+    /** The edge that an artifact was last met at, plus one: it may be at several ends. */
+    const last = new Uint32Array(numbers.length);
+    const each = (take: (node: number, edge: number) => void): void => {
+      last.fill(0);
+      for (const edge of byId) {
+        const at = edge * EDGE_WORDS;
+        const counts = this.#edges.words[at + EdgeWord.COUNTS]!;
+        const begin = this.#edges.words[at + EdgeWord.ENDS]! + (isOut ? 0 : counts & 0xffff);
+        const end = begin + (isOut ? counts & 0xffff : counts >>> 16);
+        for (let k = begin; k < end; k++) {
+          const node = numbers[this.#ends.words[k]!]!;
+          if (last[node] === edge + 1) continue;
+          last[node] = edge + 1;
+          take(node, edge);
+        }
+      }
+    };
+    let total = 0;
+    each((node) => {
+      begins[node + 1]!++;
+      total++;
+    });
+    for (let node = 0; node < numbers.length; node++) begins[node + 1]! += begins[node]!;
+    const edges = new Uint32Array(total);
+    const next = begins.slice();
+    each((node, edge) => {
+      edges[next[node]!++] = edge;
+    });
+    return { begins, edges };
+  }
+  #writeLinks(file: SegmentFile, place: number, links: Uint32Array, numbers: Uint32Array, isOut: boolean): void {
+    const section = new Section(file, place);
+    const { words } = this.#edges;
+    for (const edge of links) {
+      const at = edge * EDGE_WORDS;
+      const counts = words[at + EdgeWord.COUNTS]!;
+      const farCount = isOut ? counts >>> 16 : counts & 0xffff;
+      const far = words[at + EdgeWord.ENDS]! + (isOut ? counts & 0xffff : 0);
+      section.put(words[at]!);
+      section.put(words[at + 1]!);
+      section.put(edge);
+      section.put(words[at + EdgeWord.POSITION]!);
+      section.put(words[at + EdgeWord.TYPE]!);
+      section.put((words[at + EdgeWord.FLAGS]! | (farCount << 16)) >>> 0);
+      section.put(farCount === 1 ? numbers[this.#ends.words[far]!]! : far);
+    }
+    section.end();
+  }
+}
+
+const idWords = new Uint32Array(DIGEST_WORDS);
+
+function latin1(bytes: Uint8Array, at: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + at, DIGEST_BYTES).toString("latin1");
+}
+
+function sorted(count: number, compare: (left: number, right: number) => number): Uint32Array {
+  const order = new Uint32Array(count);
+  for (let k = 0; k < count; k++) order[k] = k;
+  return order.sort(compare);
+}
+
+function putNode(section: Section, out: number, into: number, algorithm: number): void {
+  section.put(out);
+  section.put(into);
+  section.put(algorithm);
+}
+
+// ---------------------------------------------------------------------------------------------------- merging
+
+/** A segment while it is read from its beginning to its end. */
+class Source {
+  readonly segment: Segment;
+  /** What numbers of its edges, and places of its ends, become more by. */
+  readonly edgeBase: number;
+  readonly endBase: number;
+  readonly positionBase: number;
+  /** New numbers of its artifacts. */
+  readonly numbers: Uint32Array;
+  node = 0;
+  readonly digest = new Uint32Array(DIGEST_WORDS);
+  algorithm = 0;
+
+  constructor(segment: Segment, edgeBase: number, endBase: number, positionBase: number) {
+    this.segment = segment;
+    this.edgeBase = edgeBase;
+    this.endBase = endBase;
+    this.positionBase = positionBase;
+    this.numbers = new Uint32Array(segment.counts.nodes);
+    this.load();
+  }
+  get isOver(): boolean {
+    return this.node >= this.segment.counts.nodes;
+  }
+  load(): void {
+    if (this.isOver) return;
+    this.segment.digest(this.node, this.digest);
+    this.algorithm = this.segment.algorithm(this.node);
+  }
+}
+
+/** Whether the artifact that `left` is at comes before, is, or comes behind that of `right`. */
+function compareKeys(left: Source, right: Source): number {
+  for (let k = 0; k < DIGEST_WORDS; k++) {
+    const by = left.digest[k]! - right.digest[k]!;
+    if (by !== 0) return by;
+  }
+  return left.algorithm - right.algorithm;
+}
+
+/** Makes one segment of some, which are in the order of their positions and neighbours. Takes 4 bytes of memory for each of their artifacts. */
+export function mergeSegments(segments: readonly Segment[], place: SegmentPlace, cache: PageCache): Segment {
+  const sum = (count: (counts: SegmentCounts) => number): number =>
+    segments.reduce((total, { counts }) => total + count(counts), 0);
+  let edgeBase = 0;
+  let endBase = 0;
+  const sources = segments.map((segment) => {
+    const source = new Source(segment, edgeBase, endBase, segment.entry.first - place.first);
+    edgeBase += segment.counts.edges;
+    endBase += segment.counts.ends;
+    return source;
+  });
+  const nodes = number(sources);
+  const counts = { edges: edgeBase, nodes, out: sum(({ out }) => out), in: sum((all) => all.in), ends: endBase };
+  return written(place, counts, cache, (file) => {
+    const { plan } = file;
+    const edges = new Section(file, plan.edges);
+    const ends = new Section(file, plan.ends);
+    for (const source of sources) copyEdges(source, edges, ends);
+    const digests = new Section(file, plan.digests);
+    const nodeRows = new Section(file, plan.nodes);
+    const directory = new Section(file, plan.directory);
+    const out = new LinkMerger(new Section(file, plan.out), true);
+    const into = new LinkMerger(new Section(file, plan.in), false);
+    for (const source of sources) source.node = 0;
+    for (let node = 0; node < nodes; node++) {
+      const here = sources.filter((source) => !source.isOver && source.numbers[source.node] === node);
+      const [first] = here as [Source];
+      first.load();
+      if (node % PAGE_NODES === 0) directory.put(first.digest[0]!);
+      for (let k = 0; k < DIGEST_WORDS; k++) digests.put(first.digest[k]!);
+      putNode(nodeRows, out.count, into.count, first.algorithm);
+      out.take(here);
+      into.take(here);
+      for (const source of here) source.node++;
+    }
+    putNode(nodeRows, out.count, into.count, 0);
+    for (const section of [edges, ends, digests, nodeRows, directory, out.section, into.section]) section.end();
+  });
+}
+
+/** Gives the artifacts of all their new numbers; answers how many there are. */
+function number(sources: readonly Source[]): number {
+  let count = 0;
+  for (;;) {
+    let least: Source | undefined;
+    for (const source of sources)
+      if (!source.isOver && (least === undefined || compareKeys(source, least) < 0)) least = source;
+    if (least === undefined) return count;
+    for (const source of sources) {
+      if (source === least || source.isOver || compareKeys(source, least) !== 0) continue;
+      source.numbers[source.node++] = count;
+      source.load();
+    }
+    least.numbers[least.node++] = count++;
+    least.load();
+  }
+}
+
+function copyEdges({ segment, numbers, endBase, positionBase }: Source, edges: Section, ends: Section): void {
+  const { counts, plan } = segment;
+  for (let edge = 0; edge < counts.edges; edge++) {
+    segment.locate(plan.edges + edge * EDGE_WORDS, EDGE_WORDS);
+    const { words, at } = segment;
+    for (let k = 0; k < EDGE_WORDS; k++) {
+      const more = k === EdgeWord.POSITION ? positionBase : k === EdgeWord.ENDS ? endBase : 0;
+      edges.put(words[at + k]! + more);
+    }
+  }
+  for (let k = 0; k < counts.ends; k++) ends.put(numbers[segment.word(plan.ends + k)]!);
+}
+
+/** Rows of the edges at one artifact, in the order of their ids, from several segments. */
+class LinkMerger {
+  readonly section: Section;
+  count = 0;
+  readonly #isOut: boolean;
+
+  constructor(section: Section, isOut: boolean) {
+    this.section = section;
+    this.#isOut = isOut;
+  }
+  take(sources: readonly Source[]): void {
+    const cursors = sources.map((source) => new LinkCursor(source.segment, source.node, this.#isOut));
+    for (;;) {
+      let least = -1;
+      for (let k = 0; k < cursors.length; k++)
+        if (!cursors[k]!.isOver && (least < 0 || cursors[k]!.compare(cursors[least]!) < 0)) least = k;
+      if (least < 0) return;
+      this.#put(cursors[least]!, sources[least]!);
+      cursors[least]!.next();
+    }
+  }
+  #put(link: LinkCursor, { edgeBase, endBase, positionBase, numbers }: Source): void {
+    const { section } = this;
+    this.count++;
+    section.put(link.id0);
+    section.put(link.id1);
+    section.put(link.edge + edgeBase);
+    section.put(link.position + positionBase);
+    section.put(link.type);
+    section.put(link.flags);
+    section.put(link.flags >>> 16 === 1 ? numbers[link.far]! : link.far + endBase);
+  }
+}
