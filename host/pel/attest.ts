@@ -2,9 +2,9 @@
 import type { KeyObject } from "node:crypto";
 import { ALGORITHMS, type ArtifactKey, type KeyLike, type View } from "../asl/index.ts";
 import { keyText, ParsedKey } from "../asl/key.ts";
-import type { Json, JsonObject } from "../assets/json.ts";
-import { pointerStep } from "../assets/json.ts";
+import type { JsonObject } from "../assets/json.ts";
 import type { ArtifactRef, NamedRef, NodeClaim, RunClaim } from "./claim.ts";
+import { differences } from "./difference.ts";
 import { checkEnvelope, keyIdOf, parseEnvelope, signEnvelope } from "./dsse.ts";
 import { PelError } from "./errors.ts";
 import { decodeProgram, type Node } from "./program.ts";
@@ -92,10 +92,8 @@ export function verifyEnvelope(bytes: Uint8Array, options: VerifyEnvelopeOptions
     );
   const receipt = receiptOf(runDetails.byproducts ?? []);
   if (receipts !== undefined) {
-    const difference = firstDifference(statementOf(receipts, receipt, builder), statement);
-    if (difference !== undefined) {
-      const { pointer, expected, found } = difference;
-      const said = `the statement says ${shown(found)}, the receipt ${shown(expected)}`;
+    for (const { pointer, before, after } of differences(statementOf(receipts, receipt, builder), statement, isOpen)) {
+      const said = `the statement says ${shown(after)}, the receipt ${shown(before)}`;
       throw new PelError("PEL-ATTEST", said, { pointer, key: receipt });
     }
   }
@@ -205,7 +203,7 @@ function aboutRun({ program, inputs, outputs, keepGoing, failed }: RunClaim, rec
 }
 
 /** All that the node's own encoding says, but for how many inputs it has. */
-function parametersOf(node: Node): JsonObject {
+export function parametersOf(node: Node): JsonObject {
   switch (node.op) {
     case "const":
       return { base64: Buffer.from(node.bytes).toString("base64") };
@@ -256,31 +254,9 @@ function hexOf(bytes: Uint8Array): string {
 
 // ---- comparing
 
-interface Difference {
-  readonly pointer: string;
-  readonly expected: unknown;
-  readonly found: unknown;
-}
-
-/** What external parameters hold beside ours would have had a say in what was made. */
-const CLOSED = "/predicate/buildDefinition/externalParameters";
-
-/** The first place where a statement is not what is expected; members that others have added are nothing to it, but among external parameters. */
-function firstDifference(expected: unknown, found: unknown, pointer = ""): Difference | undefined {
-  if (!isContainer(expected) || !isContainer(found) || Array.isArray(expected) !== Array.isArray(found))
-    return Object.is(expected, found) ? undefined : { pointer, expected, found };
-  const isClosed = Array.isArray(expected) || pointer.startsWith(CLOSED);
-  const added = isClosed ? Object.keys(found).filter((member) => !Object.hasOwn(expected, member)) : [];
-  for (const member of [...Object.keys(expected), ...added]) {
-    const other = Object.hasOwn(found, member) ? found[member] : undefined;
-    const difference = firstDifference(expected[member], other, pointer + pointerStep(member));
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
-}
-
-function isContainer(value: unknown): value is { readonly [member: string]: Json } {
-  return typeof value === "object" && value !== null;
+/** What external parameters hold beside ours would have had a say in what was made; members that others have added elsewhere are nothing to it. */
+function isOpen(pointer: string): boolean {
+  return !pointer.startsWith("/predicate/buildDefinition/externalParameters");
 }
 
 function shown(value: unknown): string {
