@@ -1,5 +1,5 @@
 /** The text form of programs, `.pel.json` (spec PEL-TEXT). */
-import { decodeUtf8 } from "../../vm/utf8.ts";
+import { decodeUtf8, encodeUtf8 } from "../../vm/utf8.ts";
 import { type ArtifactKey, keyText, ParsedKey } from "../asl/key.ts";
 import { canonicalJson, type Json, type JsonObject, pointerStep } from "../assets/json.ts";
 import { parseJson } from "../assets/json-text.ts";
@@ -147,8 +147,8 @@ interface Draft {
   /** Without its refs; undefined: what it is cannot be told. */
   readonly node: Node | undefined;
   readonly refs: readonly TextRef[];
-  /** Places of a guest's outputs in the text, by their names. */
-  readonly outputs: ReadonlyMap<string, number>;
+  /** Where the text has the names of a guest's outputs. */
+  readonly outputs: ReadonlyMap<string, string>;
   /** What its outputs are called in refs, when that was asked for. */
   names?: OutputNames;
 }
@@ -204,7 +204,7 @@ class TextReader {
     if (!ID.test(id)) this.#report("PEL-NAME", "an id has 1 to 255 of A-Z, a-z, 0-9, _ and -", pointer);
     this.#ids.set(id, this.#drafts.length);
     const refs: TextRef[] = [];
-    const outputs = new Map<string, number>();
+    const outputs = new Map<string, string>();
     const op = this.#op(value, pointer);
     const object = op === undefined ? {} : this.#object(value, pointer, ...MEMBERS[op]);
     const node = op === undefined ? undefined : this.#node(op, id, object, pointer, refs, outputs);
@@ -218,7 +218,7 @@ class TextReader {
     object: JsonObject,
     pointer: string,
     refs: TextRef[],
-    outputs: Map<string, number>,
+    outputs: Map<string, string>,
   ): Node {
     const one = (name: string): void => {
       if (object[name] !== undefined) refs.push({ value: object[name], pointer: `${pointer}/${name}` });
@@ -288,9 +288,9 @@ class TextReader {
       return new Uint8Array();
     }
     const form = given[0]!;
-    if (form === "json") return Buffer.from(canonicalJson(object.json));
+    if (form === "json") return encodeUtf8(canonicalJson(object.json));
     const text = this.#text(object[form], `${pointer}/${form}`);
-    if (form === "text") return Buffer.from(text);
+    if (form === "text") return encodeUtf8(text);
     const bytes = Buffer.from(text, form as "hex" | "base64");
     if (bytes.toString(form as "hex" | "base64") !== (form === "hex" ? text.toLowerCase() : text))
       this.#report(
@@ -298,21 +298,23 @@ class TextReader {
         `this is no ${form === "hex" ? "hexadecimal" : "base64 with padding"}`,
         `${pointer}/${form}`,
       );
-    return bytes;
+    return new Uint8Array(bytes);
   }
 
-  #guest(object: JsonObject, pointer: string, refs: TextRef[], outputs: Map<string, number>): GuestNode {
+  #guest(object: JsonObject, pointer: string, refs: TextRef[], outputs: Map<string, string>): GuestNode {
+    const { inputs: from = {}, outputs: to = [], args: given = [], limits = {} } = object;
     const text = (name: string): string | undefined =>
       object[name] === undefined ? undefined : this.#text(object[name], `${pointer}/${name}`);
-    const inputs = Object.entries(this.#map(object.inputs ?? {}, `${pointer}/inputs`));
+    const inputs = Object.entries(this.#map(from, `${pointer}/inputs`));
     for (const [name, value] of inputs.sort(([left], [right]) => compareNames(left, right)))
       refs.push({ value, pointer: `${pointer}/inputs${pointerStep(name)}` });
     const io = text("io");
     if (io !== undefined && io !== "files" && io !== "artifacts")
       this.#report("PEL-VALUE", '"files" or "artifacts" was expected', `${pointer}/io`);
-    const args = this.#list(object.args ?? [], `${pointer}/args`);
-    const declared = this.#guestOutputs(object.outputs ?? [], `${pointer}/outputs`);
-    for (const [k, { name }] of declared.entries()) outputs.set(name, k);
+    const args = this.#list(given, `${pointer}/args`);
+    const declared = this.#guestOutputs(to, `${pointer}/outputs`);
+    for (const [k, { name }] of declared.entries())
+      outputs.set(name, `/outputs/${k}${isObject((to as readonly Json[])[k]) ? "/name" : ""}`);
     const node = guestNode({
       module: this.#module(object.module, `${pointer}/module`),
       entry: text("entry"),
@@ -322,7 +324,7 @@ class TextReader {
       stderr: text("stderr"),
       assets: text("assets"),
       io: io as GuestParts["io"],
-      limits: this.#limits(object.limits ?? {}, `${pointer}/limits`),
+      limits: this.#limits(limits, `${pointer}/limits`),
     });
     return { ...node, inputs: inputs.map(([name]) => name) };
   }
@@ -372,7 +374,7 @@ class TextReader {
 
   /** A number, or its decimal digits: JSON's numbers end at 2^53 for many. */
   #fuel(value: Json, pointer: string): bigint {
-    if (typeof value === "string" && /^(0|[1-9][0-9]{0,19})$/.test(value)) return BigInt(value);
+    if (typeof value === "string" && /^(0|[1-9][0-9]{0,18})$/.test(value)) return BigInt(value);
     if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
     this.#report("PEL-TYPE", "an integer below 2^53, or text of decimal digits, was expected", pointer);
     return 0n;
@@ -523,8 +525,9 @@ function placeOf(draft: Draft, node: Node, pointer: string): string {
   if (node.op !== "guest" || index === undefined) return pointer;
   // In the text these are in another order.
   if (list === "inputs") return `/inputs${pointerStep(node.inputs[Number(index)]!)}`;
-  if (list === "outputs") return `/outputs/${draft.outputs.get(node.outputs[Number(index)]!.name)}`;
-  return pointer;
+  if (list !== "outputs") return pointer;
+  const place = draft.outputs.get(node.outputs[Number(index)]!.name)!;
+  return pointer.endsWith("/tag") ? place.replace(/name$/, "tag") : place;
 }
 
 /** What the outputs of a node are called in refs, in their order; the one of most operations has no name. */
