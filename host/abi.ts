@@ -2,14 +2,22 @@
  * What stands behind the syscalls `fs`, `sys`, `bank` and `asl`: mounts, arguments, environment, streams, clock, randomness,
  * assets and artifacts, as an embedder grants them to one guest.
  */
-import { type Call, type HostFunctions, hostFunctions, type Implementation, type Tape } from "../syscalls/dispatch.ts";
+import {
+  type Call,
+  type HostFunctions,
+  hostFunctions,
+  type Implementation,
+  type LooseBody,
+  type SyscallBody,
+  type Tape,
+} from "../syscalls/dispatch.ts";
 import { Exit } from "../syscalls/exit.ts";
 import { DIR_KIND, FILE_KIND, STREAM_KIND } from "../syscalls/kinds.ts";
 import type { Observer } from "../syscalls/observe.ts";
 import { Status } from "../syscalls/status.ts";
 import { ABI_VERSION, OpenFlag, SYSCALLS, TimesFlag } from "../syscalls/table.ts";
 import { checkAbiVersion } from "../syscalls/version.ts";
-import { createPersonality } from "../syscalls/wasi/personality.ts";
+import { createPersonality, type Personality } from "../syscalls/wasi/personality.ts";
 import { AshlarError } from "../vm/errors.ts";
 import type { Caller } from "../vm/function.ts";
 import type { Kind } from "../vm/heap.ts";
@@ -115,6 +123,61 @@ const TIMES_FLAGS = TimesFlag.ACCESSED | TimesFlag.MODIFIED | OpenFlag.NOFOLLOW;
  * make no sense, a PackError where assets cannot be loaded.
  */
 export function createAbi(options: AbiOptions = {}): Abi {
+  const { implementation, granted, parts } = standBehind(options);
+  const kinds = options.record?.kinds(savedKinds(parts)) ?? savedKinds(parts);
+  const dispatch = { observe: options.observe, tape: options.record };
+  const syscalls = hostFunctions(SYSCALLS, implementation, granted, kinds, dispatch);
+  const personality = createPersonality(syscalls, kinds, options.observe);
+  return abiOf(syscalls, personality, kinds, parts);
+}
+
+/**
+ * As {@link createAbi}, for guests that run one after the other, with what listens to them all: host functions are made for the
+ * first and serve the others, which takes a fraction of the time. What it made before is not to be used any more.
+ */
+export function abiSeries(record: Tape): (options: Omit<AbiOptions, "record" | "observe">) => Abi {
+  let current: Implementation = {};
+  const bodies: { [module: string]: { [name: string]: SyscallBody } } = {};
+  for (const { module, name } of SYSCALLS) {
+    const own = (bodies[module] ??= {});
+    const body: LooseBody = (call, a, b, c, d, e) => (current[module]![name] as LooseBody)(call, a, b, c, d, e);
+    own[name] = body;
+  }
+  /** By what is granted. */
+  const made = new Map<string, { readonly syscalls: HostFunctions; readonly personality: Personality }>();
+  return (options) => {
+    const { implementation, granted, parts } = standBehind(options);
+    const kinds = record.kinds(savedKinds(parts));
+    const grants = [...granted].sort().join();
+    let known = made.get(grants);
+    if (known === undefined) {
+      const syscalls = hostFunctions(SYSCALLS, bodies, granted, kinds, { tape: record });
+      known = { syscalls, personality: createPersonality(syscalls, kinds, undefined) };
+      made.set(grants, known);
+    }
+    known.personality.renew();
+    current = implementation;
+    return abiOf(known.syscalls, known.personality, kinds, parts);
+  };
+}
+
+function abiOf(syscalls: HostFunctions, personality: Personality, kinds: readonly Kind[], parts: HostParts): Abi {
+  return {
+    imports: { ...syscalls, ...personality.imports },
+    kinds,
+    state: hostState(parts, personality),
+    check: (module) => checkAbiVersion(module.structure),
+  };
+}
+
+/** What stands behind the calls, and what is granted. */
+interface Behind {
+  readonly implementation: Implementation;
+  readonly granted: ReadonlySet<string>;
+  readonly parts: HostParts;
+}
+
+function standBehind(options: AbiOptions): Behind {
   const namespace = new Namespace(options.mounts ?? [], options.quota);
   const systems = systemsOf(namespace);
   const stdin = inputOf(options);
@@ -343,17 +406,7 @@ export function createAbi(options: AbiOptions = {}): Abi {
       handles--;
     },
   };
-  const kinds = options.record?.kinds(savedKinds(parts)) ?? savedKinds(parts);
-  const check = (module: Module): void => checkAbiVersion(module.structure);
-  const dispatch = { observe: options.observe, tape: options.record };
-  const syscalls = hostFunctions(SYSCALLS, implementation, granted, kinds, dispatch);
-  const personality = createPersonality(syscalls, kinds, options.observe);
-  return {
-    imports: { ...syscalls, ...personality.imports },
-    kinds,
-    state: hostState(parts, personality),
-    check,
-  };
+  return { implementation, granted, parts };
 }
 
 /** The bodies of `NAMEs_count`, `NAME_size` and `NAME_read`. */

@@ -7,6 +7,7 @@
 import { Allocator } from "./allocator.ts";
 import { UsageError } from "./errors.ts";
 import type { StoreLimits } from "./limits.ts";
+import { keepSpare, SPARE_PAGES, spareMemory } from "./memory.ts";
 import { Fault, TrapCode } from "./trap.ts";
 
 /** A kind of resource that guests hold by HeapRef (spec HEAP-KIND-1). */
@@ -81,6 +82,7 @@ export class Heap {
   readonly #region: number;
   readonly #allocator: Allocator;
   #memory: WebAssembly.Memory | undefined;
+  #hasGrown = false;
   // Views of the whole memory; until there is one, an all-zero table with nothing but slot 0.
   #words = NO_WORDS;
   #bytes: Uint8Array = new Uint8Array(0);
@@ -267,6 +269,19 @@ export class Heap {
       const object = this.#hosted[this.#word(entryOf(slot) + 2)];
       if (object !== STALE_OBJECT) kind.close?.(object);
     }
+  }
+
+  /** Behind {@link close}: gives its memory to `spareMemory`. Nobody may hold a view of it. */
+  recycle(): void {
+    const memory = this.#memory;
+    const used = this.#highWater * GRANULE_BYTES;
+    if (memory === undefined || this.#hasGrown || used > SPARE_PAGES * PAGE_BYTES) return;
+    this.#words.fill(0, 0, entryOf(this.#slots));
+    this.#bytes.fill(0, this.#region, this.#region + used);
+    keepSpare(memory, this.#bytes.length / PAGE_BYTES, this.#maximumPages);
+    this.#memory = undefined;
+    this.#words = NO_WORDS;
+    this.#bytes = this.located = new Uint8Array(0);
   }
 
   /** Feeds the canonical form of what lives (spec HEAP-DIGEST-1) to `update`; a view is good only during its call. */
@@ -525,7 +540,7 @@ export class Heap {
     if (needed <= this.#bytes.length) return;
     const pages = Math.ceil(needed / PAGE_BYTES);
     const present = this.#bytes.length / PAGE_BYTES;
-    const maximum = Math.ceil((this.#region + this.#allocator.capacity * GRANULE_BYTES) / PAGE_BYTES);
+    const maximum = this.#maximumPages;
     // Half as much again, so that a growing heap is grown seldom: each time detaches every view.
     const ample = Math.min(maximum, Math.max(pages, present + (present >>> 1)));
     const memory = this.#grown(ample, maximum) ?? this.#grown(pages, maximum);
@@ -534,6 +549,10 @@ export class Heap {
     const header = this.#memory === undefined ? this.#words : undefined;
     this.#adopt(memory);
     if (header) this.#words.set(header);
+  }
+
+  get #maximumPages(): number {
+    return Math.ceil((this.#region + this.#allocator.capacity * GRANULE_BYTES) / PAGE_BYTES);
   }
 
   #adopt(memory: WebAssembly.Memory): void {
@@ -545,8 +564,9 @@ export class Heap {
   /** The memory with `pages` pages, or undefined when the host refuses. */
   #grown(pages: number, maximum: number): WebAssembly.Memory | undefined {
     try {
-      if (this.#memory === undefined) return new WebAssembly.Memory({ initial: pages, maximum });
+      if (this.#memory === undefined) return spareMemory(pages, maximum);
       this.#memory.grow(pages - this.#bytes.length / PAGE_BYTES);
+      this.#hasGrown = true;
       return this.#memory;
     } catch {
       return undefined;

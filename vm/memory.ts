@@ -21,6 +21,7 @@ export const NO_MEMORY: MemoryView = { bytes: new Uint8Array(0), view: new DataV
 export class Memory implements MemoryView {
   /** Current minimum is `pages`; the maximum is the declared one. */
   readonly maximum: number | undefined;
+  readonly #initial: number;
   readonly #ceiling: number;
   readonly #memory: WebAssembly.Memory;
   bytes: Uint8Array = NO_MEMORY.bytes;
@@ -31,7 +32,8 @@ export class Memory implements MemoryView {
     if (type.minimum > limit) throw new LimitError("memoryPages", limit, type.minimum);
     this.maximum = type.maximum;
     this.#ceiling = Math.min(type.maximum ?? 65_536, limit);
-    this.#memory = hostMemory(() => new WebAssembly.Memory({ initial: type.minimum, maximum: this.#ceiling }));
+    this.#initial = type.minimum;
+    this.#memory = hostMemory(() => spareMemory(type.minimum, this.#ceiling));
     this.#refresh();
   }
 
@@ -54,10 +56,47 @@ export class Memory implements MemoryView {
     return old;
   }
 
+  /** Gives what it is made of to {@link spareMemory}. Nobody may use it, or a view of it, any more. */
+  recycle(): void {
+    if (this.pages !== this.#initial || this.#initial > SPARE_PAGES) return;
+    this.bytes.fill(0);
+    keepSpare(this.#memory, this.#initial, this.#ceiling);
+    this.bytes = NO_MEMORY.bytes;
+    this.view = NO_MEMORY.view;
+  }
+
   #refresh(): void {
     this.bytes = new Uint8Array(this.#memory.buffer);
     this.view = new DataView(this.#memory.buffer);
   }
+}
+
+/** Memories that nobody uses any more, all of zeroes, by their sizes in pages. A host takes longer to make one and to free it than a small guest runs. */
+const SPARE = new Map<number, WebAssembly.Memory[]>();
+/** Pages of the largest that is kept: more take longer to clear. */
+export const SPARE_PAGES = 32;
+/** Most that are kept, of one size and of all. */
+const MOST_SPARE = 4;
+const MOST_SPARE_SIZES = 16;
+
+/** A memory of zeroes. Throws what the host throws. */
+export function spareMemory(initial: number, maximum: number): WebAssembly.Memory {
+  return SPARE.get(sizeKey(initial, maximum))?.pop() ?? new WebAssembly.Memory({ initial, maximum });
+}
+
+/** Takes a memory of zeroes, of which nobody has a view, and which has not grown. */
+export function keepSpare(memory: WebAssembly.Memory, initial: number, maximum: number): void {
+  const key = sizeKey(initial, maximum);
+  let spare = SPARE.get(key);
+  if (spare === undefined) {
+    if (SPARE.size === MOST_SPARE_SIZES) SPARE.clear();
+    SPARE.set(key, (spare = []));
+  }
+  if (spare.length < MOST_SPARE) spare.push(memory);
+}
+
+function sizeKey(initial: number, maximum: number): number {
+  return initial * 0x2_0000 + maximum;
 }
 
 /** Growth fails by our limits only; a host that refuses within them is an error of the host, not an answer to the guest. */

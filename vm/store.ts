@@ -12,6 +12,7 @@ import { Heap, type Kind } from "./heap.ts";
 import type { Instance } from "./instance.ts";
 import { Interruption } from "./interruption.ts";
 import { checkLimit, type Limits, limitsWith } from "./limits.ts";
+import { Memory } from "./memory.ts";
 import { Activation, type Hooks, type Position } from "./reference/activation.ts";
 import type { Storage, Value, ValueOptions } from "./value.ts";
 
@@ -157,6 +158,14 @@ export class Store implements Storage {
   close(): void {
     this.checkIdle();
     this.heap.close();
+  }
+
+  /** As {@link close}; and its memories are used for other stores. Nobody may hold one of them, or a view of one. */
+  recycle(): void {
+    this.close();
+    for (const { imported, memory0 } of this.instances)
+      if (!imported.memory && memory0 instanceof Memory) memory0.recycle();
+    this.heap.recycle();
   }
 
   checkIdle(): void {

@@ -7,7 +7,7 @@ import type { Module } from "../../vm/module.ts";
 import { Store } from "../../vm/store.ts";
 import { Trap, TrapCode } from "../../vm/trap.ts";
 import { decodeUtf8 } from "../../vm/utf8.ts";
-import { type Abi, type AbiOptions, createAbi } from "../abi.ts";
+import { type Abi, type AbiOptions, abiSeries } from "../abi.ts";
 import { keyText, ParsedKey } from "../asl/key.ts";
 import type { ArtifactStore } from "../asl/syscalls.ts";
 import { PackError } from "../assets/errors.ts";
@@ -54,6 +54,7 @@ function failure(name: FailureName, detail: string): Outcome {
 /** Most names under `/out`: more than a node can declare. */
 const MOST_FILES = 65_536;
 const TRACE = new Trace();
+const ABIS = abiSeries(TRACE);
 
 /**
  * Runs a kernel. What the guest and its module do is told by the outcome. Throws Stopped, what the host failed at (VM-HOST-MEMORY,
@@ -73,7 +74,7 @@ export function runKernel(module: Module, kernel: Kernel): KernelEnd {
     let abi: Abi;
     try {
       pack = openAssets(kernel);
-      abi = createAbi(optionsOf(kernel, outputs, pack));
+      abi = ABIS(optionsOf(kernel, outputs, pack));
     } catch (error) {
       return bad("BAD_ASSETS", error);
     }
@@ -106,7 +107,7 @@ function execute(module: Module, kernel: Kernel, called: Called, outputs: Output
       outputs: Array.isArray(made) ? made : [],
     };
   } finally {
-    store.close();
+    store.recycle();
   }
 }
 
@@ -208,7 +209,6 @@ function optionsOf({ node, inputs, read, store, seed }: Kernel, outputs: Outputs
     stdout: outputs.output("stdout"),
     stderr: outputs.output("stderr"),
     seed,
-    record: TRACE,
     ...(pack !== undefined && { assets: pack }),
   };
   if (store !== undefined)

@@ -11,6 +11,8 @@ import { Wasi } from "./wasi.ts";
 export interface Personality {
   /** By the module and names that programs import. */
   readonly imports: HostFunctions;
+  /** Forgets the guest that it served: the next begins. */
+  renew(): void;
   /** For snapshots (spec WASI-SNAPSHOT-1). */
   save(): Json;
   restore(saved: Json): (() => void) | undefined;
@@ -33,6 +35,7 @@ export function createPersonality(
     makeLazily(functions, one.row.name, () => hostFunction(one, wasi(), kinds, observe));
   return {
     imports: { [WASI_MODULE]: functions },
+    renew: () => made?.renew(),
     save: () => made?.save() ?? null,
     restore: (saved) => wasi().restore(saved),
   };

@@ -55,6 +55,13 @@ export class Wasi {
     this.sys = syscallsThrough(this.gate, imports);
   }
 
+  /** Is another program's from here on. */
+  renew(): void {
+    this.scratchLow = 0;
+    this.scratchHigh = 0;
+    this.#descriptors = undefined;
+  }
+
   enter(caller: Caller): void {
     this.gate.outer = caller;
   }
