@@ -3,6 +3,7 @@ import type { Problem } from "../assets/errors.ts";
 import type { Arguments } from "./arguments.ts";
 import { describeFailure, ExitCode, failureOf } from "./failure.ts";
 import { openProgress, type Progress } from "./progress.ts";
+import { exactJson } from "./quantities.ts";
 import { isReaderGone, note, print } from "./terminal.ts";
 
 export interface Answer {
@@ -31,8 +32,7 @@ export interface Answering {
 /** `group`: undefined for commands of no group. */
 export function answering(group: string | undefined): Answering {
   const prefix = group === undefined ? "ashlar" : `ashlar.${group}`;
-  const jsonLine: Answering["jsonLine"] = (verb, data) =>
-    `${JSON.stringify({ schema: `${prefix}.${verb}/1`, ...data })}\n`;
+  const jsonLine: Answering["jsonLine"] = (verb, data) => `${exactJson({ schema: `${prefix}.${verb}/1`, ...data })}\n`;
 
   const tellFailure: Answering["tellFailure"] = (verb, error, isJson, failureCode) => {
     const failure = failureOf(error);
@@ -68,5 +68,10 @@ function errorData(error: unknown): object {
     readonly problems?: readonly Problem[];
     readonly total?: number;
   };
-  return { code, message, problems, total };
+  // Of a program's problem the place stands by itself.
+  const flat = (problems as readonly (Problem & { readonly place?: object })[]).map(({ place, ...rest }) => ({
+    ...rest,
+    ...place,
+  }));
+  return { code, message, problems: flat, total };
 }

@@ -2,6 +2,7 @@
 import type { Context } from "./arguments.ts";
 import { type Command, type Group, type Program, VERSION } from "./command.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
+import { EXECUTION_OPTIONS, GRAPH_OPTIONS, JSON_OPTION, KEY_DOC, STORE_OPTION } from "./pel/options.ts";
 import {
   ENGINE_OPTIONS,
   LIMIT_OPTIONS,
@@ -127,6 +128,160 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
     name: "store",
     summary: "keep artifacts under digests of what they hold",
     verbs: async (path) => (await import("./store/verbs.ts")).storeProgram(path),
+  },
+  {
+    name: "pel",
+    summary: "run programs on a store; what was executed once is not executed again",
+    verbs: async (path) => (await import("./pel/verbs.ts")).pelProgram(path),
+  },
+  {
+    name: "verify",
+    summary: "run again what a receipt tells of, and compare",
+    usage: "RECEIPT --store DIR [OPTIONS]",
+    positionals: [1, 1],
+    options: [
+      STORE_OPTION,
+      { name: "deep", doc: "Also everything that it was made of, down to sources." },
+      ...EXECUTION_OPTIONS,
+      JSON_OPTION,
+    ],
+    details: [
+      `RECEIPT is the claim of a node or of a run: ${KEY_DOC}. Nothing is changed in the store.`,
+      "Exit code 0 when all is as recorded. Else 1, with the first node, output and byte that differ, or with what is not there to run it again.",
+    ],
+    examples: ["ashlar verify sha256:9f86d081 --store disk --deep"],
+    run: async (args) => (await import("./verify.ts")).verify(args),
+  },
+  {
+    name: "replay",
+    summary: "make again, in an empty store, all that receipts tell of",
+    usage: "[RECEIPT…] --store DIR --into DIR [OPTIONS]",
+    positionals: [0, Number.POSITIVE_INFINITY],
+    options: [
+      STORE_OPTION,
+      { name: "into", value: "DIR", doc: "The folder of the new store: empty, or not there yet." },
+      ...EXECUTION_OPTIONS,
+      JSON_OPTION,
+    ],
+    details: [
+      "Sources, programs and modules are copied, everything else is made by running programs again. It proves that the receipts are true: keys and receipts are the same. Without RECEIPT those of the whole store.",
+      "Exit code 0 when all is as recorded, else 1, with what differs.",
+    ],
+    examples: ["ashlar replay --store disk --into again"],
+    run: async (args) => (await import("./replay.ts")).replay(args),
+  },
+  {
+    name: "why",
+    summary: "show where an artifact comes from: the receipts, down to sources",
+    usage: "KEY --store DIR [OPTIONS]",
+    positionals: [1, 1],
+    options: [
+      STORE_OPTION,
+      { name: "all", doc: "Every receipt that has an artifact as an output, and not only the one that it came with." },
+      ...GRAPH_OPTIONS,
+    ],
+    details: [`KEY is ${KEY_DOC}. Of a receipt it shows what that was made of, of a run's all of its nodes.`],
+    examples: ["ashlar why sha256:9f86d081 --store disk", "ashlar why logo --store disk --html logo.html"],
+    run: async (args) => (await import("./why.ts")).why(args),
+  },
+  {
+    name: "trace",
+    summary: "follow edges from an artifact: what led to it, or what came of it",
+    usage: "KEY --store DIR [OPTIONS]",
+    positionals: [1, 1],
+    options: [
+      STORE_OPTION,
+      { name: "forward", doc: "What came of it." },
+      { name: "backward", doc: "What led to it; this is the default." },
+      { name: "type", value: "N", repeatable: true, doc: "Only edges of this type: execution, run, or a number." },
+      {
+        name: "tag",
+        value: "N",
+        repeatable: true,
+        doc: "Only edges to artifacts with this type tag, and go on from those alone.",
+      },
+      { name: "limit", value: "N", doc: "At most so many edges. Default: 100000." },
+      { name: "at", value: "SNAPSHOT", doc: "As of this snapshot." },
+      ...GRAPH_OPTIONS.map((option) =>
+        option.name === "depth" ? { ...option, doc: "Follow at most so many edges in a row." } : option,
+      ),
+    ],
+    details: [`KEY is ${KEY_DOC}. Edges are left by every execution and every run, and by \`ashlar edge\`.`],
+    examples: ["ashlar trace sha256:9f86d081 --store disk --forward --depth 2"],
+    run: async (args) => (await import("./trace.ts")).trace(args),
+  },
+  {
+    name: "attest",
+    summary: "sign what a receipt says, for tools that read in-toto and SLSA, and check it",
+    usage: "DIR RECEIPT --key FILE | --verify ENVELOPE --public-key KEY [DIR]",
+    positionals: [0, 2],
+    options: [
+      {
+        name: "key",
+        value: "FILE",
+        repeatable: true,
+        doc: "A private key to sign with: a file of `ashlar keygen`, or another Ed25519 key in PEM.",
+      },
+      { name: "output", value: "FILE", doc: "Where the envelope goes; - for standard output, the default. Short: -o." },
+      {
+        name: "verify",
+        value: "FILE",
+        doc: "Check the envelope in FILE, - for standard input; with DIR also against the receipt in that store.",
+      },
+      {
+        name: "public-key",
+        value: "FILE|HEX",
+        repeatable: true,
+        doc: "A key that must have signed: a file of `ashlar keygen`, or 64 hexadecimal digits.",
+      },
+      {
+        name: "builder",
+        value: "URI",
+        doc: "Who vouches for the execution, as the statement says it. With --verify: who must.",
+      },
+      { name: "json", doc: "Print one JSON object." },
+    ],
+    details: [
+      "DIR is a store and RECEIPT a claim in it, of a node or of a run: its key, or the first digits of it. The envelope is DSSE in JSON; it holds an in-toto statement with SLSA provenance: outputs, inputs, program or node, and digests of all of them. The same receipt and key give the same bytes.",
+      "Exit code 1 when a signature, the form, or anything that the statement says is wrong.",
+    ],
+    examples: [
+      "ashlar keygen -o release.pem",
+      "ashlar attest disk sha256:9f86d081 --key release.pem -o run.intoto.json",
+      "ashlar attest --verify run.intoto.json --public-key release.pem.pub disk",
+    ],
+    run: async (args) => (await import("./attest.ts")).attest(args),
+  },
+  {
+    name: "keygen",
+    summary: "make a pair of keys for signing",
+    usage: "-o FILE [--json]",
+    positionals: [0, 0],
+    options: [
+      { name: "output", value: "FILE", doc: "The private key; the public one goes to FILE.pub. Short: -o." },
+      { name: "json", doc: "Print one JSON object." },
+    ],
+    details: [
+      "Ed25519, in PEM, as OpenSSL reads and writes it; packs of assets are signed with such keys too. The private key is for its owner alone and not encrypted. Nothing that is there is replaced.",
+    ],
+    examples: ["ashlar keygen -o release.pem"],
+    run: async (args) => (await import("./assets/keygen.ts")).keygen(args),
+  },
+  {
+    name: "completion",
+    summary: "print a script by which a shell completes lines",
+    usage: "bash|zsh|fish",
+    positionals: [1, 1],
+    options: [],
+    details: [
+      "It is made from the table of commands: commands, verbs, options, and the values that an option can have.",
+    ],
+    examples: [
+      "source <(ashlar completion bash)",
+      "ashlar completion zsh > ~/.zfunc/_ashlar",
+      "ashlar completion fish > ~/.config/fish/completions/ashlar.fish",
+    ],
+    run: async (args) => (await import("./completion.ts")).completion(args, ASHLAR),
   },
   VERSION,
 ];

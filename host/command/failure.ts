@@ -1,6 +1,7 @@
 /** Errors of the command as a person reads them: what, where, what to do. */
 import { AshlarError } from "../../vm/errors.ts";
 import type { PackError } from "../assets/errors.ts";
+import type { PelError } from "../pel/errors.ts";
 import { ERROR_STYLE, errorCode, plain, styled } from "./terminal.ts";
 
 /** Exit codes (spec CLI-EXIT-1). */
@@ -26,6 +27,14 @@ export interface Problem {
   readonly message: string;
   /** File, JSON pointer and byte, as far as they are known. */
   readonly where?: string | undefined;
+}
+
+/** Where a problem of a pack, or of a program, is. */
+interface Place {
+  readonly file?: string | undefined;
+  readonly key?: string | undefined;
+  readonly pointer?: string | undefined;
+  readonly offset?: number | undefined;
 }
 
 /** What went wrong, in a form that crosses from the worker to the main thread. */
@@ -70,7 +79,8 @@ const HINTS: { readonly [code: string]: string } = {
   "ASL-CURRENT-DAMAGED": DAMAGED_STORE,
   "ASL-FORMAT": DAMAGED_STORE,
   "ASL-INDEX-DAMAGED": DAMAGED_STORE,
-  "ASL-LOCKED": "--wait SECONDS, of `ashlar run` --store-wait, says how long to wait for it. Reading needs no waiting.",
+  "ASL-LOCKED":
+    "--wait SECONDS, of `ashlar run` and `ashlar pel run` --store-wait, says how long to wait for it. Reading needs no waiting.",
   "ASL-LOG-DAMAGED": DAMAGED_STORE,
   "ASL-NO-STORE": "`ashlar store init DIR` makes a store.",
   "ABI-RECORDING": "`ashlar run --record FILE` makes recordings; one that was cut off replays up to there.",
@@ -87,6 +97,8 @@ const HINTS: { readonly [code: string]: string } = {
   "PACK-KEYFILE": "`assets-tool keygen -o FILE` makes a pair of keys.",
   "PACK-LENGTH": DAMAGED,
   "PACK-PRELUDE": DAMAGED,
+  "PEL-MODULE": "In a program's text a module is a key, a name in the store, or a file beside the program.",
+  "PEL-VERSION": "It was made by another version of Ashlar.",
   "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
   "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
   "VM-LINK":
@@ -95,12 +107,12 @@ const HINTS: { readonly [code: string]: string } = {
 };
 
 /** Errors that a user can meet, by their code: each bundle has its own copies of the classes. */
-const CODE = /^(VM|ABI|FS|PACK|ASL|PEL|CLI)-/;
+const CODE = /^(VM|ABI|FS|PACK|ASL|PEL|TGK|CLI)-/;
 
 /** `error`, about the file or folder `where`, for {@link describeFailure}. */
 export function failureOf(error: unknown, where?: string): Failure {
   const code = errorCode(error) ?? "";
-  if (isPackError(error, code)) return packFailure(error);
+  if (hasProblems(error, code)) return problemsFailure(error);
   if (CODE.test(code) && code !== "ABI-PANIC") {
     const { message, exitCode = ExitCode.FAILURE, hint = HINTS[code] } = error as CommandError;
     // A grant's message names the folder; `where` is the module.
@@ -121,13 +133,17 @@ export function failureOf(error: unknown, where?: string): Failure {
   };
 }
 
-function isPackError(error: unknown, code: string): error is PackError {
-  return code.startsWith("PACK-") && Array.isArray((error as Partial<PackError>).problems);
+/** An error about a pack, or a program, that tells all that is wrong. */
+function hasProblems(error: unknown, code: string): error is PackError | PelError {
+  return /^(PACK|PEL)-/.test(code) && Array.isArray((error as Partial<PackError>).problems);
 }
 
-function packFailure({ code, message, problems, total }: PackError): Failure {
-  const shown = problems.slice(0, MOST_SHOWN).map(({ code, message, file, pointer, offset }): Problem => {
-    const places = [file, pointer === "" ? "the top" : pointer, offset === undefined ? undefined : `byte ${offset}`];
+function problemsFailure({ code, message, problems, total }: PackError | PelError): Failure {
+  const shown = problems.slice(0, MOST_SHOWN).map((problem): Problem => {
+    const { code, message } = problem;
+    const { file, pointer, offset, key }: Place = "place" in problem ? problem.place : problem;
+    const at = offset === undefined ? undefined : `byte ${offset}`;
+    const places = [file, key, pointer === "" ? "the top" : pointer, at];
     const where = places.filter((place) => place !== undefined).join(", ");
     return { code, message, where: where === "" ? undefined : where };
   });

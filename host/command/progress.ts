@@ -14,9 +14,9 @@ const ERASE = "\r\x1b[K";
 export interface Progress {
   /**
    * So much is done, of so much, or of nobody knows how much; both in a unit of the work's own. `part` is what is being done, if not
-   * all that is under the title.
+   * all that is under the title; `detail` stands behind the rest.
    */
-  update(done: number, total: number | undefined, part?: string): void;
+  update(done: number, total: number | undefined, part?: string, detail?: string): void;
   /** Removes the bar: before anything else is said, and at the end. */
   clear(): void;
 }
@@ -35,7 +35,7 @@ export function openProgress(title: string, now: () => number = () => performanc
   const leftMs = (time: number, done: number, total: number): number | undefined =>
     time - begun < ESTIMATE_MS || done <= doneThen ? undefined : ((time - begun) / (done - doneThen)) * (total - done);
   return {
-    update: (done, total, part = title) => {
+    update: (done, total, part = title, detail = "") => {
       const time = now();
       if (part !== current) {
         current = part;
@@ -45,9 +45,12 @@ export function openProgress(title: string, now: () => number = () => performanc
       if (time < due) return;
       due = time + REDRAW_MS;
       drawn = true;
-      note(
-        `${ERASE}${total === undefined ? `${part} ${grouped(BigInt(done))}` : barText(part, done, total, leftMs(time, done, total))}`,
-      );
+      const text =
+        total === undefined
+          ? `${part} ${grouped(BigInt(done))}`
+          : barText(part, done, total, leftMs(time, done, total));
+      // A line that is longer than the terminal's could not be erased.
+      note(ERASE + `${text}${detail}`.slice(0, (process.stderr.columns ?? 80) - 1));
     },
     clear: () => {
       if (drawn) note(ERASE);

@@ -34,3 +34,10 @@ export function parseSeconds(option: string, text: string, most: number): number
 export function grouped(count: bigint): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
+
+/** JSON in which a bigint is a number with all its digits. */
+export function exactJson(value: unknown): string {
+  // Node.js 22 has `JSON.rawJSON`, and TypeScript does not know it yet.
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  return JSON.stringify(value, (_name, item: unknown) => (typeof item === "bigint" ? rawJSON(String(item)) : item));
+}

@@ -1,5 +1,6 @@
 /** The machine's account of a run: `--report`. */
 import { cannotWrite, openOutput } from "./files.ts";
+import { exactJson } from "./quantities.ts";
 import type { RunRequest, RunResult } from "./run-messages.ts";
 import { isReaderGone, STDOUT, writeFully } from "./terminal.ts";
 
@@ -29,12 +30,7 @@ export function reportOf(request: RunRequest, result: RunResult): string {
     durationMs,
     ...(request.stateDigest && { stateDigest: stateDigest ?? null }),
   };
-  return `${JSON.stringify(report, (_key, value) => (typeof value === "bigint" ? rawJson(value) : value))}\n`;
-}
-
-/** `JSON.rawJSON`, which Node.js 22 has and TypeScript does not know yet. */
-function rawJson(value: bigint): unknown {
-  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value));
+  return `${exactJson(report)}\n`;
 }
 
 /** Writes the report; on stdout it has a line of its own behind everything the guest wrote. */

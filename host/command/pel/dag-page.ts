@@ -65,10 +65,10 @@ function escapeHtml(text: string): string {
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1c1917; --paper: #fafaf9; --quiet: #57534e; --line: #a8a29e; --box: #fff; --mark: #6d28d9;
-  --input: #0369a1; --hit: #15803d; --executed: #b45309; --miss: #b45309; --skipped: #78716c; --failed: #b91c1c; --none: #57534e; }
+  --input: #0369a1; --hit: #15803d; --executed: #b45309; --miss: #b45309; --skipped: #78716c; --blocked: #78716c; --failed: #b91c1c; --none: #57534e; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #f5f5f4; --paper: #1c1917; --quiet: #a8a29e; --line: #78716c; --box: #292524; --mark: #a78bfa;
-    --input: #38bdf8; --hit: #4ade80; --executed: #fbbf24; --miss: #fbbf24; --skipped: #a8a29e; --failed: #f87171; --none: #a8a29e; }
+    --input: #38bdf8; --hit: #4ade80; --executed: #fbbf24; --miss: #fbbf24; --skipped: #a8a29e; --blocked: #a8a29e; --failed: #f87171; --none: #a8a29e; }
 }
 * { box-sizing: border-box; }
 html, body { height: 100%; }
@@ -160,7 +160,7 @@ let view = { x: 0, y: 0, scale: 1 }, selected, colours = {}, asked = false;
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["ink", "paper", "quiet", "line", "box", "mark", "input", "hit", "executed", "miss", "skipped", "failed", "none"])
+  for (const name of ["ink", "paper", "quiet", "line", "box", "mark", "input", "hit", "executed", "miss", "skipped", "blocked", "failed", "none"])
     colours[name] = style.getPropertyValue("--" + name).trim();
   redraw();
 }
@@ -278,7 +278,7 @@ function drawNode(node, readable, least) {
   context.fillRect(node.x, top, 4, HIGH);
   context.lineWidth = node === selected ? 3 : 1;
   context.strokeStyle = node === selected ? colours.mark : colour;
-  context.setLineDash(node.state === "skipped" || node.state === "miss" ? [5, 3] : []);
+  context.setLineDash(["skipped", "blocked", "miss"].includes(node.state) ? [5, 3] : []);
   context.strokeRect(node.x + 0.5, top + 0.5, WIDE - 1, HIGH - 1);
   context.setLineDash([]);
   const line = (text, font, colour, at) => {

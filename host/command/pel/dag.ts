@@ -2,8 +2,8 @@
 import { grouped } from "../quantities.ts";
 import { plain } from "../terminal.ts";
 
-/** How a node came to what it gives: "hit" and "miss" by what is memoised, "executed" and "skipped" in a run; of others "". */
-export type DagState = "input" | "hit" | "miss" | "executed" | "skipped" | "";
+/** How a node came to what it gives: "hit", "miss" and "blocked" by what is remembered, "executed" and "skipped" in a run; of others "". */
+export type DagState = "input" | "hit" | "miss" | "blocked" | "executed" | "skipped" | "";
 
 export interface DagNode {
   /** Unique in its graph. */

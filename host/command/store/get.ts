@@ -56,6 +56,14 @@ export async function get(args: Arguments): Promise<number> {
   );
 }
 
+/** Writes all of an artifact that is there to a file, or for `-` to standard output. */
+export async function writeArtifact(view: View, key: ArtifactKey, output: string, progress: Progress): Promise<void> {
+  const { length } = view.stat(key)!;
+  const part = new Part(view, key, 0, length, length, progress);
+  if (output === "-") toStdout(part);
+  else await toFile(part, output);
+}
+
 /** Bytes of an artifact, checked. */
 class Part {
   readonly length: number;

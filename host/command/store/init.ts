@@ -25,7 +25,7 @@ export async function init(args: Arguments): Promise<number> {
 }
 
 /** A store among other files is more likely a mistake. */
-function checkFolder(folder: string): void {
+export function checkFolder(folder: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);

@@ -22,7 +22,8 @@ export async function put(args: Arguments): Promise<number> {
   const { options, positionals } = args;
   const names = positionals.slice(1);
   if (names.filter((name) => name === "-").length > 1) throw usageError("Standard input can be read once.");
-  const typeTag = typeTagOf(options.get("type-tag")?.[0]);
+  const tagText = options.get("type-tag")?.[0];
+  const typeTag = tagText === undefined ? undefined : parseTypeTag("type-tag", tagText);
   const request: PutOptions = {
     ...(typeTag !== undefined && { typeTag }),
     visibility: options.has("published") ? "published" : "internal",
@@ -54,12 +55,11 @@ async function putAll(putting: Putting, names: readonly string[], signal: AbortS
   }
 }
 
-/** Throws a usage error. */
-function typeTagOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+/** A number below 2^32, decimal or `0x…`. Throws a usage error. */
+export function parseTypeTag(option: string, text: string): number {
   const tag = /^(\d+(_\d+)*|0x[0-9a-f]+)$/i.test(text) ? Number(text.replaceAll("_", "")) : Number.NaN;
   if (tag < 2 ** 32) return tag;
-  throw usageError(`--type-tag takes a number below 2^32, such as 7 or 0x61726368, not ${JSON.stringify(text)}.`);
+  throw usageError(`--${option} takes a number below 2^32, such as 7 or 0x61726368, not ${JSON.stringify(text)}.`);
 }
 
 /** Bytes of all files, if they are all files. What is not there, or is a folder, is told before anything is stored. */

@@ -12,13 +12,23 @@ const MOST_SECONDS = 2_000_000;
 const DEFAULT_WAIT_MS = 30_000;
 
 /** Opens the store, to read it or to write to it, and closes it when `use` is done. An abort ends the wait for another writer. */
-export async function withStore<Result>(
+export function withStore<Result>(
   args: Arguments,
   mode: "read" | "write",
   use: (store: Store) => Result | Promise<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const opening = Store.open(folderOf(args), mode === "read" ? { readOnly: true } : waitingOf(args));
+  return useStore(folderOf(args), mode === "read" ? { readOnly: true } : waitingOf(args), use, signal);
+}
+
+/** The same with the store in a folder. */
+export async function useStore<Result>(
+  folder: string,
+  options: StoreOptions,
+  use: (store: Store) => Result | Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const opening = Store.open(folder, options);
   const store = await (signal === undefined ? opening : unlessAborted(signal, opening));
   try {
     return await use(store);

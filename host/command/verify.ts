@@ -1,0 +1,65 @@
+/** `ashlar verify`: a receipt is run again, and compared (spec CLI-VERIFY). */
+import { type Finding, type Verification, verifyReceipt } from "../pel/verify.ts";
+import { type Answer, type Answering, answering } from "./answer.ts";
+import type { Arguments } from "./arguments.ts";
+import { columns, counted } from "./columns.ts";
+import { ExitCode } from "./failure.ts";
+import { executionOf, keyThere, withNamedStore } from "./pel/stores.ts";
+import { grouped } from "./quantities.ts";
+import { stoppable } from "./store/stopping.ts";
+import { plain } from "./terminal.ts";
+
+const { answer }: Answering = answering(undefined);
+
+export async function verify(args: Arguments): Promise<number> {
+  const execution = executionOf(args);
+  const deep = args.options.has("deep");
+  return answer("verify", args, (progress) =>
+    stoppable((signal) =>
+      withNamedStore(args, "read", async (store): Promise<Answer> => {
+        const receipt = keyThere(store.view(), args.positionals[0]!);
+        const verification = await verifyReceipt(store, receipt, {
+          ...execution,
+          deep,
+          signal,
+          onProgress: ({ done, receipts }) =>
+            progress.update(done, receipts, "verify", `, ${grouped(BigInt(done))} of ${counted(receipts, "receipt")}`),
+        });
+        return {
+          data: { ...verification, findings: verification.findings.map(findingData) },
+          text: () => verificationText(verification),
+          exitCode: verification.verdict === "verified" ? ExitCode.OK : ExitCode.FAILURE,
+        };
+      }),
+    ),
+  );
+}
+
+function verificationText({ receipt, kind, verdict, verified, findings, more, unstored }: Verification): string {
+  const rows = [
+    [verdict, receipt, `the receipt of a ${kind}`],
+    ["run again", `${counted(verified, "receipt")} as recorded`],
+  ];
+  const gone = unstored.map((key) => `note: the output ${key} is as recorded, and is not in the store\n`);
+  return columns(rows) + findingsText(findings, more) + gone.join("");
+}
+
+/** What was found, the first first. */
+export function findingsText(findings: readonly Finding[], more: number): string {
+  const lines = findings.map(({ type, receipt, node, op, message }) => {
+    const place = node === undefined ? "" : ` (node ${node}${op === undefined ? "" : `, ${op}`})`;
+    return `${type}: ${receipt}${place}\n  ${plain(message)}\n`;
+  });
+  return lines.join("") + (more > 0 ? `and ${grouped(BigInt(more))} more\n` : "");
+}
+
+/** With null for what is not known. */
+export function findingData({ node, op, output, offset, ...rest }: Finding): object {
+  return {
+    ...rest,
+    node: node ?? null,
+    op: op ?? null,
+    output: output === undefined ? null : { index: output.index, name: output.name ?? null },
+    offset: offset ?? null,
+  };
+}
