@@ -10,7 +10,7 @@ import { AslError } from "./errors.ts";
 import { EntryKind, type Extent } from "./frames.ts";
 import { type Group, Held, UNKNOWN } from "./group.ts";
 import { Row, RowFlag, RowKind } from "./index-rows.ts";
-import { type ArtifactKey, DIGEST_BYTES, digestAt, keyText, ParsedKey } from "./key.ts";
+import { type ArtifactKey, DIGEST_BYTES, digestAt, keyText, multihash, ParsedKey } from "./key.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { PackedBlock } from "./packed-block.ts";
 import { RecordFlag } from "./record.ts";
@@ -23,12 +23,25 @@ export interface StageOptions {
   readonly logseq?: number | undefined;
 }
 
-export interface Staged {
-  readonly key: ArtifactKey;
+/** What was staged. */
+export class Staged {
+  /** The key as a multihash. */
+  readonly keyBytes: Uint8Array;
   readonly length: number;
   /** False: the very record was there, or staged. */
   readonly isNew: boolean;
+
+  constructor(keyBytes: Uint8Array, length: number, isNew: boolean) {
+    this.keyBytes = keyBytes;
+    this.length = length;
+    this.isNew = isNew;
+  }
+  get key(): ArtifactKey {
+    const { algorithm, bytes, at } = parsedKey.parse(this.keyBytes);
+    return keyText(algorithm, bytes, at);
+  }
 }
+const parsedKey = new ParsedKey();
 
 /** Takes an artifact whose length is not known. */
 export interface StageWriter {
@@ -148,11 +161,7 @@ export class Batch {
   stage(bytes: Uint8Array, options: StageOptions = {}): Staged {
     checkBytes(bytes);
     checkLogseq(options.logseq);
-    if (bytes.length <= this.#parts.limits.packedBytes) {
-      const { count } = this.#group;
-      const key = this.#put(bytes, options);
-      return { key, length: bytes.length, isNew: this.#group.count > count };
-    }
+    if (bytes.length <= this.#parts.limits.packedBytes) return this.#put(bytes, options);
     const writer = this.writer(options);
     try {
       writer.write(bytes);
@@ -162,18 +171,20 @@ export class Batch {
       throw error;
     }
   }
-  #put(bytes: Uint8Array, { typeTag, logseq: least = UNKNOWN }: StageOptions): ArtifactKey {
+  #put(bytes: Uint8Array, { typeTag, logseq: least = UNKNOWN }: StageOptions): Staged {
     this.#checkWritable();
     const { algorithm, limits } = this.#parts;
     const { flags, tag } = recordTag(typeTag);
     const group = this.#group;
     group.digest(algorithm, bytes);
-    const key = keyText(algorithm, group.bytes, group.digestAt);
+    const { count } = group;
+    const key = multihash(algorithm, group.bytes, group.digestAt);
     const logseq = this.#raised(least, group.bytes, group.digestAt);
-    if (this.#addKnown(group.bytes, group.digestAt, flags, tag, logseq)) return key;
-    group.put(EntryKind.PUT, algorithm, bytes, flags, tag, logseq);
-    if (group.length > limits.stagedBytes) this.#spill.take(group);
-    return key;
+    if (!this.#addKnown(group.bytes, group.digestAt, flags, tag, logseq)) {
+      group.put(EntryKind.PUT, algorithm, bytes, flags, tag, logseq);
+      if (group.length > limits.stagedBytes) this.#spill.take(group);
+    }
+    return new Staged(key, bytes.length, group.count > count);
   }
   /** A causal height that was given, above the latest tombstone of the artifact. */
   #raised(logseq: number, digest: Uint8Array, at: number): number {
@@ -250,7 +261,7 @@ export class Batch {
         }
         const written = own.end();
         this.#writers.delete(writer);
-        const key = keyText(algorithm, written.digest);
+        const key = multihash(algorithm, written.digest);
         const logseq = this.#raised(options.logseq ?? UNKNOWN, written.digest, 0);
         if (this.#addKnown(written.digest, 0, flags, tag, logseq)) written.discard();
         else {
@@ -258,7 +269,7 @@ export class Batch {
           written.finish(UNKNOWN, UNKNOWN);
           this.#group.putAt(EntryKind.PUT, flags, algorithm, written.digest, 0, tag, logseq, written);
         }
-        return { key, length, isNew: this.#group.count > count };
+        return new Staged(key, length, this.#group.count > count);
       },
       discard: () => {
         if (!this.#writers.delete(writer)) return;

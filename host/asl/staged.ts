@@ -41,12 +41,11 @@ export function artifactsOf(store: Store, { readOnly = false }: ArtifactsOptions
       return {
         write: (bytes) => writer.write(bytes),
         seal(): SealedArtifact {
-          const { key, isNew } = writer.finish();
-          const multihash = keyBytes(key);
-          const artifact = find(multihash);
+          const { key, keyBytes, isNew } = writer.finish();
+          const artifact = find(keyBytes);
           // Nobody but the batch adds to what it shows.
           if (artifact === undefined) throw new AslError("ASL-NOT-FOUND", "what was sealed is not there", { key });
-          if (isNew) sealed.add(multihash);
+          if (isNew) sealed.add(keyBytes);
           return { artifact, isNew };
         },
         abort: () => writer.discard(),

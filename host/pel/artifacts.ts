@@ -2,7 +2,7 @@
 
 import type { Batch, StageWriter } from "../asl/batch.ts";
 import { AslError } from "../asl/errors.ts";
-import { keyBytes, multihashOf } from "../asl/key.ts";
+import { multihashOf } from "../asl/key.ts";
 import type { ArtifactStore, ArtifactWriter, FoundArtifact, SealedArtifact } from "../asl/syscalls.ts";
 import type { Tag } from "./program.ts";
 
@@ -128,8 +128,7 @@ export class NodeArtifacts implements ArtifactStore {
       },
       seal: (): SealedArtifact => {
         const bytes = large === undefined ? held.subarray(0, length) : undefined;
-        const key =
-          bytes === undefined ? this.#guarded(() => keyBytes(large!.finish().key)) : multihashOf(algorithm, bytes);
+        const key = bytes === undefined ? this.#guarded(() => large!.finish().keyBytes) : multihashOf(algorithm, bytes);
         const made: Made = { key, tag, length, bytes };
         this.made.push(made);
         return { artifact: { key, bytes: length, records: [recordOf(made)] }, isNew: true };

@@ -27,7 +27,7 @@ export function memoName(request: Uint8Array): Buffer {
 export function memoOf(
   store: Pick<Store, "resolveBytes" | "get" | "has">,
   request: Uint8Array,
-  named: Buffer = memoName(request),
+  named: Uint8Array = memoName(request),
 ): Memo | undefined {
   const claim = store.resolveBytes(Namespace.MEMO, named);
   if (claim === undefined) return undefined;

@@ -4,7 +4,16 @@ import { Stopped } from "../../vm/errors.ts";
 import type { Engine } from "../../vm/execution.ts";
 import type { Batch } from "../asl/batch.ts";
 import { AslError } from "../asl/errors.ts";
-import { type ArtifactKey, algorithmNamed, copyOf, keyBytes, keyText, multihashOf, ParsedKey } from "../asl/key.ts";
+import {
+  type ArtifactKey,
+  algorithmNamed,
+  copyOf,
+  digestAt,
+  keyBytes,
+  keyText,
+  multihashOf,
+  ParsedKey,
+} from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
 import type { SnapshotReference, Store } from "../asl/store.ts";
 import type { ArtifactRecord, ArtifactStat, KeyLike, View } from "../asl/view.ts";
@@ -174,6 +183,15 @@ interface Ended {
   readonly bytes: number | undefined;
 }
 
+/** What a node asks for. */
+interface Asked {
+  readonly index: number;
+  readonly inputs: readonly Known[];
+  readonly request: Uint8Array;
+  /** In the memo: SHA-256 of the request. */
+  readonly name: Uint8Array;
+}
+
 const OK: Outcome = { type: "ok" };
 
 class Run {
@@ -224,7 +242,7 @@ class Run {
   #pool: KernelPool | undefined;
   /** Guests that run, by node. */
   readonly #running = new Map<number, AbortController>();
-  readonly #waiting: { readonly index: number; readonly inputs: readonly Known[]; readonly request: Uint8Array }[] = [];
+  readonly #waiting: Asked[] = [];
   /** Requests of guests that run or wait, and the nodes that wait for the same one. */
   readonly #asked = new Map<string, number[]>();
   #trouble: unknown;
@@ -421,9 +439,10 @@ class Run {
     });
     writeRequest(this.#request.reset(), node, inputs);
     const request = this.#request.written;
-    if (this.#options.cache !== false && this.#takeMemo(index, request)) return;
+    const asked: Asked = { index, inputs, request, name: digestAt(memoName(request)) };
+    if (this.#options.cache !== false && this.#takeMemo(asked)) return;
     if (node.op === "guest") {
-      this.#ask(index, inputs, request);
+      this.#ask({ ...asked, request: copyOf(request) });
       return;
     }
     this.#primitives ??= this.#compile();
@@ -436,11 +455,10 @@ class Run {
       this.#artifacts.discardBatch();
       throw error;
     }
-    this.#keep(index, inputs, request, logseq, executed, this.#artifacts.batch);
+    this.#keep(asked, logseq, executed, this.#artifacts.batch);
   }
 
-  #takeMemo(index: number, request: Uint8Array): boolean {
-    const name = memoName(request);
+  #takeMemo({ index, request, name }: Asked): boolean {
     const pending = this.#pending.size === 0 ? undefined : this.#pending.get(textOf(name));
     if (pending !== undefined) {
       this.#end(index, State.HIT, pending);
@@ -492,12 +510,8 @@ class Run {
   /** Guests behind a node that failed need not go on: the receipt of the run does not tell of them (spec PEL-RUN-5). */
   #stopBehind(index: number): void {
     for (const [other, stop] of this.#running) if (other > index) stop.abort();
-    for (let k = this.#waiting.length - 1; k >= 0; k--) {
-      const { index: other, request } = this.#waiting[k]!;
-      if (other < index) continue;
-      this.#waiting.splice(k, 1);
-      this.#giveUp(other, textOf(memoName(request)));
-    }
+    for (let k = this.#waiting.length - 1; k >= 0; k--)
+      if (this.#waiting[k]!.index > index) this.#giveUp(this.#waiting.splice(k, 1)[0]!);
   }
 
   // ---- primitives
@@ -570,57 +584,56 @@ class Run {
   // ---- guests
 
   /** A guest is to run, unless the same one does already. */
-  #ask(index: number, inputs: readonly Known[], request: Uint8Array): void {
-    const asked = textOf(memoName(request));
-    const others = this.#asked.get(asked);
+  #ask(asked: Asked): void {
+    const name = textOf(asked.name);
+    const others = this.#asked.get(name);
     if (others !== undefined) {
-      others.push(index);
+      others.push(asked.index);
       return;
     }
-    this.#asked.set(asked, []);
-    this.#waiting.push({ index, inputs, request: copyOf(request) });
+    this.#asked.set(name, []);
+    this.#waiting.push(asked);
     this.#start();
   }
+  /** Has as many guests run as there are threads. */
   #start(): void {
     const workers = Math.max(1, this.#options.workers ?? availableParallelism());
-    while (this.#running.size < workers) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      this.#pool ??= new KernelPool({ workers, codeCache: this.#options.codeCache });
-      const { index, inputs, request } = next;
-      const node = this.#nodes[index] as GuestNode;
-      const artifacts = this.#newArtifacts();
-      const module = { key: keyBytes(node.module), tag: undefined, bytes: undefined, logseq: undefined };
-      const logseq = 1 + this.#highest([...inputs, module]);
-      artifacts.begin(inputs, logseq);
-      const job = {
-        node,
-        inputs: inputs.map((known, k) => ({ name: node.inputs[k]!, key: known.key, bytes: this.#measure(known) })),
-        store: artifacts,
-        seed: seedOf(node, inputs),
-        engine: this.#engine,
-        module: () => {
-          const bytes = this.#source.get(node.module) ?? this.#options.from?.get(node.module);
-          if (bytes === undefined) throw this.#lost(module.key);
-          return bytes;
-        },
-      };
-      const stop = new AbortController();
-      this.#running.set(index, stop);
-      this.#pool.run(job, stop.signal).then(
-        (end) => this.#guestEnded(index, inputs, request, logseq, artifacts, end),
-        (error: unknown) => this.#guestFailed(index, request, artifacts, error),
-      );
+    try {
+      while (this.#trouble === undefined && this.#running.size < workers && this.#waiting.length > 0)
+        this.#run(this.#waiting.shift()!, workers);
+    } catch (error) {
+      this.#trouble ??= error;
     }
   }
-  #guestEnded(
-    index: number,
-    inputs: readonly Known[],
-    request: Uint8Array,
-    logseq: number,
-    artifacts: NodeArtifacts,
-    end: KernelEnd,
-  ): void {
+  #run(asked: Asked, workers: number): void {
+    const { index, inputs } = asked;
+    this.#pool ??= new KernelPool({ workers, codeCache: this.#options.codeCache });
+    const node = this.#nodes[index] as GuestNode;
+    const artifacts = this.#newArtifacts();
+    const module = { key: keyBytes(node.module), tag: undefined, bytes: undefined, logseq: undefined };
+    const logseq = 1 + this.#highest([...inputs, module]);
+    artifacts.begin(inputs, logseq);
+    const job = {
+      node,
+      inputs: inputs.map((known, k) => ({ name: node.inputs[k]!, key: known.key, bytes: this.#measure(known) })),
+      store: artifacts,
+      seed: seedOf(node, inputs),
+      engine: this.#engine,
+      module: () => {
+        const bytes = this.#source.get(node.module) ?? this.#options.from?.get(node.module);
+        if (bytes === undefined) throw this.#lost(module.key);
+        return bytes;
+      },
+    };
+    const stop = new AbortController();
+    this.#running.set(index, stop);
+    this.#pool.run(job, stop.signal).then(
+      (end) => this.#guestEnded(asked, logseq, artifacts, end),
+      (error: unknown) => this.#guestFailed(asked, artifacts, error),
+    );
+  }
+  #guestEnded(asked: Asked, logseq: number, artifacts: NodeArtifacts, end: KernelEnd): void {
+    const { index } = asked;
     try {
       if (artifacts.failure !== undefined) throw artifacts.failure;
       if (this.#trouble !== undefined) throw this.#trouble;
@@ -629,30 +642,31 @@ class Run {
       const { fuel, trace } = end;
       // What a guest that failed has sealed is nobody's.
       if (outcome.type !== "ok") artifacts.discardBatch();
-      this.#keep(index, inputs, request, logseq, { outcome, fuel, trace, outputs }, artifacts.batch);
-      const asked = textOf(memoName(request));
-      const others = this.#asked.get(asked)!;
-      this.#asked.delete(asked);
+      this.#keep(asked, logseq, { outcome, fuel, trace, outputs }, artifacts.batch);
+      const name = textOf(asked.name);
+      const others = this.#asked.get(name)!;
+      this.#asked.delete(name);
       for (const other of others) this.#end(other, State.HIT, this.#ended[index]!);
-      if (this.#trouble === undefined) this.#start();
+      this.#start();
       this.#wake();
     } catch (error) {
-      this.#guestFailed(index, request, artifacts, error);
+      this.#guestFailed(asked, artifacts, error);
     }
   }
-  #guestFailed(index: number, request: Uint8Array, artifacts: NodeArtifacts, error: unknown): void {
+  #guestFailed(asked: Asked, artifacts: NodeArtifacts, error: unknown): void {
+    const { index } = asked;
     const isOurs = this.#running.get(index)?.signal.aborted === true;
     this.#running.delete(index);
     artifacts.discardBatch();
-    if (isOurs && index > this.#failed && this.#trouble === undefined) this.#giveUp(index, textOf(memoName(request)));
+    if (isOurs && index > this.#failed && this.#trouble === undefined) this.#giveUp(asked);
     else this.#trouble ??= artifacts.failure ?? error;
-    if (this.#trouble === undefined) this.#start();
+    this.#start();
     this.#wake();
   }
   /** A guest need not run; those that ask for the same may have to. */
-  #giveUp(index: number, asked: string): void {
-    const others = this.#asked.get(asked) ?? [];
-    this.#asked.delete(asked);
+  #giveUp({ index, name }: Asked): void {
+    const others = this.#asked.get(textOf(name)) ?? [];
+    this.#asked.delete(textOf(name));
     this.#queue.push(index, ...others);
   }
 
@@ -673,9 +687,7 @@ class Run {
 
   /** Outputs, claim, context, edge and bindings of a node, all of them or nothing (spec PEL-RUN-4). */
   #keep(
-    index: number,
-    inputs: readonly Known[],
-    request: Uint8Array,
+    { index, inputs, request, name }: Asked,
     logseq: number,
     { outcome, fuel, trace, outputs }: Executed,
     own: Batch | undefined,
@@ -707,7 +719,6 @@ class Run {
         },
         { logseq },
       );
-      const name = memoName(request);
       batch.bind(Namespace.MEMO, name, claim.key, { logseq });
       const ended: Ended = { claim: { ...claim, bytes: length }, outputs: known, outcome, fuel, bytes: size };
       this.#bytes += size;
@@ -732,10 +743,9 @@ class Run {
   #stageReceipt(batch: Batch, logseq: number): Known {
     const writer = this.#writer;
     const { length } = writer;
-    const { key, isNew } = batch.stage(writer.written, { typeTag: TypeTag.CLAIM, logseq });
-    const claim = keyBytes(key);
+    const { keyBytes: claim, isNew } = batch.stage(writer.written, { typeTag: TypeTag.CLAIM, logseq });
     writeContext(writer.reset(), claim, { domain: this.#domain, ...this.#reference, logseq });
-    const context = batch.put(writer.written, { typeTag: TypeTag.CONTEXT, logseq });
+    const { keyBytes: context } = batch.stage(writer.written, { typeTag: TypeTag.CONTEXT, logseq });
     batch.bind(Namespace.CONTEXT, claim.subarray(claim.length - 32), context, { logseq });
     return { key: claim, tag: TypeTag.CLAIM, bytes: length, logseq: isNew ? logseq : undefined };
   }

@@ -1,5 +1,5 @@
 /** Edges (spec TGK-EDGE): which artifacts came from which, as an artifact that is bound to the edge's id. */
-import { type ArtifactKey, type Batch, type KeyLike, keyBytes, Namespace } from "../asl/index.ts";
+import { type ArtifactKey, type Batch, type KeyLike, keyBytes, Namespace, type Staged } from "../asl/index.ts";
 import { DIGEST_BYTES, digestInto, keyText, ParsedKey, sameDigest } from "../asl/key.ts";
 import { CborReader } from "./cbor.ts";
 import { TgkError } from "./errors.ts";
@@ -142,12 +142,12 @@ export function stageEdge(
   batch: Batch,
   edge: StagedEdge,
   { logseq }: { readonly logseq?: number | undefined } = {},
-): ArtifactKey {
+): Staged {
   const identityEnd = encode(edge);
-  const key = batch.put(scratch.subarray(0, length), { typeTag: EDGE_TAG, logseq });
+  const staged = batch.stage(scratch.subarray(0, length), { typeTag: EDGE_TAG, logseq });
   identify(identityEnd);
-  batch.bind(Namespace.EDGE, id, key, { logseq });
-  return key;
+  batch.bind(Namespace.EDGE, id, staged.keyBytes, { logseq });
+  return staged;
 }
 
 /** An edge as its artifact has it, with nothing copied. */
