@@ -33,6 +33,8 @@ export interface ExplainOptions {
    * that has the name of an input or an output in common with it.
    */
   readonly against?: KeyLike | undefined;
+  /** Artifacts that would be put before the run: they count as being there, with any type tag. */
+  readonly assumed?: ReadonlySet<ArtifactKey> | undefined;
 }
 
 export interface Explanation {
@@ -125,14 +127,17 @@ class Explainer {
   readonly #program: Program;
   readonly #key: ArtifactKey;
   readonly #given: Map<string, KeyLike>;
+  readonly #assumed: ReadonlySet<ArtifactKey>;
   readonly #before: Before | undefined;
   readonly #known: (Known | undefined)[] = [];
   /** Indices of nodes that would be executed, by what they ask for. */
   readonly #asked = new Map<string, number>();
   readonly #request = new CborWriter();
 
-  constructor(store: Store, program: Program | KeyLike, { inputs = {}, snapshot, against }: ExplainOptions) {
+  constructor(store: Store, program: Program | KeyLike, options: ExplainOptions) {
+    const { inputs = {}, snapshot, against, assumed = new Set() } = options;
     this.#store = store;
+    this.#assumed = assumed;
     this.#source = snapshot === undefined ? store.view() : store.at(snapshot);
     if (typeof program === "string" || program instanceof Uint8Array) {
       this.#key = textOfKey(program);
@@ -164,17 +169,19 @@ class Explainer {
     const blocked = (message: string): Answer => ({ state: "blocked", reasons: [{ type: "no-input", message }] });
     const given = this.#given.get(name);
     if (given === undefined) return blocked("nothing is given for it");
-    const stat = this.#source.stat(given);
-    if (stat === undefined) return blocked("the store has no such artifact");
-    const { key, records } = stat;
-    if (!records.some(({ typeTag }) => typeTag === tag))
-      return blocked(`the artifact has no record with ${tag === undefined ? "no type tag" : `the type tag ${tag}`}`);
+    const key = textOfKey(given);
+    if (!this.#assumed.has(key)) {
+      const records = this.#source.stat(key)?.records;
+      if (records === undefined) return blocked("the store has no such artifact");
+      if (!records.some(({ typeTag }) => typeTag === tag))
+        return blocked(`the artifact has no record with ${tag === undefined ? "no type tag" : `the type tag ${tag}`}`);
+    }
     const known = { claim: undefined, outputs: [encodedRef({ key, tag })] };
     return { state: "input", reasons: [{ type: "given", key }], known };
   }
 
   #node(node: Node, index: number): Answer {
-    if (node.op === "guest" && !this.#source.has(node.module))
+    if (node.op === "guest" && !this.#source.has(node.module) && !this.#assumed.has(node.module))
       return { state: "blocked", reasons: [{ type: "no-module", key: node.module }] };
     const inputs: EncodedRef[] = [];
     const open = new Set<number>();

@@ -313,7 +313,7 @@ t.test(
 );
 
 t.test(
-  "[PEL-EXPLAIN-1] a module that is not there, and no more reasons than somebody would read",
+  "[PEL-EXPLAIN-1, PEL-EXPLAIN-4] a module that is not there, what would be put first, and no more reasons than somebody would read",
   withStore(async (store, t) => {
     const { module, inputs } = await putTexts(store, 1);
     const missing = `sha256:${"11".repeat(32)}` as ArtifactKey;
@@ -322,7 +322,19 @@ t.test(
     const { nodes } = explainProgram(store, builder.output("text", guest).build(), { inputs });
     t.strictSame(nodes.at(-1)!.reasons, [{ type: "no-module", key: missing }]);
     t.match(reasonText(nodes.at(-1)!.reasons[0]!), /^the store has no module/);
-    t.ok(module);
+
+    // What would be put first counts as being there.
+    const text = `sha256:${"22".repeat(32)}` as ArtifactKey;
+    const assumed = new Set([missing, text]);
+    const before = await runProgram(store, mixed(module, 1), { inputs, workers: 1 });
+    const later = explainProgram(store, before.program, { inputs: { "text 0": text }, assumed }).nodes;
+    const guestOf = (explained: readonly ExplainedNode[]) => explained.find(({ op }) => op === "guest")!;
+    t.match(guestOf(later), { state: "miss", reasons: [{ type: "input-changed", after: { key: text } }] });
+    const replaced = explainProgram(store, mixed(missing, 1), { inputs, assumed }).nodes;
+    t.match(guestOf(replaced), {
+      state: "miss",
+      reasons: [{ type: "node-changed", pointer: "/module", after: missing }],
+    });
 
     const wide = new ProgramBuilder();
     const names = Array.from({ length: 3 * MOST_REASONS }, (_, k) => `text ${k}`);
