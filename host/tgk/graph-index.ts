@@ -121,6 +121,9 @@ function decodeManifest(bytes: Uint8Array): Manifest | undefined {
   return { place, frame: getU64(view, 40), segments };
 }
 
+/** Positions of a segment: rows have 32 bits for them. */
+const MOST_SPAN = 2 ** 32;
+
 /** One for each store that somebody has a graph of. */
 const indexes = new WeakMap<Store, GraphIndex>();
 /** Those whose manifest names what was found to be damaged. */
@@ -144,19 +147,17 @@ export class GraphIndex {
   #volume: Volume;
   /** In the order of positions. */
   #segments: Segment[] = [];
-  /** What comes behind them, while it is too little for a file. */
-  #tail: EdgeCollector | undefined;
+  /** What comes behind them, from a position on, while it is too little for a file. */
+  #tail = new EdgeCollector();
+  #tailFirst = 1;
   #tailSegment: Segment | undefined;
-  /** The segments answer for the log up to here, with the tail up to there. */
-  #kept: LogPlace;
-  #keptFrame = 0;
+  /** The log was read up to here; where the last frame before that begins. */
   #place: LogPlace;
   #frame = 0;
   /** Bytes of the log that the tail was made of. */
   #tailBytes = 0;
-  /** What the manifest on disk names, and up to where. */
+  /** What the manifest on disk names. */
   #named: readonly Segment[] = [];
-  #namedPosition = 1;
   #nextNumber = 1;
   #users = 0;
   #isBroken = false;
@@ -184,8 +185,7 @@ export class GraphIndex {
     this.#tuning = { ...TUNING, ...tuning };
     this.#cache = new PageCache(this.#tuning.cacheBytes);
     this.#view = this.#parts.viewAt(this.#at);
-    this.#kept = logBeginning(this.#parts.format);
-    this.#place = this.#kept;
+    this.#place = logBeginning(this.#parts.format);
     this.#volume = store.isReadOnly ? new MemoryVolume() : this.#parts.volume;
     this.#open();
     indexes.set(store, this);
@@ -209,24 +209,19 @@ export class GraphIndex {
 
   #forget(): void {
     for (const segment of this.#segments) segment.release();
-    this.#tailSegment?.release();
     this.#segments = [];
-    this.#tail = undefined;
-    this.#tailSegment = undefined;
-    this.#tailBytes = 0;
-  }
-  /** As if there were nothing but the log. */
-  #restart(): void {
-    this.#forget();
-    this.#isBroken = false;
     this.#named = [];
-    this.#namedPosition = 0;
-    this.#kept = logBeginning(this.#parts.format);
-    this.#keptFrame = 0;
-    this.#place = this.#kept;
+    this.#clearTail(1);
+    this.#place = logBeginning(this.#parts.format);
     this.#frame = 0;
-    if (this.#store.isReadOnly) this.#volume = new MemoryVolume();
-    else this.#removeUnnamed();
+  }
+  /** Collects anew, from a position on. */
+  #clearTail(first: number): void {
+    this.#tail = new EdgeCollector();
+    this.#tailFirst = first;
+    this.#tailBytes = 0;
+    this.#tailSegment?.release();
+    this.#tailSegment = undefined;
   }
 
   /** Takes up what the manifest names, if that fits to the log. */
@@ -239,7 +234,7 @@ export class GraphIndex {
       const again = readManifest(volume);
       if (attempt === 5 || again === undefined || equalBytes(bytes, again)) break;
     }
-    if (!this.#store.isReadOnly) this.#removeUnnamed();
+    this.#removeUnnamed();
   }
   #take(bytes: Uint8Array): boolean {
     const { volume, format } = this.#parts;
@@ -250,11 +245,9 @@ export class GraphIndex {
       for (const entry of manifest.segments) opened.push(Segment.open(volume, entry, this.#cache));
       this.#segments = opened;
       this.#named = [...opened];
-      this.#kept = manifest.place;
-      this.#namedPosition = manifest.place.position;
-      this.#keptFrame = manifest.frame;
       this.#place = manifest.place;
       this.#frame = manifest.frame;
+      this.#tailFirst = manifest.place.position;
       return true;
     } catch (error) {
       for (const segment of opened) segment.release();
@@ -285,11 +278,16 @@ export class GraphIndex {
   /** Takes in what came to the log. */
   #catchUp(): void {
     this.#store.flush();
-    if (this.#isBroken) this.#restart();
+    if (this.#isBroken) {
+      this.#forget();
+      this.#open();
+      this.#isBroken = false;
+    }
     try {
       // What the log said when the index was made, and what it says now, may be two things: it was copied back, or made again.
       if (!this.#read()) {
-        this.#restart();
+        this.#forget();
+        this.#removeUnnamed();
         if (!this.#read())
           throw new AslError("ASL-LOG-DAMAGED", "the log is shorter than it was, or it is not whole", {
             file: logPath(this.#place.number),
@@ -297,9 +295,9 @@ export class GraphIndex {
           });
       }
       const { keptEdges, keptLogBytes } = this.#tuning;
-      if ((this.#tail?.edges ?? 0) >= keptEdges || this.#tailBytes >= keptLogBytes) this.#flush();
-      if (this.#isBehind()) this.#publish();
-      if ((this.#tail?.edges ?? 0) !== (this.#tailSegment?.entry.edges ?? 0)) this.#showTail();
+      const isMuch = this.#tail.edges >= keptEdges || this.#tailBytes >= keptLogBytes;
+      if (isMuch || this.#segments.length > this.#named.length) this.#publish();
+      else if (this.#tail.edges !== (this.#tailSegment?.entry.edges ?? 0)) this.#showTail();
     } catch (error) {
       // Half of it may be taken in.
       this.#isBroken = true;
@@ -323,8 +321,7 @@ export class GraphIndex {
       this.#place = { number: header.log, offset, position: header.firstPosition + header.entries, hash };
       this.#frame = header.offset;
       this.#tailBytes += FRAME_BYTES + header.bodyBytes;
-      const { edges, ends } = this.#tail ?? NOTHING;
-      if (edges >= this.#tuning.segmentEdges || ends >= this.#tuning.segmentEnds) this.#flush();
+      if (this.#segments.length - this.#named.length >= this.#tuning.mergedSegments) this.#publish();
     }
     return this.#place.position > last;
   }
@@ -340,8 +337,9 @@ export class GraphIndex {
     const name = bytes.subarray(entry + 16, entry + 16 + DIGEST_BYTES);
     const isRemoved = (bytes[entry + 1]! & EntryFlag.REMOVED) !== 0;
     const ends = isRemoved ? undefined : this.#edge(name, this.#key(bytes[entry + 14]!, bytes, entry + 56), position);
-    this.#tail ??= new EdgeCollector();
-    const from = position - this.#kept.position;
+    if (this.#tail.edges === 0) this.#tailFirst = position;
+    else if (position - this.#tailFirst >= MOST_SPAN) this.#flush(position);
+    const from = position - this.#tailFirst;
     if (ends !== undefined) this.#tail.add(name, from, ends);
     else if (!this.#tail.remove(name, from)) {
       // It was bound before what is collected, if at all.
@@ -351,6 +349,8 @@ export class GraphIndex {
       const removed = key === undefined ? undefined : this.#edge(name, key, bound!);
       if (removed !== undefined) this.#tail.addRemoved(name, from, removed);
     }
+    const { segmentEdges, segmentEnds } = this.#tuning;
+    if (this.#tail.edges >= segmentEdges || this.#tail.ends >= segmentEnds) this.#flush(position + 1);
   }
   /** Of most keys nothing is allocated. */
   #key(algorithm: number, bytes: Uint8Array, at: number): KeyLike {
@@ -372,36 +372,24 @@ export class GraphIndex {
     }
   }
 
-  /** What was collected becomes a segment in a file. */
-  #flush(): void {
-    const tail = this.#tail;
-    if (tail !== undefined && tail.edges > 0) this.#segments.push(this.#write(tail, this.#volume));
-    this.#tail = undefined;
-    this.#tailSegment?.release();
-    this.#tailSegment = undefined;
-    this.#tailBytes = 0;
-    this.#kept = this.#place;
-    this.#keptFrame = this.#frame;
-    if (this.#segments.length - this.#named.length >= this.#tuning.mergedSegments) this.#publish();
+  /** What was collected becomes a segment in a file; more is collected from a position on. */
+  #flush(next: number): void {
+    if (this.#tail.edges > 0) this.#segments.push(this.#write(this.#volume, next - 1));
+    this.#clearTail(next);
   }
   #showTail(): void {
     this.#tailSegment?.release();
     this.#tailSegment = undefined;
-    if (this.#tail === undefined || this.#tail.edges === 0) return;
-    this.#tailSegment = this.#write(this.#tail, new MemoryVolume());
+    this.#tailSegment = this.#write(new MemoryVolume(), this.#place.position - 1);
   }
-  #write(tail: EdgeCollector, volume: Volume): Segment {
+  #write(volume: Volume, last: number): Segment {
     makeFolder(volume);
-    const first = this.#kept.position;
-    const last = this.#place.position - 1;
-    return tail.write({ volume, number: this.#nextNumber++, first, last }, this.#cache);
+    const first = this.#tailFirst;
+    return this.#tail.write({ volume, number: this.#nextNumber++, first, last }, this.#cache);
   }
-  /** Whether the manifest does not say all that could be said. */
-  #isBehind(): boolean {
-    return this.#kept.position !== this.#namedPosition;
-  }
-  /** Merges what is to be merged, and has the manifest name what there is now. */
+  /** Keeps what was collected, merges what is to be merged, and has the manifest name what there is now. */
   #publish(): void {
+    this.#flush(this.#place.position);
     for (let from = this.#firstToMerge(); from >= 0; from = this.#firstToMerge()) this.#merge(from);
     if (!this.#store.isReadOnly) {
       makeFolder(this.#volume);
@@ -409,8 +397,8 @@ export class GraphIndex {
         this.#volume,
         MANIFEST_FILE,
         encodeManifest({
-          place: this.#kept,
-          frame: this.#keptFrame,
+          place: this.#place,
+          frame: this.#frame,
           segments: this.#segments.map(({ entry }) => entry),
         }),
         GRAPH_FOLDER,
@@ -419,7 +407,6 @@ export class GraphIndex {
     }
     const gone = this.#named.filter((segment) => !this.#segments.includes(segment));
     this.#named = [...this.#segments];
-    this.#namedPosition = this.#kept.position;
     if (!this.#store.isReadOnly) for (const { path } of gone) this.#remove(path);
   }
   /** The first of the last segments that are to become one: none of them is half as large as all behind it; −1 without any. */
@@ -430,7 +417,9 @@ export class GraphIndex {
     let words = segments[first]?.plan.checksums ?? 0;
     while (first > 0 && segments.length - first < this.#tuning.mergedSegments) {
       const { entry, plan } = segments[first - 1]!;
-      if (entry.edges >= 2 * edges || words + plan.checksums > MOST_WORDS || !this.#isMine(segments[first - 1]!)) break;
+      const span = segments.at(-1)!.entry.last - entry.first;
+      if (entry.edges >= 2 * edges || words + plan.checksums > MOST_WORDS || span >= MOST_SPAN) break;
+      if (!this.#isMine(segments[first - 1]!)) break;
       edges += entry.edges;
       words += plan.checksums;
       first--;
@@ -453,8 +442,6 @@ export class GraphIndex {
     }
   }
 }
-
-const NOTHING = { edges: 0, ends: 0 } as const;
 
 /** Undefined if there is none that can be read. */
 function readManifest(volume: Volume): Uint8Array | undefined {

@@ -70,10 +70,14 @@ export class FoundEdge implements Edge {
   }
   #ends(isFrom: boolean): ArtifactKey[] {
     return this.#read((segment, place) => {
-      const counts = segment.word(place + EdgeWord.COUNTS);
-      const count = isFrom ? counts & 0xffff : counts >>> 16;
-      const begin = segment.plan.ends + segment.word(place + EdgeWord.ENDS) + (isFrom ? 0 : counts & 0xffff);
-      return Array.from({ length: count }, (_, k) => segment.key(segment.word(begin + k)));
+      segment.locate(place, EDGE_WORDS);
+      const counts = segment.words[segment.at + EdgeWord.COUNTS]!;
+      const ends = segment.plan.ends + segment.words[segment.at + EdgeWord.ENDS]!;
+      const begin = isFrom ? ends : ends + (counts & 0xffff);
+      const end = begin + (isFrom ? counts & 0xffff : counts >>> 16);
+      const keys: ArtifactKey[] = [];
+      for (let at = begin; at < end; at++) keys.push(segment.key(segment.word(at)));
+      return keys;
     });
   }
   #read<Result>(read: (segment: Segment, place: number) => Result): Result {

@@ -158,8 +158,8 @@ export class EdgeCollector {
   /** Rows as in the section, with numbers of artifacts in the order of their first use. */
   readonly #edges = new Words();
   readonly #ends = new Words();
-  /** The last row of each id. */
-  readonly #byId = new Map<string, number>();
+  /** The last row of each id; made when an edge is removed, which few are. */
+  #byId: Map<string, number> | undefined;
   #count = 0;
 
   get edges(): number {
@@ -179,6 +179,7 @@ export class EdgeCollector {
   }
   /** The edge of this id is none any more; false if it was not collected. */
   remove(id: Uint8Array, position: number): boolean {
+    this.#byId ??= this.#rowsById();
     const row = this.#byId.get(latin1(id, 0));
     if (row === undefined) return false;
     const at = row * EDGE_WORDS;
@@ -207,7 +208,17 @@ export class EdgeCollector {
     edges.push(flags);
     edges.push(counts);
     edges.push(begin);
-    this.#byId.set(latin1(id, 0), this.#count++);
+    this.#byId?.set(latin1(id, 0), this.#count);
+    this.#count++;
+  }
+  #rowsById(): Map<string, number> {
+    const rows = new Map<string, number>();
+    const id = Buffer.alloc(DIGEST_BYTES);
+    for (let row = 0; row < this.#count; row++) {
+      for (let k = 0; k < DIGEST_WORDS; k++) id.writeUInt32BE(this.#edges.words[row * EDGE_WORDS + k]!, 4 * k);
+      rows.set(latin1(id, 0), row);
+    }
+    return rows;
   }
   #node(bytes: Uint8Array, at: number, algorithm: number): number {
     const text = algorithm === 1 ? latin1(bytes, at) : `${latin1(bytes, at)}${algorithm}`;
@@ -227,23 +238,11 @@ export class EdgeCollector {
     const nodes = this.#nodes.size;
     const digests = this.#digests.words;
     const algorithms = this.#algorithms.words;
-    const order = sorted(nodes, (left, right) => {
-      for (let k = 0; k < DIGEST_WORDS; k++) {
-        const by = digests[left * DIGEST_WORDS + k]! - digests[right * DIGEST_WORDS + k]!;
-        if (by !== 0) return by;
-      }
-      return algorithms[left]! - algorithms[right]!;
-    });
+    const order = sorted(nodes, digests, DIGEST_WORDS, (left, right) => algorithms[left]! - algorithms[right]!);
     const numbers = new Uint32Array(nodes);
     for (let k = 0; k < nodes; k++) numbers[order[k]!] = k;
     const edges = this.#edges.words;
-    const byId = sorted(this.#count, (left, right) => {
-      for (let k = 0; k < DIGEST_WORDS; k++) {
-        const by = edges[left * EDGE_WORDS + k]! - edges[right * EDGE_WORDS + k]!;
-        if (by !== 0) return by;
-      }
-      return left - right;
-    });
+    const byId = sorted(this.#count, edges, EDGE_WORDS, (left, right) => left - right);
     const out = this.#links(byId, numbers, true);
     const into = this.#links(byId, numbers, false);
     const counts = {
@@ -329,15 +328,45 @@ export class EdgeCollector {
 
 const idWords = new Uint32Array(DIGEST_WORDS);
 
+/** As text, by which maps find it. */
 function latin1(bytes: Uint8Array, at: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + at, DIGEST_BYTES).toString("latin1");
+  return latin1Slice.call(bytes, at, at + DIGEST_BYTES);
 }
 
-function sorted(count: number, compare: (left: number, right: number) => number): Uint32Array {
-  const order = new Uint32Array(count);
-  for (let k = 0; k < count; k++) order[k] = k;
-  return order.sort(compare);
+/** Takes any bytes, and no Buffer has to be made for them. */
+const { latin1Slice } = Buffer.prototype as Buffer & { latin1Slice(from: number, to: number): string };
+
+/** Numbers of rows in the order of the digests that they begin with; those of the same digest in the order that is told. */
+function sorted(
+  count: number,
+  words: Uint32Array,
+  rowWords: number,
+  compare: (left: number, right: number) => number,
+): Uint32Array {
+  // First word and number in one: numbers are sorted in a tenth of the time that calls take.
+  const keys = new Float64Array(count);
+  for (let row = 0; row < count; row++) keys[row] = words[row * rowWords]! * MOST_ROWS + row;
+  keys.sort();
+  const order = Uint32Array.from(keys, (key) => key % MOST_ROWS);
+  const first = (k: number): number => words[order[k]! * rowWords]!;
+  for (let from = 0; from < count; ) {
+    let to = from + 1;
+    while (to < count && first(to) === first(from)) to++;
+    if (to - from > 1)
+      order.subarray(from, to).sort((left, right) => {
+        for (let k = 1; k < DIGEST_WORDS; k++) {
+          const by = words[left * rowWords + k]! - words[right * rowWords + k]!;
+          if (by !== 0) return by;
+        }
+        return compare(left, right);
+      });
+    from = to;
+  }
+  return order;
 }
+
+/** So that a word and a number of a row fit into 53 bits. */
+const MOST_ROWS = 2 ** 21;
 
 function putNode(section: Section, out: number, into: number, algorithm: number): void {
   section.put(out);

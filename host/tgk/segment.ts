@@ -256,9 +256,9 @@ export class Segment implements PagedFile {
     return this.word(this.plan.nodes + node * NODE_WORDS + NodeWord.ALGORITHM);
   }
   key(node: number): ArtifactKey {
-    this.digest(node, digestWords);
-    for (let k = 0; k < DIGEST_WORDS; k++) digestBytes.writeUInt32BE(digestWords[k]!, 4 * k);
-    return keyText(this.algorithm(node), digestBytes);
+    this.digest(node, keyWords);
+    for (let k = 0; k < DIGEST_WORDS; k++) keyWords[k] = swapped(keyWords[k]!);
+    return keyText(this.algorithm(node), keyBytes);
   }
   /** Number of the first artifact from `from` on whose key is not before this one. */
   seek(digest: Uint32Array, algorithm: number, from: number): number {
@@ -322,8 +322,13 @@ export class Segment implements PagedFile {
 }
 
 const PAGE_BITS = Math.log2(PAGE_WORDS);
-const digestWords = new Uint32Array(DIGEST_WORDS);
-const digestBytes = Buffer.alloc(DIGEST_BYTES);
+const keyBytes = Buffer.alloc(DIGEST_BYTES);
+const keyWords = new Uint32Array(keyBytes.buffer, keyBytes.byteOffset, DIGEST_WORDS);
+
+/** The other order of the bytes of a word. */
+function swapped(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+}
 
 export function segmentDigest(header: Uint8Array, checksums: Uint8Array): Uint8Array {
   return digestOf(Buffer.concat([header, checksums]));
