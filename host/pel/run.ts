@@ -117,6 +117,8 @@ const BATCH_BYTES = 512 * 1024;
 const BATCH_NODES = 4096;
 /** Of a put, beside the artifact. */
 const PUT_BYTES = 160;
+/** Guests that wait for a thread, so that it has the next one while this thread keeps what the last one made. */
+const AHEAD = 2;
 /** Longest time that this thread works without looking at anything else. */
 const SLICE_MS = 8;
 
@@ -599,7 +601,7 @@ class Run {
   #start(): void {
     const workers = Math.max(1, this.#options.workers ?? availableParallelism());
     try {
-      while (this.#trouble === undefined && this.#running.size < workers && this.#waiting.length > 0)
+      while (this.#trouble === undefined && this.#running.size < workers + AHEAD && this.#waiting.length > 0)
         this.#run(this.#waiting.shift()!, workers);
     } catch (error) {
       this.#trouble ??= error;
