@@ -5,7 +5,7 @@ import t from "tap";
 import { keyText } from "../../../host/asl/key.ts";
 import { pointerStep } from "../../../host/assets/json.ts";
 import { canonicalProgram } from "../../../host/pel/canonical.ts";
-import { MOST_PROBLEMS, PelError } from "../../../host/pel/errors.ts";
+import { MOST_PROBLEMS, PEL_CODES, PelError } from "../../../host/pel/errors.ts";
 import {
   decodeProgram,
   encodeProgram,
@@ -353,5 +353,34 @@ t.test("[PEL-TEXT-7] the schema allows what a text may be, and what it refuses i
         document[list][key] = other;
       });
   t.ok(refused > 500, `${refused} documents refused`);
+  t.end();
+});
+
+t.test("[PEL-ENC-2, PEL-NODE-10, PEL-ERROR-1] the example and the tables of the spec", (t) => {
+  const spec = readFileSync(new URL("../../../specs/30-pel.md", import.meta.url), "utf8");
+  const block = (language: string): string => spec.split(`\`\`\`${language}\n`)[1]!.split("```")[0]!;
+  const bytes = Buffer.from(block("hex").replaceAll(/#.*|\s/g, ""), "hex");
+  const { program } = parseProgram(block("json"), () => keyText(1, new Uint8Array(32).fill(0xab)));
+  t.ok(Buffer.from(encodeProgram(program)).equals(bytes));
+  t.strictSame(decodeProgram(new Uint8Array(bytes)), program);
+  const rows = [...spec.matchAll(/^\| (.*) \|$/gm)].map(([, row]) => row!.split(" | "));
+  /** Of the forms 16,384, 2^31 and 2^63 − 1. */
+  const number = (text: string): bigint => {
+    const [, base, exponent, less] = /^([\d,]+)(?:\^(\d+))?(?: − (\d+))?$/.exec(text)!;
+    return BigInt(base!.replaceAll(",", "")) ** BigInt(exponent ?? 1) - BigInt(less ?? 0);
+  };
+  for (const [name, value] of Object.entries(GUEST_LIMITS)) {
+    const row = rows.find(([first]) => first === `\`${name}\``)!;
+    t.equal(number(row[1]!), BigInt(value));
+    t.equal(number(row[2]!), BigInt(MOST_GUEST_LIMITS[name as keyof typeof MOST_GUEST_LIMITS]));
+  }
+  const operations = rows.filter(([first]) => /^\d+$/.test(first!)).map(([, op]) => op);
+  t.strictSame(
+    operations,
+    OPS.map((op) => `\`${op}\``),
+  );
+  const codes = rows.map(([first]) => /^`(PEL-[A-Z-]+)`$/.exec(first!)?.[1]).filter((code) => code !== undefined);
+  t.equal(codes.length, 16);
+  for (const code of codes) t.ok(Object.hasOwn(PEL_CODES, code), code);
   t.end();
 });
