@@ -29,7 +29,7 @@ export interface Made {
 export interface NodeArtifactsOptions {
   /** Number of the store's algorithm. */
   readonly algorithm: number;
-  /** Longer artifacts go to a batch of the node's own. */
+  /** Bytes of what a node makes that are held in memory; what is more goes to a batch of its own. */
   readonly heldBytes: number;
   /** Reads artifacts that the node has not made; throws AslError. */
   readonly read: (key: Uint8Array, offset: number, into: Uint8Array) => void;
@@ -55,6 +55,8 @@ export class NodeArtifacts implements ArtifactStore {
   readonly #options: NodeArtifactsOptions;
   #inputs: readonly Known[] = [];
   #next = 0;
+  /** Bytes of what it makes that are in memory. */
+  #held = 0;
   #byKey: Map<string, Known> | undefined;
 
   constructor(options: NodeArtifactsOptions) {
@@ -65,6 +67,7 @@ export class NodeArtifacts implements ArtifactStore {
   begin(inputs: readonly Known[], logseq: number): void {
     this.#inputs = inputs;
     this.#next = 0;
+    this.#held = 0;
     this.#byKey = undefined;
     this.made = [];
     this.batch = undefined;
@@ -109,12 +112,15 @@ export class NodeArtifacts implements ArtifactStore {
     let large: StageWriter | undefined;
     return {
       write: (bytes) => {
-        if (large === undefined && length + bytes.length > heldBytes)
+        if (large === undefined && this.#held + bytes.length > heldBytes) {
           this.#guarded(() => {
             this.batch ??= this.#options.begin();
             large = this.batch.writer({ typeTag: tag, logseq: this.logseq });
             large.write(held.subarray(0, length));
           });
+          this.#held -= length;
+          held = NO_BYTES;
+        }
         if (large !== undefined) this.#guarded(() => large!.write(bytes));
         else {
           if (length + bytes.length > held.length) {
@@ -123,6 +129,7 @@ export class NodeArtifacts implements ArtifactStore {
             held = larger;
           }
           held.set(bytes, length);
+          this.#held += bytes.length;
         }
         length += bytes.length;
       },
@@ -133,7 +140,10 @@ export class NodeArtifacts implements ArtifactStore {
         this.made.push(made);
         return { artifact: { key, bytes: length, records: [recordOf(made)] }, isNew: true };
       },
-      abort: () => large?.discard(),
+      abort: () => {
+        if (large === undefined) this.#held -= length;
+        large?.discard();
+      },
     };
   }
 
