@@ -141,19 +141,19 @@ const VERSION = 1;
 
 /** Most of everything (spec PEL-LIMIT-1). */
 export const PROGRAM_LIMITS = {
-  programBytes: 256 * 1024 * 1024,
+  programBytes: 268_435_456,
   nodes: 1_048_576,
   /** Input nodes of a program. */
   inputs: 65_534,
   /** Outputs of a program, and of a node. */
   outputs: 65_534,
   refs: 65_534,
-  constBytes: 1024 * 1024,
+  constBytes: 1_048_576,
   nameBytes: 255,
   entryBytes: 65_535,
   args: 65_535,
   /** Of all arguments of a node. */
-  argsBytes: 1024 * 1024,
+  argsBytes: 1_048_576,
 } as const;
 
 /** What a guest node has that says nothing else (spec PEL-NODE-10). */
