@@ -180,8 +180,20 @@ ${table(["what", "cold:", "cached:"], rows)}`,
     targets: [
       atMost("a small node, cold, over the store's own puts", 20, overhead, microseconds),
       atMost("a node that is found", 8, hit, microseconds),
-      atMost(`${count(nodes)} nodes, cold`, 500, median(own.cold), seconds),
-      atMost(`${count(nodes)} nodes, cached`, 120, median(own.cached), seconds),
+      atMost(
+        `${count(nodes)} nodes, cold`,
+        500,
+        of((run) => run.cold),
+        seconds,
+      ),
+      atMost("the same as the first run of a process", 500, median(own.cold), seconds),
+      atMost(
+        `${count(nodes)} nodes, cached`,
+        120,
+        of((run) => run.cached),
+        seconds,
+      ),
+      atMost("the same as the first run of a process", 120, median(own.cached), seconds),
     ],
   };
 }

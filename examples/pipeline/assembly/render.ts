@@ -107,8 +107,12 @@ class Chart {
 /** Four pixels for each. */
 function doubled(canvas: Canvas): Canvas {
   const large = new Canvas(2 * canvas.width, 2 * canvas.height);
-  for (let y = 0; y < large.height; y++)
-    for (let x = 0; x < large.width; x++) large.set(x, y, canvas.pixels[(y >> 1) * canvas.width + (x >> 1)]);
+  for (let y = 0; y < canvas.height; y++) {
+    const from = canvas.pixels.dataStart + y * canvas.width;
+    const to = large.pixels.dataStart + 2 * y * large.width;
+    for (let x = 0; x < canvas.width; x++) store<u16>(to + 2 * x, 0x101 * <u16>load<u8>(from + x));
+    memory.copy(to + large.width, to, large.width);
+  }
   return large;
 }
 
