@@ -1,13 +1,14 @@
 /** `ashlar attest`: receipts as signed statements, and such statements held against their keys and receipts (spec CLI-ATTEST). */
 import { readPrivateKey, readPublicKey } from "../../assets-tool/keys.ts";
-import { Store, type View } from "../asl/index.ts";
 import { type Attestation, attestReceipt, verifyEnvelope } from "../pel/attest.ts";
 import { MOST_ENVELOPE_BYTES } from "../pel/dsse.ts";
+import { PelError } from "../pel/errors.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
 import type { Arguments } from "./arguments.ts";
 import { columns, counted } from "./columns.ts";
 import { usageError } from "./failure.ts";
 import { replaceFile } from "./files.ts";
+import { withNamedStore } from "./pel/stores.ts";
 import { Input } from "./store/input.ts";
 import { keyNamed } from "./store/keys.ts";
 import { stoppable } from "./store/stopping.ts";
@@ -18,49 +19,53 @@ const { answer }: Answering = answering(undefined);
 export async function attest(args: Arguments): Promise<number> {
   const { positionals, options } = args;
   const envelope = options.get("verify")?.[0];
-  if (envelope === undefined) {
-    const [folder, receipt] = positionals;
-    if (folder === undefined || receipt === undefined)
-      throw usageError("`ashlar attest` needs a store and a receipt in it.", "Write DIR RECEIPT --key FILE.");
-    if (options.has("public-key")) throw usageError("--public-key is for --verify: --key FILE signs.");
-    const keys = options.get("key");
-    if (keys === undefined)
-      throw usageError("`ashlar attest` needs a private key.", "Write --key FILE; `ashlar keygen` makes one.");
-    return answer("attest", args, () => sign(args, folder, receipt, keys));
+  if (envelope !== undefined) {
+    if (positionals.length > 0) throw usageError("--verify ENVELOPE says itself which receipt it is about.");
+    for (const name of ["key", "output"])
+      if (options.has(name)) throw usageError(`--${name} is for signing, not for --verify.`);
+    if (!options.has("public-key"))
+      throw usageError("--verify needs the key that must have signed.", "Write --public-key FILE.");
+    return answer("attest", args, () => verify(args, envelope));
   }
-  if (positionals.length > 1) throw usageError("--verify ENVELOPE has at most a store behind it.");
-  for (const name of ["key", "output"])
-    if (options.has(name)) throw usageError(`--${name} is for signing, not for --verify.`);
-  const keys = options.get("public-key");
-  if (keys === undefined) throw usageError("--verify needs the key that must have signed.", "Write --public-key FILE.");
-  return answer("attest", args, () => verify(args, envelope, keys));
+  const [receipt] = positionals;
+  if (receipt === undefined)
+    throw usageError("`ashlar attest` needs a receipt.", "Write RECEIPT --store DIR --key FILE.");
+  if (options.has("public-key")) throw usageError("--public-key is for --verify: --key FILE signs.");
+  if (!options.has("key"))
+    throw usageError("`ashlar attest` needs a private key.", "Write --key FILE; `ashlar keygen` makes one.");
+  return answer("attest", args, () => sign(args, receipt));
 }
 
-async function sign(args: Arguments, folder: string, receipt: string, keys: readonly string[]): Promise<Answer> {
+async function sign(args: Arguments, receipt: string): Promise<Answer> {
   const { options } = args;
-  const privateKeys = keys.map(readPrivateKey);
   const builder = builderOf(args);
-  return withReceipts(folder, (view) => {
-    const key = keyNamed(view, receipt);
-    const text = attestReceipt(view, key, { privateKeys, builder });
-    const output = options.get("output")?.[0] ?? "-";
-    if (output === "") throw usageError("The name of the file is empty.");
-    if (output === "-") return { data: { receipt: key, envelope: JSON.parse(text) }, text: () => `${text}\n` };
+  const output = options.get("output")?.[0] ?? "-";
+  if (output === "") throw usageError("The name of the file is empty.");
+  const privateKeys = options.get("key")!.map(readPrivateKey);
+  return withNamedStore(args, "read", (store) => {
+    const key = keyNamed(store.view(), receipt);
+    const text = attestReceipt(store.view(), key, { privateKeys, builder });
+    if (output === "-")
+      return { data: { receipt: key, envelope: JSON.parse(text) as object }, text: () => `${text}\n` };
     replaceFile(output, Buffer.from(`${text}\n`), "CLI-OUTPUT", "envelope");
     return { data: { receipt: key, output }, text: () => `${plain(output)}: ${key}\n` };
   });
 }
 
-async function verify(args: Arguments, envelope: string, keys: readonly string[]): Promise<Answer> {
-  const publicKeys = keys.map(readPublicKey);
+async function verify(args: Arguments, envelope: string): Promise<Answer> {
+  return attestationAnswer(await attestationOf(args, envelope));
+}
+
+/** What the envelope in a file says, held against `--public-key`, `--builder`, and the receipt if there is a `--store`. */
+export async function attestationOf(args: Arguments, envelope: string): Promise<Attestation> {
+  const { options } = args;
   const builder = builderOf(args);
+  const publicKeys = (options.get("public-key") ?? []).map(readPublicKey);
   const bytes = await readEnvelope(envelope);
-  const [folder] = args.positionals;
-  const attestation =
-    folder === undefined
-      ? verifyEnvelope(bytes, { publicKeys, builder })
-      : await withReceipts(folder, (receipts) => verifyEnvelope(bytes, { publicKeys, builder, receipts }));
-  return attestationAnswer(attestation);
+  if (!options.has("store")) return verifyEnvelope(bytes, { publicKeys, builder });
+  return withNamedStore(args, "read", (store) =>
+    verifyEnvelope(bytes, { publicKeys, builder, receipts: store.view() }),
+  );
 }
 
 /** How an envelope that is in order is told. */
@@ -81,7 +86,7 @@ export function attestationAnswer({ kind, receipt, builder, signers, statement, 
 }
 
 /** An envelope in a file; `-` is standard input. No more is read than an envelope can have. */
-export async function readEnvelope(name: string): Promise<Uint8Array> {
+async function readEnvelope(name: string): Promise<Uint8Array> {
   return stoppable(async (signal) => {
     const input = await Input.open(name, signal);
     try {
@@ -90,23 +95,14 @@ export async function readEnvelope(name: string): Promise<Uint8Array> {
       for await (const piece of input.rest()) {
         pieces.push(piece);
         length += piece.length;
-        if (length > MOST_ENVELOPE_BYTES) break;
+        if (length > MOST_ENVELOPE_BYTES)
+          throw new PelError("PEL-LIMIT", `an envelope has at most ${MOST_ENVELOPE_BYTES} bytes`);
       }
       return Buffer.concat(pieces);
     } finally {
       input.close();
     }
   });
-}
-
-async function withReceipts<Result>(folder: string, use: (view: View) => Result): Promise<Result> {
-  if (folder === "") throw usageError("The name of the store's folder is empty.");
-  const store = await Store.open(folder, { readOnly: true });
-  try {
-    return use(store.view());
-  } finally {
-    await store.close();
-  }
 }
 
 function builderOf({ options }: Arguments): string | undefined {
