@@ -111,14 +111,18 @@ export class KernelPool {
     });
   }
 
-  /** Ends all threads; what waits or runs rejects with Stopped. */
+  /** What waits or runs rejects with Stopped, and its threads end. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new Stopped());
-    const threads = [...this.#threads];
+    const idle = this.#idle.splice(0);
+    for (const thread of idle) this.#threads.delete(thread);
+    const busy = [...this.#threads];
     this.#threads.clear();
-    this.#idle.length = 0;
-    await Promise.all(threads.map((thread) => thread.end(new Stopped())));
+    // Another compiled code may be kept for another pool.
+    if (this.#options.codeCache !== undefined) busy.push(...idle);
+    else for (const thread of idle) spare(thread);
+    await Promise.all(busy.map((thread) => thread.end(new Stopped())));
   }
 
   #next(): void {
@@ -133,7 +137,9 @@ export class KernelPool {
 
   #begin(): KernelThread | undefined {
     if (this.#threads.size >= this.#options.workers) return undefined;
-    const thread = new KernelThread(this.#options.codeCache, {
+    const { codeCache } = this.#options;
+    const thread = (codeCache === undefined ? SPARE.pop() : undefined) ?? new KernelThread(codeCache);
+    thread.serve({
       idle: () => {
         this.#idle.push(thread);
         this.#next();
@@ -160,10 +166,35 @@ export class KernelPool {
   }
 }
 
+/** Idle threads of pools that are closed: to begin one takes longer than many a program. They keep no process alive. */
+const SPARE: KernelThread[] = [];
+const MOST_SPARE = 4;
+/** How long they wait for another pool. */
+const SPARE_MS = 2000;
+
+function spare(thread: KernelThread): void {
+  const leave = (): void => {
+    const place = SPARE.indexOf(thread);
+    if (place >= 0) SPARE.splice(place, 1);
+  };
+  thread.serve({ idle: () => {}, ended: leave });
+  SPARE.push(thread);
+  setTimeout(() => {
+    if (SPARE.includes(thread)) void thread.end(new Stopped());
+  }, SPARE_MS).unref();
+  if (SPARE.length > MOST_SPARE) void SPARE[0]!.end(new Stopped());
+}
+
+/** What a thread tells of itself. */
+interface Master {
+  idle(): void;
+  ended(): void;
+}
+
 /** A thread, and what its job asks for. */
 class KernelThread {
   readonly #codeCache: CodeCache | undefined;
-  readonly #pool: { idle(): void; ended(): void };
+  #master: Master = { idle: () => {}, ended: () => {} };
   readonly #worker: Worker;
   readonly #start: KernelStart;
   readonly #answers: MessagePort;
@@ -178,9 +209,8 @@ class KernelThread {
   readonly #numbers = new Map<string, number>();
   readonly #writers: (ArtifactWriter | undefined)[] = [];
 
-  constructor(codeCache: CodeCache | undefined, pool: { idle(): void; ended(): void }) {
+  constructor(codeCache: CodeCache | undefined) {
     this.#codeCache = codeCache;
-    this.#pool = pool;
     const { port1, port2 } = new MessageChannel();
     this.#answers = port1;
     port1.unref();
@@ -205,6 +235,10 @@ class KernelThread {
     this.#worker.on("online", () => {
       if (this.#running === undefined) this.#worker.unref();
     });
+  }
+
+  serve(master: Master): void {
+    this.#master = master;
   }
 
   run(running: Running): void {
@@ -239,7 +273,7 @@ class KernelThread {
     this.#answers.close();
     const running = this.#running;
     this.#running = undefined;
-    this.#pool.ended();
+    this.#master.ended();
     running?.reject(this.#isStopping ? new Stopped() : error);
     await this.#worker.terminate();
   }
@@ -259,7 +293,7 @@ class KernelThread {
     this.#worker.unref();
     if (wasStopped) running.reject(new Stopped());
     else tell(running);
-    this.#pool.idle();
+    this.#master.idle();
   }
 
   /** Inputs as the thread knows them; small ones are in the shared bytes. */

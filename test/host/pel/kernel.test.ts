@@ -255,7 +255,7 @@ t.test("[PEL-KERNEL-5] kernels of artifacts", async (t) => {
     EXIT(Status.QUOTA),
   );
   const listed = await run(t, { ...small, entry: "list", node: { ...untagged, stdout: "x" } });
-  const [output] = listed.outputs as readonly [{ readonly bytes: Uint8Array }];
+  const output = listed.outputs[0] as { readonly bytes: Uint8Array };
   t.same(output.bytes.subarray(1, 35), keyOf(Buffer.from("small")), "it sees its inputs, and nothing else");
   t.equal(output.bytes.length, 48);
 });
