@@ -114,13 +114,15 @@ function receiptOf(byproducts: readonly ResourceDescriptor[]): ArtifactKey {
 
 // ---- what a receipt says
 
+/** What is said of a receipt that cannot be read. */
+const UNREADABLE = { missing: "PEL-ATTEST", damaged: "PEL-RECEIPT", version: "PEL-VERSION" } as const;
+
 /** The statement about a receipt (spec PER-ATTEST-5). Throws as {@link attestReceipt} does. */
 export function statementOf(receipts: Receipts, key: KeyLike, builder: string = BUILDER): Statement {
   const { algorithm, bytes, at } = new ParsedKey().parse(key);
   const receipt = keyText(algorithm, bytes, at);
   const { claim, problem, message } = { message: "", ...readReceipt(receipts, receipt) };
-  if (claim === undefined)
-    throw new PelError(problem === "missing" ? "PEL-ATTEST" : "PEL-RECEIPT", message, { key: receipt });
+  if (claim === undefined) throw new PelError(UNREADABLE[problem ?? "damaged"], message, { key: receipt });
   if (claim.outputs.length === 0)
     throw new PelError("PEL-ATTEST", "the receipt is of what made nothing, and a statement has a subject", {
       key: receipt,

@@ -16,7 +16,9 @@ import {
 import { encodeNodeClaim, encodeRunClaim, type NodeClaim, type RunClaim, VERSIONS } from "../../../host/pel/claim.ts";
 import { keyIdOf, signEnvelope } from "../../../host/pel/dsse.ts";
 import { encodeProgram, GUEST_LIMITS, type GuestNode, type Node, type Ref } from "../../../host/pel/program.ts";
+import { runProgram } from "../../../host/pel/run.ts";
 import { encodeStatement, parseStatement, STATEMENT_PAYLOAD } from "../../../host/pel/slsa.ts";
+import { mixed, openStore, putTexts } from "./runs.ts";
 
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const other = generateKeyPairSync("ed25519");
@@ -319,6 +321,8 @@ t.test("[PER-ATTEST-8] what cannot be attested says why", (t) => {
   });
   const text = artifacts.put(bytesOf("no receipt"));
   t.throws(() => attestReceipt(artifacts, text, options), { code: "PEL-RECEIPT", place: { key: text } });
+  const later = Uint8Array.from(artifacts.get(failed)!, (byte, at) => (at === 1 ? 2 : byte));
+  t.throws(() => attestReceipt(artifacts, artifacts.put(later), options), { code: "PEL-VERSION" });
   const lost = runIn(artifacts, { program: keyOf("a program that is gone") });
   t.throws(() => attestReceipt(artifacts, lost, options), { place: { key: keyOf("a program that is gone") } });
   t.throws(() => attestReceipt(artifacts, "sha256:12", options), { code: "ASL-KEY" });
@@ -408,3 +412,28 @@ t.test("[PER-ATTEST-5, PER-ATTEST-7] names of any kind, and many artifacts", (t)
   t.equal(verifyEnvelope(envelope, { publicKeys, receipts: artifacts }).statement.subject.length, 20_000);
   t.end();
 });
+
+t.test(
+  "[PER-ATTEST-7, PER-ATTEST-9] what runs leave on one engine is attested as what they leave on the other",
+  async (t) => {
+    const envelopes = await Promise.all(
+      (["compiled", "reference"] as const).map(async (engine) => {
+        const store = openStore();
+        try {
+          const { module, inputs } = await putTexts(store, 1);
+          const { claim, nodes } = await runProgram(store, mixed(module, 1), { inputs, engine, workers: 1 });
+          const receipts = [claim, ...nodes.flatMap(({ claim }) => claim ?? [])];
+          return receipts.map((receipt) => {
+            const text = attestReceipt(store, receipt, { privateKeys: [privateKey] });
+            t.match(verifyEnvelope(bytesOf(text), { publicKeys, receipts: store }), { receipt, isCompared: true });
+            return text;
+          });
+        } finally {
+          await store.close();
+        }
+      }),
+    );
+    t.equal(envelopes[0]!.length, 11);
+    t.strictSame(envelopes[1], envelopes[0]);
+  },
+);
