@@ -1,4 +1,4 @@
-/** `ashlar replay`: what receipts tell of is made again in an empty store (spec CLI-REPLAY-STORE). */
+/** `ashlar replay`: what receipts tell of is made again in an empty store (spec CLI-PEL-13). */
 import { Store } from "../asl/index.ts";
 import { type Replay, replayStore } from "../pel/replay.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";

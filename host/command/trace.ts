@@ -1,4 +1,4 @@
-/** `ashlar trace`: what edges lead to and from an artifact (spec CLI-TRACE-STORE). */
+/** `ashlar trace`: what edges lead to and from an artifact (spec CLI-PEL-15). */
 import { type ArtifactKey, AslError, type View } from "../asl/index.ts";
 import { decodeClaim, TypeTag } from "../pel/claim.ts";
 import { PelError } from "../pel/errors.ts";

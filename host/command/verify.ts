@@ -1,4 +1,4 @@
-/** `ashlar verify`: a receipt is run again, and compared (spec CLI-VERIFY). */
+/** `ashlar verify`: a receipt is run again, and compared (spec CLI-PEL-12). */
 import { type Finding, type Verification, verifyReceipt } from "../pel/verify.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
 import type { Arguments } from "./arguments.ts";

@@ -1,4 +1,4 @@
-/** `ashlar why`: where an artifact comes from, by the receipts of a store (spec CLI-WHY). */
+/** `ashlar why`: where an artifact comes from, by the receipts of a store (spec CLI-PEL-14). */
 import { TypeTag } from "../pel/claim.ts";
 import { type Provenance, type ProvenanceNode, why as whyOf } from "../pel/provenance.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
