@@ -32,15 +32,21 @@ function resolve(module: string): typeof RENDER {
   throw new Error("there is no such file");
 }
 
+/** Why a text is refused; undefined: it is not. */
+function refusal(text: string): PelError | undefined {
+  try {
+    parseProgram(text, resolve);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PelError) return error;
+    throw error;
+  }
+}
+
 /** Codes and pointers of all that is wrong with a document, one a line. */
 function problems(document: unknown): string[] {
-  try {
-    parseProgram(typeof document === "string" ? document : JSON.stringify(document), resolve);
-    return [];
-  } catch (error) {
-    if (!(error instanceof PelError)) throw error;
-    return error.problems.map(({ code, place }) => `${code} ${place.pointer}`);
-  }
+  const error = refusal(typeof document === "string" ? document : JSON.stringify(document));
+  return error?.problems.map(({ code, place }) => `${code} ${place.pointer}`) ?? [];
 }
 
 /** What is wrong with a document of one more node, "x", besides an input "in" and a split "parts". */
@@ -207,10 +213,9 @@ t.test("[PEL-TEXT-2, PEL-ERROR-3] all that is wrong with a text is told at once,
     "PEL-VALUE /nodes/x/outputs/3/tag",
     "PEL-VALUE /nodes/x/stdout",
   ]);
-  t.throws(() => parseProgram(JSON.stringify(document)), {
-    message: /\(and 48 more\)$/,
-    total: 49,
-  } as Partial<PelError>);
+  const error = refusal(JSON.stringify(document));
+  t.equal(error?.total, 49);
+  t.match(error?.message, /\(and 48 more\)$/);
   const cycle = { nodes: { a: { op: "hash", of: "b" }, b: { op: "length", of: "a" } }, outputs: { out: "a" } };
   t.throws(() => parseProgram(JSON.stringify(cycle)), { code: "PEL-CYCLE", message: /: a → b → a at \/nodes\/a$/ });
   t.end();
@@ -226,10 +231,7 @@ t.test("[PEL-TEXT-2, PEL-ERROR-3] texts that are no document of a program", (t) 
   t.strictSame(problems({ nodes: [], outputs: 1 }), ["PEL-TYPE /nodes", "PEL-TYPE /outputs"]);
   t.strictSame(problems({ nodes: {}, outputs: {} }), ["PEL-VALUE /outputs"]);
   const many = Object.fromEntries(Array.from({ length: 150 }, (_, k) => [`n${k}`, {}]));
-  t.throws(() => parseProgram(JSON.stringify({ nodes: many, outputs: { out: "n0" } })), {
-    code: "PEL-MEMBER",
-    total: 150,
-  } as Partial<PelError>);
+  t.equal(refusal(JSON.stringify({ nodes: many, outputs: { out: "n0" } }))?.total, 150);
   t.equal(problems({ nodes: many, outputs: { out: "n0" } }).length, MOST_PROBLEMS);
   // Members that every object of JavaScript has.
   for (const name of ["__proto__", "constructor", "toString"])
