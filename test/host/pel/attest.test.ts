@@ -324,7 +324,10 @@ t.test("[PER-ATTEST-8] what cannot be attested says why", (t) => {
   const later = Uint8Array.from(artifacts.get(failed)!, (byte, at) => (at === 1 ? 2 : byte));
   t.throws(() => attestReceipt(artifacts, artifacts.put(later), options), { code: "PEL-VERSION" });
   const lost = runIn(artifacts, { program: keyOf("a program that is gone") });
-  t.throws(() => attestReceipt(artifacts, lost, options), { place: { key: keyOf("a program that is gone") } });
+  t.throws(() => attestReceipt(artifacts, lost, options), {
+    code: "PEL-ATTEST",
+    place: { key: keyOf("a program that is gone") },
+  });
   t.throws(() => attestReceipt(artifacts, "sha256:12", options), { code: "ASL-KEY" });
   t.end();
 });

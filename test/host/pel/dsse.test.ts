@@ -226,7 +226,7 @@ t.test("[PER-ATTEST-2] a key's name decides nothing: a signature is its key's un
 t.test("[PER-ATTEST-3] what is no envelope is told from one, and where", (t) => {
   const sig = SIGNED_BY_A;
   const good = { payload: "", payloadType: IN_TOTO, signatures: [{ sig }] };
-  const cases: readonly [string, string, string | undefined][] = [
+  const cases: readonly (readonly [string, string, string | undefined])[] = [
     ["", "PEL-ENVELOPE", ""],
     ["null", "PEL-ENVELOPE", ""],
     ["[]", "PEL-ENVELOPE", ""],
