@@ -164,7 +164,7 @@ export interface EdgeEnds {
 }
 
 /** Takes an edge artifact apart. Throws TGK-EDGE for what is not the one encoding of an edge. */
-export function readEdge(bytes: Uint8Array): EdgeEnds {
+function readEdge(bytes: Uint8Array): EdgeEnds {
   const fail = (offset: number, message: string): TgkError => new TgkError("TGK-EDGE", message, { offset });
   const reader = new CborReader(bytes, fail);
   reader.tuple(5, "an edge");
@@ -198,12 +198,23 @@ export function readEdge(bytes: Uint8Array): EdgeEnds {
 }
 
 /** Whether this is the id of an edge that was taken apart. */
-export function hasId({ bytes, identityEnd }: EdgeEnds, name: Uint8Array): boolean {
+function hasId({ bytes, identityEnd }: EdgeEnds, name: Uint8Array): boolean {
   if (identityEnd > scratch.length) scratch = Buffer.allocUnsafe(2 * identityEnd);
   scratch.set(bytes.subarray(0, identityEnd));
   length = identityEnd;
   identify(identityEnd);
   return sameDigest(id, 0, name, 0);
+}
+
+/** The edge of an id that these bytes are; undefined if they are none. */
+export function readEdgeOf(name: Uint8Array, bytes: Uint8Array): EdgeEnds | undefined {
+  try {
+    const ends = readEdge(bytes);
+    return hasId(ends, name) ? ends : undefined;
+  } catch (error) {
+    if (error instanceof TgkError) return undefined;
+    throw error;
+  }
 }
 
 /** The edge that an artifact holds. Throws TGK-EDGE for what is not the one encoding of an edge. */

@@ -6,7 +6,6 @@
 import { crc32Of } from "../asl/checksum.ts";
 import { AslError } from "../asl/errors.ts";
 import {
-  type Format,
   getU64,
   Magic,
   namesIn,
@@ -28,8 +27,7 @@ import { logBeginning } from "../asl/recovery.ts";
 import type { Derivation } from "../asl/store.ts";
 import { readFully, type Volume } from "../asl/volume.ts";
 import { equalBytes } from "../assets/hash.ts";
-import { type EdgeEnds, hasId, readEdge } from "./edge.ts";
-import { TgkError } from "./errors.ts";
+import { type EdgeEnds, readEdgeOf } from "./edge.ts";
 import { EDGES_EXTENSION, type EdgesEntry, edgesPath, GRAPH_FOLDER, MOST_WORDS, Segment } from "./segment.ts";
 import { EdgeCollector, mergeSegments } from "./segment-writer.ts";
 
@@ -62,7 +60,7 @@ const TUNING: GraphTuning = {
 interface Manifest {
   /** The log is told up to here. */
   readonly place: LogPlace;
-  /** Where the last frame before it begins; 0 if there is none. */
+  /** Where the last frame before it begins. */
   readonly frame: number;
   readonly segments: readonly EdgesEntry[];
 }
@@ -237,11 +235,11 @@ export class GraphIndex {
     this.#removeUnnamed();
   }
   #take(bytes: Uint8Array): boolean {
-    const { volume, format } = this.#parts;
+    const { volume } = this.#parts;
     const opened: Segment[] = [];
     try {
       const manifest = decodeManifest(bytes);
-      if (manifest === undefined || !isOfLog(manifest, volume, format)) return false;
+      if (manifest === undefined || !isOfLog(manifest, volume)) return false;
       for (const entry of manifest.segments) opened.push(Segment.open(volume, entry, this.#cache));
       this.#segments = opened;
       this.#named = [...opened];
@@ -362,14 +360,7 @@ export class GraphIndex {
   #edge(name: Uint8Array, key: KeyLike, position: number): EdgeEnds | undefined {
     this.#at.position = position;
     const bytes = this.#view.get(key);
-    if (bytes === undefined) return undefined;
-    try {
-      const ends = readEdge(bytes);
-      return hasId(ends, name) ? ends : undefined;
-    } catch (error) {
-      if (error instanceof TgkError) return undefined;
-      throw error;
-    }
+    return bytes && readEdgeOf(name, bytes);
   }
 
   /** What was collected becomes a segment in a file; more is collected from a position on. */
@@ -453,13 +444,7 @@ function readManifest(volume: Volume): Uint8Array | undefined {
 }
 
 /** Whether the log has the frame that a manifest's place is behind: then all before it is what it was, since hashes form a chain. */
-function isOfLog({ place, frame }: Manifest, volume: Volume, format: Format): boolean {
-  if (frame === 0) {
-    const start = logBeginning(format);
-    return (
-      place.position === 1 && place.number === 1 && place.offset === start.offset && equalBytes(place.hash, start.hash)
-    );
-  }
+function isOfLog({ place, frame }: Manifest, volume: Volume): boolean {
   const file = volume.open(logPath(place.number), "read");
   try {
     const header = Buffer.alloc(FRAME_BYTES);

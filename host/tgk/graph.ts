@@ -2,19 +2,11 @@
 import type { ArtifactKey, KeyLike, Store, View } from "../asl/index.ts";
 import { ParsedKey } from "../asl/key.ts";
 import type { Edge } from "./edge.ts";
+import { type EdgeFilter, edgeFilter, tagsOf } from "./edge-filter.ts";
 import { TgkError } from "./errors.ts";
 import { GraphIndex, type GraphTuning } from "./graph-index.ts";
 import { compareIds, LinkCursor } from "./link-cursor.ts";
 import { DIGEST_WORDS, EDGE_WORDS, EdgeWord, REMOVED, type Segment, wordsOf } from "./segment.ts";
-
-export interface EdgeFilter {
-  /** Only edges of these types. */
-  readonly types?: Iterable<number> | undefined;
-  /** Only edges that have all of these roles. */
-  readonly roles?: number | undefined;
-  /** Only edges that have an artifact with one of these type tags at their other side; others there are not gone on from. */
-  readonly tags?: Iterable<number> | undefined;
-}
 
 /** `from`: of edges that lead away from it. `to`: of edges that lead to it. */
 export type Side = "from" | "to";
@@ -159,7 +151,8 @@ export class Graph {
   /** The edges that an artifact is at the given side of, in the order of their ids. Throws TGK-ARGUMENT, TGK-INDEX-DAMAGED, or an AslError. */
   *edgesOf(key: KeyLike, side: Side, filter: EdgeFilter = {}): Generator<FoundEdge, undefined> {
     const isOut = isOne(side, "from", "to", "side");
-    const accepted = acceptedBy(filter);
+    const accepts = edgeFilter(filter);
+    const tags = tagsOf(filter);
     this.#check();
     const links = new Links(this.#view.position, isOut);
     const nodes = new Int32Array(this.#segments.length);
@@ -169,8 +162,7 @@ export class Graph {
       links.begin(this.#segments, nodes);
       while (links.next()) {
         const { segment, edge, type, flags } = links;
-        if (!accepts(accepted, type, flags)) continue;
-        if (accepted.tags !== undefined && !this.#hasTag(links, accepted.tags)) continue;
+        if (!accepts(type, flags) || (tags !== undefined && !this.#hasTag(links, tags))) continue;
         yield new FoundEdge(this, segment, edge, type, flags);
       }
     } catch (error) {
@@ -192,7 +184,8 @@ export class Graph {
    */
   *traverse({ start, direction, depth, limit, ...filter }: Traversal): Generator<Visit, undefined> {
     const isOut = isOne(direction, "forward", "backward", "direction");
-    const accepted = acceptedBy(filter);
+    const accepts = edgeFilter(filter);
+    const tags = tagsOf(filter);
     const mostDepth = countOf(depth, "depth");
     let left = countOf(limit, "limit");
     this.#check();
@@ -219,8 +212,8 @@ export class Graph {
             const { segment, edge, type, flags, at } = links;
             const seen = seenEdges[at]!;
             const bit = 1 << (edge & 31);
-            if ((seen[edge >>> 5]! & bit) !== 0 || !accepts(accepted, type, flags)) continue;
-            if (!this.#enter(links, levels[at]!, accepted.tags)) continue;
+            if ((seen[edge >>> 5]! & bit) !== 0 || !accepts(type, flags)) continue;
+            if (!this.#enter(links, levels[at]!, tags)) continue;
             seen[edge >>> 5]! |= bit;
             if (left-- <= 0) return;
             yield new Visit(this, step, new FoundEdge(this, segment, edge, type, flags), merger.segment, merger.node);
@@ -453,31 +446,6 @@ class LevelMerger {
     for (let k = 0; k < DIGEST_WORDS; k++) if (ours[k] !== theirs[k]) return ours[k]! - theirs[k]!;
     return this.#algorithms[left]! - this.#algorithms[right]!;
   }
-}
-
-interface Accepted {
-  readonly types: ReadonlySet<number> | undefined;
-  readonly roles: number;
-  readonly tags: ReadonlySet<number> | undefined;
-}
-
-function acceptedBy({ types, roles = 0, tags }: EdgeFilter): Accepted {
-  if (!Number.isInteger(roles) || roles < 0 || roles > 255)
-    throw new TgkError("TGK-ARGUMENT", `the roles are ${roles}; an integer from 0 to 255 was expected`);
-  return { types: numbersOf(types, "type"), roles, tags: numbersOf(tags, "type tag") };
-}
-
-function accepts({ types, roles }: Accepted, type: number, flags: number): boolean {
-  return (flags & roles) === roles && (types === undefined || types.has(type));
-}
-
-function numbersOf(numbers: Iterable<number> | undefined, what: string): ReadonlySet<number> | undefined {
-  if (numbers === undefined) return undefined;
-  const set = new Set(numbers);
-  for (const number of set)
-    if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff)
-      throw new TgkError("TGK-ARGUMENT", `the ${what} is ${number}; an integer from 0 to 2^32 - 1 was expected`);
-  return set;
 }
 
 /** Any count there is by default. */

@@ -10,9 +10,10 @@ export {
   MOST_ENDS,
   stageEdge,
 } from "./edge.ts";
+export type { EdgeFilter } from "./edge-filter.ts";
+export { type EdgeListOptions, type ListedEdge, listEdges } from "./edge-list.ts";
 export { TGK_CODES, type TgkCode, TgkError, type TgkPlace } from "./errors.ts";
 export {
-  type EdgeFilter,
   type FoundEdge,
   type Graph,
   type GraphOptions,

@@ -1,0 +1,33 @@
+/** Which edges are wanted (spec TGK-GRAPH-3). */
+import { TgkError } from "./errors.ts";
+
+export interface EdgeFilter {
+  /** Only edges of these types. */
+  readonly types?: Iterable<number> | undefined;
+  /** Only edges that have all of these roles. */
+  readonly roles?: number | undefined;
+  /** Only edges that have an artifact with one of these type tags at their other side; others there are not gone on from. */
+  readonly tags?: Iterable<number> | undefined;
+}
+
+/** Whether an edge of this type is wanted, whose roles are the low byte of these flags. Throws TGK-ARGUMENT. */
+export function edgeFilter({ types, roles = 0 }: EdgeFilter): (type: number, flags: number) => boolean {
+  if (!Number.isInteger(roles) || roles < 0 || roles > 255)
+    throw new TgkError("TGK-ARGUMENT", `the roles are ${roles}; an integer from 0 to 255 was expected`);
+  const wanted = numbersOf(types, "type");
+  return (type, flags) => (flags & roles) === roles && (wanted === undefined || wanted.has(type));
+}
+
+/** Throws TGK-ARGUMENT. */
+export function tagsOf({ tags }: EdgeFilter): ReadonlySet<number> | undefined {
+  return numbersOf(tags, "type tag");
+}
+
+function numbersOf(numbers: Iterable<number> | undefined, what: string): ReadonlySet<number> | undefined {
+  if (numbers === undefined) return undefined;
+  const set = new Set(numbers);
+  for (const number of set)
+    if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff)
+      throw new TgkError("TGK-ARGUMENT", `the ${what} is ${number}; an integer from 0 to 2^32 - 1 was expected`);
+  return set;
+}
