@@ -47,7 +47,8 @@ function verificationText({ receipt, kind, verdict, verified, findings, more, un
 /** What was found, the first first. */
 export function findingsText(findings: readonly Finding[], more: number): string {
   const lines = findings.map(({ type, receipt, node, op, message }) => {
-    const place = node === undefined ? "" : ` (node ${node}${op === undefined ? "" : `, ${op}`})`;
+    const places = [node === undefined ? "" : `node ${node}`, op ?? ""].filter((place) => place !== "");
+    const place = places.length === 0 ? "" : ` (${places.join(", ")})`;
     return `${type}: ${receipt}${place}\n  ${plain(message)}\n`;
   });
   return lines.join("") + (more > 0 ? `and ${grouped(BigInt(more))} more\n` : "");

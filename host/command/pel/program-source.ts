@@ -38,7 +38,11 @@ export function isProgramFile(word: string): boolean {
  * The program that the word names: a file, `-` for standard input, or, in a store, KEY. Files of modules are looked for beside the program's.
  * Throws CLI-PROGRAM, or a PelError with all that is wrong.
  */
-export async function readProgram(word: string, store: Store | undefined, view = store?.view()): Promise<NamedProgram> {
+export async function readProgram(
+  word: string,
+  store: Store | undefined,
+  view: View | undefined = store?.view(),
+): Promise<NamedProgram> {
   const algorithm = store?.algorithm ?? "sha256";
   const isFile = isProgramFile(word);
   if (!isFile && view === undefined) throw unreadable(word, "there is no such file, and no --store to look in");

@@ -1,6 +1,7 @@
 /** `ashlar pel run`. */
 import type { Store } from "../../asl/index.ts";
 import { type Progress as RunProgress, type RunResult, runProgram } from "../../pel/run.ts";
+import { keepGraph } from "../../tgk/index.ts";
 import { type Answer, type Answering, answering } from "../answer.ts";
 import type { Arguments } from "../arguments.ts";
 import { columns, counted } from "../columns.ts";
@@ -50,6 +51,7 @@ export async function run(args: Arguments): Promise<number> {
             keepGoing: options.has("keep-going"),
             onProgress: (at) => tellProgress(progress, at),
           });
+          keepGraph(store);
           progress.clear();
           for (const { name, key } of result.outputs) {
             const file = files.get(name);

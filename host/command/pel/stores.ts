@@ -1,5 +1,6 @@
 /** The store that commands of programs and receipts work on: `--store DIR`. */
 import type { ArtifactKey, Store, StoreOptions, View } from "../../asl/index.ts";
+import type { RunOptions } from "../../pel/run.ts";
 import type { Arguments } from "../arguments.ts";
 import { openCache } from "../cache.ts";
 import { usageError } from "../failure.ts";
@@ -40,8 +41,11 @@ function waiting({ options }: Arguments): Pick<StoreOptions, "waitMs" | "onWaiti
   return { waitMs: seconds * 1000, onWaiting };
 }
 
+/** What nodes are executed by, and what is kept of their code. */
+export type Execution = Pick<RunOptions, "engine" | "workers" | "codeCache">;
+
 /** What the options of {@link EXECUTION_OPTIONS} say, and the cache of compiled guests. */
-export function executionOf({ options }: Arguments) {
+export function executionOf({ options }: Arguments): Execution {
   const engine = options.get("engine")?.[0];
   if (engine !== undefined && engine !== "compiled" && engine !== "reference")
     throw usageError(`--engine is compiled or reference, not ${JSON.stringify(engine)}.`);
@@ -49,7 +53,7 @@ export function executionOf({ options }: Arguments) {
   const workers = given === undefined ? undefined : Number(parseCount("workers", given, MOST_WORKERS));
   if (workers === 0) throw usageError("--workers takes an integer from 1 to 256.");
   const codeCache = openCache(process.env, (text) => note(`note: ${plain(text)}\n`));
-  return { engine, workers, codeCache } as const;
+  return { engine, workers, codeCache };
 }
 
 /** The key of an artifact that is there. Throws CLI-KEY or ASL-NOT-FOUND. */
