@@ -2,7 +2,7 @@
 import { digestInto } from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
 import type { Store } from "../asl/store.ts";
-import { type EncodedResult, resultFor } from "./claim.ts";
+import { type EncodedRef, type EncodedResult, resultFor } from "./claim.ts";
 import { PelError } from "./errors.ts";
 
 /** What the store remembers of a request. Keys are multihashes. */
@@ -23,9 +23,15 @@ export function memoName(request: Uint8Array): Buffer {
   return name;
 }
 
+/** Whether there is an artifact, with its type tag if it has one. */
+function isThere(store: Pick<Store, "has" | "stat">, { key, tag }: EncodedRef): boolean {
+  if (tag === undefined) return store.has(key);
+  return store.stat(key)?.records.some(({ typeTag }) => typeTag === tag) === true;
+}
+
 /** What the store remembers of a request; undefined when it is nothing, or nothing that is a claim of this request. Throws AslError. */
 export function memoOf(
-  store: Pick<Store, "resolveBytes" | "get" | "has">,
+  store: Pick<Store, "resolveBytes" | "get" | "has" | "stat">,
   request: Uint8Array,
   named: Uint8Array = memoName(request),
 ): Memo | undefined {
@@ -40,6 +46,6 @@ export function memoOf(
     if (!(error instanceof PelError)) throw error;
   }
   if (result === undefined) return undefined;
-  const gone = result.outputs.find(({ key }) => !store.has(key))?.key;
+  const gone = result.outputs.find((output) => !isThere(store, output))?.key;
   return { claim, length: bytes.length, result, gone };
 }

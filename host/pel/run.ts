@@ -173,7 +173,9 @@ async function unlessAborted(before: Promise<unknown> | undefined, signal: Abort
   });
 }
 
-const State = { WAITING: 0, READY: 1, INPUT: 2, HIT: 3, EXECUTED: 4, SKIPPED: 5 } as const;
+/** Of a node: its place in {@link STATES}. */
+const State = { SKIPPED: 0, INPUT: 1, HIT: 2, EXECUTED: 3 } as const;
+const STATES: readonly NodeReport["state"][] = ["skipped", "input", "hit", "executed"];
 
 /** What is known of a node that has ended. */
 interface Ended {
@@ -284,7 +286,8 @@ class Run {
   // ---- before it begins
 
   #load(program: Program | KeyLike): Program {
-    if (!isKey(program)) return program;
+    // Whoever made it by hand may have made something else than a program.
+    if (!isKey(program)) return decodeProgram(encodeProgram(program));
     const bytes = this.#source.get(program) ?? this.#options.from?.get(program);
     if (bytes !== undefined) return decodeProgram(bytes);
     const { algorithm, bytes: digest, at } = this.#key.parse(program);
@@ -560,26 +563,26 @@ class Run {
     return highest;
   }
 
-  /** The compiled module of the program: an artifact, made once (spec PEL-COMPILE-4). */
+  /**
+   * The compiled module of the program, which is an artifact (spec PEL-COMPILE-4). It is made anew, since that takes less than to hold what somebody
+   * may have bound against what it should be.
+   */
   #compile(): Primitives {
-    const name = digestOf(Buffer.concat([this.#programKey.key, Uint8Array.of(PEL_COMPILER)]));
-    const known = this.#store.resolve(Namespace.MODULE, name);
-    let bytes = known && this.#store.get(known);
-    if (bytes === undefined) {
-      const shapes = new Map<string, Shape>();
-      let parameterBytes = 0;
-      for (const node of this.#nodes) {
-        const shape = shapeOf(node);
-        if (shape === undefined) continue;
-        shapes.set(exportName(shape), shape);
-        if (node.op === "const") parameterBytes = Math.max(parameterBytes, node.bytes.length);
-        if (node.op === "split") parameterBytes = Math.max(parameterBytes, 8 * node.at.length);
-      }
-      bytes = compileShapes([...shapes.values()], parameterBytes);
-      const key = this.#begin().put(bytes, { typeTag: TypeTag.MODULE });
-      this.#begin().bind(Namespace.MODULE, name, key);
-      this.#batchBytes += bytes.length;
+    const shapes = new Map<string, Shape>();
+    let parameterBytes = 0;
+    for (const node of this.#nodes) {
+      const shape = shapeOf(node);
+      if (shape === undefined) continue;
+      shapes.set(exportName(shape), shape);
+      if (node.op === "const") parameterBytes = Math.max(parameterBytes, node.bytes.length);
+      if (node.op === "split") parameterBytes = Math.max(parameterBytes, 8 * node.at.length);
     }
+    const bytes = compileShapes([...shapes.values()], parameterBytes);
+    const batch = this.#begin();
+    const name = digestOf(Buffer.concat([this.#programKey.key, Uint8Array.of(PEL_COMPILER)]));
+    const { key } = batch.stage(bytes, { typeTag: TypeTag.MODULE });
+    if (this.#store.resolve(Namespace.MODULE, name) !== key) batch.bind(Namespace.MODULE, name, key);
+    this.#batchBytes += bytes.length;
     return new Primitives(bytes, this.#engine, this.#artifacts);
   }
 
@@ -722,7 +725,7 @@ class Run {
         { logseq },
       );
       batch.bind(Namespace.MEMO, name, claim.key, { logseq });
-      const ended: Ended = { claim: { ...claim, bytes: length }, outputs: known, outcome, fuel, bytes: size };
+      const ended: Ended = { claim, outputs: known, outcome, fuel, bytes: size };
       this.#bytes += size;
       if (own !== undefined) own.commit();
       else {
@@ -733,7 +736,9 @@ class Run {
       }
       this.#end(index, State.EXECUTED, ended);
     } catch (error) {
-      own?.discard();
+      // A part of a node is nothing: with it goes what else the batch holds, which the next run makes again.
+      batch.discard();
+      if (own === undefined) this.#batch = undefined;
       throw error;
     }
   }
@@ -840,9 +845,6 @@ class Report implements NodeReport {
     return this.#ended?.fuel ?? 0n;
   }
 }
-
-/** By state. */
-const STATES: readonly NodeReport["state"][] = ["skipped", "skipped", "input", "hit", "executed", "skipped"];
 
 /** What a guest has left, held against what its node declares (spec PEL-KERNEL). */
 function outputsOf(
