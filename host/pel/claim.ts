@@ -333,7 +333,7 @@ function readNodeClaim(reader: ReceiptReader): NodeClaim {
   reader.tuple(6, "a request");
   reader.version();
   const start = reader.offset;
-  const { node, arity } = readNode(reader);
+  const { node, arity } = readNode(reader, receiptError);
   if (node.op === "input") throw receiptError(start, "an input has no claim");
   const inputs = reader.list(refs, () => decodedRef(reader.ref()));
   if (inputs.length !== arity) throw receiptError(start, `the node has ${arity} inputs, not ${inputs.length}`);
@@ -384,7 +384,12 @@ function readRunClaim(reader: ReceiptReader): RunClaim {
     throw receiptError(start, "[0], or 5 and the index of a node, was expected");
   const failed = type === 5 ? reader.uint(nodes - 1) : undefined;
   const outputs = reader.named();
+  const place = reader.offset;
   const claims = reader.list(nodes, () => (reader.takeNull() ? undefined : reader.keyText()));
+  if (failed !== undefined && claims[failed] === undefined)
+    throw receiptError(place, `node ${failed}, which failed, has no claim`);
+  if (failed !== undefined && !keepGoing && claims.some((claim, index) => index > failed && claim !== undefined))
+    throw receiptError(place, `nodes behind node ${failed}, which failed, have claims`);
   return { kind: "run", program, inputs, keepGoing, ...versions, failed, outputs, claims };
 }
 

@@ -487,11 +487,18 @@ export function encodeProgram(program: Program): Uint8Array<ArrayBuffer> {
 
 // ---- decoding
 
-/** Reads a node's own encoding: the node, without refs, and how many it has. Throws a PelError; pointers are into the node. */
-export function readNode(reader: CborReader): { node: Node; arity: number } {
+/**
+ * Reads a node's own encoding: the node, without refs, and how many it has. For what no node is it throws what `fail` makes of it; by default a
+ * PelError, with a pointer into the node.
+ */
+export function readNode(
+  reader: CborReader,
+  fail: (offset: number, message: string, code: PelCode, pointer: string) => Error = (offset, message, code, pointer) =>
+    new PelError(code, message, { offset, pointer }),
+): { node: Node; arity: number } {
   const offset = reader.offset;
   const report = (code: PelCode, message: string, pointer: string): never => {
-    throw new PelError(code, message, { offset, pointer });
+    throw fail(offset, message, code, pointer);
   };
   const node = readParams(reader, report);
   const arity = reader.uint();
