@@ -2,7 +2,15 @@
 import type { Context } from "./arguments.ts";
 import { type Command, type Group, type Program, VERSION } from "./command.ts";
 import { GRANT_OPTIONS } from "./grants.ts";
-import { EXECUTION_OPTIONS, GRAPH_OPTIONS, JSON_OPTION, KEY_DOC, STORE_OPTION } from "./pel/options.ts";
+import {
+  BUILDER_OPTION,
+  EXECUTION_OPTIONS,
+  GRAPH_OPTIONS,
+  JSON_OPTION,
+  KEY_DOC,
+  PUBLIC_KEY_OPTION,
+  STORE_OPTION,
+} from "./pel/options.ts";
 import {
   ENGINE_OPTIONS,
   LIMIT_OPTIONS,
@@ -125,6 +133,11 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
     verbs: async (path) => (await import("./assets/verbs.ts")).assetsProgram(path),
   },
   {
+    name: "edge",
+    summary: "say which artifacts belong to which",
+    verbs: async (path) => (await import("./edge-verbs.ts")).edgeProgram(path),
+  },
+  {
     name: "store",
     summary: "keep artifacts under digests of what they hold",
     verbs: async (path) => (await import("./store/verbs.ts")).storeProgram(path),
@@ -137,16 +150,19 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
   {
     name: "verify",
     summary: "run again what a receipt tells of, and compare",
-    usage: "RECEIPT --store DIR [OPTIONS]",
+    usage: "RECEIPT --store DIR [OPTIONS] | ENVELOPE --public-key KEY [--store DIR]",
     positionals: [1, 1],
     options: [
       STORE_OPTION,
       { name: "deep", doc: "Also everything that it was made of, down to sources." },
       ...EXECUTION_OPTIONS,
+      PUBLIC_KEY_OPTION,
+      { ...BUILDER_OPTION, doc: "Of an envelope: who must vouch for the execution." },
       JSON_OPTION,
     ],
     details: [
       `RECEIPT is the claim of a node or of a run: ${KEY_DOC}. Nothing is changed in the store.`,
+      "With --public-key the word is a file with an envelope of `ashlar attest`, which is held against the key and, with --store, against the receipt; nothing is run again.",
       "Exit code 0 when all is as recorded. Else 1, with the first node, output and byte that differ, or with what is not there to run it again.",
     ],
     examples: ["ashlar verify sha256:9f86d081 --store disk --deep"],
@@ -213,9 +229,10 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
   {
     name: "attest",
     summary: "sign what a receipt says, for tools that read in-toto and SLSA, and check it",
-    usage: "DIR RECEIPT --key FILE | --verify ENVELOPE --public-key KEY [DIR]",
-    positionals: [0, 2],
+    usage: "RECEIPT --store DIR --key FILE | --verify ENVELOPE --public-key KEY [--store DIR]",
+    positionals: [0, 1],
     options: [
+      STORE_OPTION,
       {
         name: "key",
         value: "FILE",
@@ -226,29 +243,20 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
       {
         name: "verify",
         value: "FILE",
-        doc: "Check the envelope in FILE, - for standard input; with DIR also against the receipt in that store.",
+        doc: "Check the envelope in FILE, - for standard input; with --store also against the receipt in it.",
       },
-      {
-        name: "public-key",
-        value: "FILE|HEX",
-        repeatable: true,
-        doc: "A key that must have signed: a file of `ashlar keygen`, or 64 hexadecimal digits.",
-      },
-      {
-        name: "builder",
-        value: "URI",
-        doc: "Who vouches for the execution, as the statement says it. With --verify: who must.",
-      },
-      { name: "json", doc: "Print one JSON object." },
+      PUBLIC_KEY_OPTION,
+      BUILDER_OPTION,
+      JSON_OPTION,
     ],
     details: [
-      "DIR is a store and RECEIPT a claim in it, of a node or of a run: its key, or the first digits of it. The envelope is DSSE in JSON; it holds an in-toto statement with SLSA provenance: outputs, inputs, program or node, and digests of all of them. The same receipt and key give the same bytes.",
+      `RECEIPT is the claim of a node or of a run: ${KEY_DOC}. The envelope is DSSE in JSON with an in-toto statement and SLSA provenance: outputs, inputs, program or node, and digests of all of them. The same receipt and key give the same bytes.`,
       "Exit code 1 when a signature, the form, or anything that the statement says is wrong.",
     ],
     examples: [
       "ashlar keygen -o release.pem",
-      "ashlar attest disk sha256:9f86d081 --key release.pem -o run.intoto.json",
-      "ashlar attest --verify run.intoto.json --public-key release.pem.pub disk",
+      "ashlar attest sha256:9f86d081 --store disk --key release.pem -o run.intoto.json",
+      "ashlar attest --verify run.intoto.json --public-key release.pem.pub --store disk",
     ],
     run: async (args) => (await import("./attest.ts")).attest(args),
   },
@@ -259,7 +267,7 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
     positionals: [0, 0],
     options: [
       { name: "output", value: "FILE", doc: "The private key; the public one goes to FILE.pub. Short: -o." },
-      { name: "json", doc: "Print one JSON object." },
+      JSON_OPTION,
     ],
     details: [
       "Ed25519, in PEM, as OpenSSL reads and writes it; packs of assets are signed with such keys too. The private key is for its owner alone and not encrypted. Nothing that is there is replaced.",

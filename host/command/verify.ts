@@ -2,8 +2,10 @@
 import { type Finding, type Verification, verifyReceipt } from "../pel/verify.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
 import type { Arguments } from "./arguments.ts";
+import { attestationAnswer, attestationOf } from "./attest.ts";
 import { columns, counted } from "./columns.ts";
-import { ExitCode } from "./failure.ts";
+import { ExitCode, usageError } from "./failure.ts";
+import { EXECUTION_OPTIONS } from "./pel/options.ts";
 import { executionOf, keyThere, withNamedStore } from "./pel/stores.ts";
 import { grouped } from "./quantities.ts";
 import { stoppable } from "./store/stopping.ts";
@@ -12,6 +14,9 @@ import { plain } from "./terminal.ts";
 const { answer }: Answering = answering(undefined);
 
 export async function verify(args: Arguments): Promise<number> {
+  if (args.options.has("public-key")) return verifySigned(args);
+  if (args.options.has("builder"))
+    throw usageError("--builder is for an envelope: --public-key says who must have signed it.");
   const execution = executionOf(args);
   const deep = args.options.has("deep");
   return answer("verify", args, (progress) =>
@@ -33,6 +38,13 @@ export async function verify(args: Arguments): Promise<number> {
       }),
     ),
   );
+}
+
+/** An envelope is held against keys, and against its receipt where there is a store; nothing is run again. */
+function verifySigned(args: Arguments): Promise<number> {
+  for (const name of ["deep", ...EXECUTION_OPTIONS.map(({ name }) => name)])
+    if (args.options.has(name)) throw usageError(`--${name} is for a receipt: of an envelope nothing is run again.`);
+  return answer("verify", args, async () => attestationAnswer(await attestationOf(args, args.positionals[0]!)));
 }
 
 function verificationText({ receipt, kind, verdict, verified, findings, more, unstored }: Verification): string {

@@ -103,6 +103,23 @@ t.test("[CLI-ATTEST-3] several keys, and who vouches", async (t) => {
   t.strictSame(await failed(...check, "--public-key", "a.pem.pub", "--public-key", "c.pem.pub"), [1, "PEL-SIGNATURE"]);
 });
 
+t.test("[CLI-ATTEST-4] verify takes an envelope too", async (t) => {
+  await done("attest", run.claim, "--store", "disk", "--key", "a.pem", "-o", "run.json");
+  const line = ["verify", "run.json", "--public-key", "a.pem.pub"];
+  t.match(await done(...line), /held against +its signatures alone/);
+  t.match(await done(...line, "--store", "disk"), /held against +the receipt in the store/);
+  t.match(JSON.parse(await done(...line, "--store", "disk", "--json")), {
+    schema: "ashlar.verify/1",
+    receipt: run.claim,
+    isCompared: true,
+  });
+  t.strictSame(await failed("verify", "run.json", "--public-key", "b.pem.pub"), [1, "PEL-SIGNATURE"]);
+  t.strictSame(await failed(...line, "--builder", "urn:x:y"), [1, "PEL-STATEMENT"]);
+  for (const words of [["--deep"], ["--engine", "compiled"], ["--workers", "1"]])
+    t.strictSame(await failed(...line, ...words), [2, "CLI-USAGE"], words.join(" "));
+  t.strictSame(await failed("verify", "run.json", "--store", "disk", "--builder", "urn:x:y"), [2, "CLI-USAGE"]);
+});
+
 t.test("[CLI-ATTEST-2, CLI-ATTEST-3] what is wrong is told", async (t) => {
   const sign = ["attest", run.claim, "--store", "disk", "--key", "a.pem"];
   const text = await done(...sign);

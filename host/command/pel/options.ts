@@ -47,3 +47,16 @@ export const INPUT_OPTIONS: readonly Option[] = [
   },
   { name: "snapshot", value: "NAME", doc: "Take inputs, program and modules as of this snapshot of the store." },
 ];
+
+/** Of signed statements about receipts. */
+export const PUBLIC_KEY_OPTION: Option = {
+  name: "public-key",
+  value: "FILE|HEX",
+  repeatable: true,
+  doc: "A key that must have signed: a file of `ashlar keygen`, or 64 hexadecimal digits.",
+};
+export const BUILDER_OPTION: Option = {
+  name: "builder",
+  value: "URI",
+  doc: "Who vouches for the execution, as the statement says it. With --verify: who must.",
+};
