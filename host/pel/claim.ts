@@ -388,8 +388,6 @@ function readRunClaim(reader: ReceiptReader): RunClaim {
   const claims = reader.list(nodes, () => (reader.takeNull() ? undefined : reader.keyText()));
   if (failed !== undefined && claims[failed] === undefined)
     throw receiptError(place, `node ${failed}, which failed, has no claim`);
-  if (failed !== undefined && !keepGoing && claims.some((claim, index) => index > failed && claim !== undefined))
-    throw receiptError(place, `nodes behind node ${failed}, which failed, have claims`);
   return { kind: "run", program, inputs, keepGoing, ...versions, failed, outputs, claims };
 }
 
