@@ -23,7 +23,7 @@ async function withStore<T>(act: (store: Store) => Promise<T>): Promise<T> {
   }
 }
 
-t.test("[PEL-MEMO-1] a second run executes nothing, a changed text its own path", (t) =>
+t.test("[PEL-MEMO-2] a second run executes nothing, a changed text its own path", (t) =>
   withStore(async (store) => {
     const folder = join(scratch, "texts");
     cpSync(texts, folder, { recursive: true });
@@ -56,7 +56,7 @@ t.test("[PEL-MEMO-1] a second run executes nothing, a changed text its own path"
   }),
 );
 
-t.test("[PEL-RUN-1] one receipt, on both engines, with one worker and two", async (t) => {
+t.test("[PEL-RUN-2] one receipt, on both engines, with one worker and two", async (t) => {
   const claims = new Set<string>();
   const runs = [
     { engine: "compiled", workers: 1 },
