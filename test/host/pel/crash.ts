@@ -74,7 +74,7 @@ export function randomProgram(
     random.chance(0.5) ? values.at(-1 - random.below(Math.min(4, values.length)))! : random.pick(values);
   while (values.length < nodes) {
     if (module !== undefined && random.chance(0.15)) {
-      values.push(kernel(builder, module, random.pick(["turn", "draw", "twice"]), some()));
+      values.push(kernel(builder, module, random.pick(["turn", "turn", "draw", "twice", "trap", "leave"]), some()));
       continue;
     }
     if (hasLarge && random.chance(0.1)) {
@@ -86,7 +86,7 @@ export function randomProgram(
         values.push(builder.const(Buffer.alloc(random.below(900), `const ${values.length}`)));
         break;
       case 1:
-        values.push(builder.slice(some(), 0, random.chance(0.1) ? 100_000 : 0));
+        values.push(builder.slice(some(), 0, random.below(7) === 3 ? 1_000_000 : random.below(9)));
         break;
       case 2:
         values.push(...builder.split(some(), [0]));
