@@ -43,7 +43,6 @@ export class KernelChannel {
   readonly #chunks: Chunk[] = [];
   /** Of the inputs that came with the job. */
   #shipped: Uint8Array = new Uint8Array(0);
-  #inputs: readonly JobInput[] = [];
   /** True once the main thread could not answer. */
   hasFailed = false;
 
@@ -54,7 +53,6 @@ export class KernelChannel {
 
   /** A job has come. */
   begin(inputs: readonly JobInput[]): void {
-    this.#inputs = inputs;
     this.#chunks.length = 0;
     this.hasFailed = false;
     const last = inputs.findLast(({ at }) => at >= 0);
@@ -81,9 +79,9 @@ export class KernelChannel {
 
   /** Fills `into` with what lies at `offset` of an input, all of which is inside. Throws HostFailed. */
   readonly readInput = (input: Input, offset: number, into: Uint8Array): void => {
-    const { at } = input as JobInput;
+    const { at, number } = input as JobInput;
     if (at >= 0) into.set(this.#shipped.subarray(at + offset, at + offset + into.length));
-    else this.read(this.#inputs.indexOf(input as JobInput), input.bytes, offset, into);
+    else this.read(number, input.bytes, offset, into);
   };
 
   /** The same of any artifact, `bytes` long. */

@@ -46,6 +46,8 @@ export interface KernelStart {
 }
 
 export interface JobInput {
+  /** Its place. */
+  readonly number: number;
   readonly name: string;
   /** A multihash. */
   readonly key: Uint8Array;

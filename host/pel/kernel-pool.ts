@@ -302,11 +302,11 @@ class KernelThread {
     let end = 0;
     return inputs.map(({ name, bytes, ...input }, number) => {
       const key = ownOf(input.key);
-      if (bytes > SHIPPED_BYTES || end + bytes > shared.length) return { name, key, bytes, at: -1 };
+      if (bytes > SHIPPED_BYTES || end + bytes > shared.length) return { number, name, key, bytes, at: -1 };
       const at = end;
       if (bytes > 0) this.#read(number, 0, shared.subarray(at, at + bytes));
       end += bytes;
-      return { name, key, bytes, at };
+      return { number, name, key, bytes, at };
     });
   }
 

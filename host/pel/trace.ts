@@ -14,7 +14,7 @@ import type { Hash } from "node:crypto";
 import type { Call, LooseBody, Tape } from "../../syscalls/dispatch.ts";
 import { Exit } from "../../syscalls/exit.ts";
 import { writtenWindows } from "../../syscalls/recording.ts";
-import { Status } from "../../syscalls/status.ts";
+import { Status, statusName } from "../../syscalls/status.ts";
 import type { Syscall } from "../../syscalls/table.ts";
 import { valueIndices, wordIndices, wordsOf } from "../../syscalls/words.ts";
 import type { Kind } from "../../vm/heap.ts";
@@ -26,6 +26,7 @@ import { digestOf, sha256 } from "../assets/hash.ts";
 import type { Asset } from "../assets/pack.ts";
 import type { FileSystem } from "../fs/file-system.ts";
 import type { FileHandle, StreamHandle, StreamName } from "../fs/handles.ts";
+import { PelError } from "./errors.ts";
 import { InputFile } from "./input-files.ts";
 
 /** What each trace begins with. */
@@ -132,6 +133,8 @@ export class Trace implements Tape {
       }
       this.#buffer[this.#at++] = End.RETURNED;
       if (hasStatus && first !== Status.OK) {
+        if (first === Status.NO_SPACE || (first === Status.OTHER && row.module !== "bank"))
+          throw hostFailed(row, first);
         this.#word(first!);
         return first;
       }
@@ -270,6 +273,14 @@ const SOURCES: { readonly [name: string]: Source } = {
 const SINKS: ReadonlySet<string> = new Set(["asl.write", "fs.write"]);
 /** What the first value of those is: a writer has no `type`. */
 type OpenSink = FileHandle | StreamHandle | Record<never, never>;
+
+/**
+ * Nothing that a guest of a node does leads to these statuses (but for what is wrong with assets): its host has no memory, or its
+ * store cannot be read. What follows from that is no outcome (spec PEL-KERNEL-10).
+ */
+function hostFailed({ module, name }: Syscall, status: Status): PelError {
+  return new PelError("PEL-KERNEL", `the host failed at ${module}.${name}: ${statusName(status)}`);
+}
 
 /** The arguments of a row but for where its windows lie. */
 function argumentsOf({ params, windows }: Syscall): Field[] {

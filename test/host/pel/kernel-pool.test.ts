@@ -22,6 +22,16 @@ t.test("[PEL-KERNEL-11] more jobs than threads: each ends as it would alone", as
   for (const [k, job] of jobs.entries()) t.same(await pool.run(jobOf(engineOf(k + 1), job)), ends[k], job.entry);
 });
 
+t.test("[PEL-KERNEL-11] nothing is left of the kernel before", async (t) => {
+  const pool = new KernelPool({ workers: 1 });
+  t.teardown(() => pool.close());
+  for (const engine of ENGINES)
+    for (let k = 0; k < 6; k++) {
+      t.same((await pool.run(jobOf(engine, { entry: "dirty", outputs: [] }))).outcome, OK);
+      t.same((await pool.run(jobOf(engine, { entry: "clean", outputs: [] }))).outcome, OK, `${engine}: zeroes`);
+    }
+});
+
 t.test("[PEL-KERNEL-12] a job that waits, runs in a loop, or asks is stopped; the pool goes on", async (t) => {
   const pool = new KernelPool({ workers: 1 });
   t.teardown(() => pool.close());

@@ -1,17 +1,25 @@
 /** Guests as kernels: what they are given, how they end, and what becomes of what they leave. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import t, { type Test } from "tap";
 import { AslError } from "../../../host/asl/errors.ts";
+import { keyBytes } from "../../../host/asl/key.ts";
 import { encodePack } from "../../../host/assets/write.ts";
+import { ProgramBuilder } from "../../../host/pel/builder.ts";
 import { FailureCode, type Outcome } from "../../../host/pel/claim.ts";
 import { type KernelEnd, KernelPool } from "../../../host/pel/kernel-pool.ts";
+import { writeNode } from "../../../host/pel/program.ts";
+import { runProgram } from "../../../host/pel/run.ts";
+import { CborWriter } from "../../../host/tgk/cbor.ts";
 import { loadWat } from "../../../host/wat.ts";
 import { Status } from "../../../syscalls/status.ts";
 import { TrapCode } from "../../../vm/trap.ts";
 import { keyOf, MemoryArtifacts, textOf } from "../../syscalls/artifacts.ts";
 import { INPUT } from "../../syscalls/packs.ts";
 import { ENGINES } from "../../vm/compare.ts";
-import { type JobOptions, jobOf } from "./kernels.ts";
+import { type JobOptions, jobOf, KERNEL } from "./kernels.ts";
+import { openStore } from "./runs.ts";
 
 const pool = new KernelPool({ workers: 2 });
 t.teardown(() => pool.close());
@@ -95,7 +103,7 @@ t.test("[PEL-KERNEL-1, PEL-KERNEL-7, PEL-KERNEL-8] how kernels end, and what the
     t.same(texts(end), made, entry);
   }
   const { outcome, fuel } = await run(t, { entry: "trap" });
-  t.match(outcome, { function: 30, offset: Number });
+  t.match(outcome, { function: 32, offset: Number });
   t.ok(fuel > 2000n);
 });
 
@@ -126,7 +134,7 @@ t.test("[PEL-KERNEL-1] modules that are none, do not link or lack the entry", as
   t.same((await run(t, { module: start, entry: "run" })).outcome, EXIT(4), "a library is initialised first");
 });
 
-t.test("[PEL-KERNEL-2, PEL-KERNEL-3] what a kernel is given is the same in every run", async (t) => {
+t.test("[PEL-KERNEL-2] what a kernel is given is the same in every run", async (t) => {
   const options: JobOptions = { entry: "world", node: { args: ["first", ""] } };
   const end = await run(t, options);
   const bytes = Buffer.from((end.outputs[0] as { bytes: Uint8Array }).bytes);
@@ -135,13 +143,32 @@ t.test("[PEL-KERNEL-2, PEL-KERNEL-3] what a kernel is given is the same in every
   t.ok(bytes.readBigInt64LE(40) < 1_000_000n, "it begins at 0");
   t.same([bytes[56], bytes[57]], [2, 0]);
   t.equal(bytes.subarray(58).toString(), "firstguest");
-  const { createHash } = await import("node:crypto");
   const block = createHash("sha256").update(new Uint8Array(32).fill(7)).update(new Uint8Array(8)).digest();
   t.same(bytes.subarray(0, 32), block);
   const other = await run(t, { ...options, seed: new Uint8Array(32) });
   t.notSame(Buffer.from((other.outputs[0] as { bytes: Uint8Array }).bytes).subarray(0, 40), bytes.subarray(0, 40));
   t.notSame(other.trace, end.trace);
   t.same((await run(t, { entry: "input", outputs: [] })).outcome, OK, "standard input is empty");
+});
+
+t.test("[PEL-KERNEL-3] the seed is of the node and its inputs", async (t) => {
+  const store = openStore();
+  t.teardown(() => store.close());
+  const module = await store.put(KERNEL);
+  const builder = new ProgramBuilder();
+  const input = builder.input("in");
+  const guest = builder.guest({ module, entry: "world", args: ["x"], inputs: { a: input }, outputs: ["a"] });
+  const program = builder.output("out", guest.output("a")).build();
+  const given = await store.put(Buffer.from("given"));
+  const { outputs } = await runProgram(store, program, { inputs: { in: given }, workers: 1 });
+  const made = store.get(outputs[0]!.key)!;
+  const node = program.nodes.find(({ op }) => op === "guest")!;
+  const writer = new CborWriter();
+  writeNode(writer, node);
+  writer.array(1).bytes(keyBytes(given));
+  const seed = createHash("sha256").update(writer.written).digest();
+  const block = createHash("sha256").update(seed).update(new Uint8Array(8)).digest();
+  t.same(Buffer.from(made.subarray(0, 32)), block);
 });
 
 t.test("[PEL-KERNEL-4] inputs are files", async (t) => {
@@ -324,6 +351,5 @@ t.test("[PEL-KERNEL-1] a program of WASI, unchanged", async (t) => {
     node: { args: ["-9", "-c", "/in/text"], stdout: "out" },
   });
   t.same(end.outcome, OK);
-  const { gunzipSync } = await import("node:zlib");
   t.same(gunzipSync((end.outputs[0] as { bytes: Uint8Array }).bytes), text);
 });

@@ -33,6 +33,8 @@ export const KERNEL: Uint8Array = await loadWat(`(module
   (import "asl" "create_p" (func $create (param i32 i32 i32) (result i32)))
   (import "bytes" "of_memory" (func $own (result i64)))
   (import "bytes" "new" (func $new (param i32) (result i64)))
+  (import "bytes" "fill" (func $fill (param i64 i32 i32 i32)))
+  (import "bytes" "load8_u" (func $byte (param i64 i32) (result i32)))
   (memory (export "memory") 3)
   (table 1 funcref)
   (data (i32.const 0) "/in/a/out/a/out/b/in/out/in/b")
@@ -122,6 +124,25 @@ export const KERNEL: Uint8Array = await loadWat(`(module
     (call $must (call $read (call $stdin) (i64.const -1) (call $own) (i32.const 65536) (i32.const 10) (i32.const 208)))
     (i32.load (i32.const 208)))
   (func (export "artifact") (call $must (call $create (i32.const 0) (i32.const 0) (i32.const 300))))
+  ;; Fills its memory, and objects of the heap.
+  (func (export "dirty") (local $k i32) (local $object i64)
+    (memory.fill (i32.const 0) (i32.const 255) (i32.const 196608))
+    (loop $more
+      (local.set $object (call $new (i32.const 4096)))
+      (call $fill (local.get $object) (i32.const 0) (i32.const 255) (i32.const 4096))
+      (br_if $more (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 20)))))
+  ;; Sums what a fresh memory and fresh objects hold, behind its own data.
+  (func (export "clean") (result i32) (local $k i32) (local $sum i64) (local $object i64)
+    (local.set $k (i32.const 512))
+    (loop $more
+      (local.set $sum (i64.or (local.get $sum) (i64.load (local.get $k))))
+      (br_if $more (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 8))) (i32.const 196608))))
+    (local.set $k (i32.const 0))
+    (local.set $object (call $new (i32.const 81920)))
+    (loop $more
+      (local.set $sum (i64.or (local.get $sum) (i64.extend_i32_u (call $byte (local.get $object) (local.get $k)))))
+      (br_if $more (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 81920))))
+    (i32.or (i64.ne (local.get $sum) (i64.const 0)) (i64.ne (local.get $object) (i64.const 0x100000001))))
   (func (export "takes") (param i32))
   (func (export "answers") (result i64) (i64.const 0)))`);
 

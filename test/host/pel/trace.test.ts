@@ -4,6 +4,7 @@ import t, { type Test } from "tap";
 import { type AbiOptions, createAbi } from "../../../host/abi.ts";
 import { openPack } from "../../../host/assets/pack.ts";
 import { encodePack } from "../../../host/assets/write.ts";
+import { faultyFileSystem } from "../../../host/fs/faulty.ts";
 import { MemoryFileSystem } from "../../../host/fs/memory.ts";
 import { InputFileSystem } from "../../../host/pel/input-files.ts";
 import { type Becoming, Trace } from "../../../host/pel/trace.ts";
@@ -280,6 +281,31 @@ onEngines("[PER-TRACE-4] artifacts and assets are told by their names", async (t
     new Expected().call("asl.open").u32(34).bytes(key).u8(0).u32(0, 1).digest(),
     "what there was no fuel for was not called",
   );
+});
+
+onEngines("[PEL-KERNEL-10] what the host fails at ends the guest, whatever the status would be", async (t, engine) => {
+  const { options, becoming } = world();
+  const [inputs, outputs] = options.mounts!;
+  const faults = [
+    { operation: "create", status: Status.NO_SPACE },
+    { operation: "write", status: Status.NO_SPACE },
+    { operation: "read", status: Status.OTHER },
+  ] as const;
+  for (const fault of faults) {
+    const fs = faultyFileSystem(new MemoryFileSystem(), { at: 1, ...fault });
+    const [, thrown] = traced(
+      engine,
+      GUESTS[1]!,
+      "run",
+      { ...options, mounts: [inputs!, { ...outputs!, fs }] },
+      becoming,
+    );
+    t.match(thrown, { code: "PEL-KERNEL" }, fault.operation);
+  }
+  const stdout = (): never => {
+    throw new RangeError("Array buffer allocation failed");
+  };
+  t.match(traced(engine, GUESTS[1]!, "run", { ...options, stdout })[1], { code: "PEL-KERNEL" });
 });
 
 t.test("[PER-TRACE-3] refs have other numbers in each trace, and one each", async (t) => {
