@@ -249,6 +249,67 @@ t.test("[PER-ATTEST-5, PER-ATTEST-6] the receipt of a run as a statement", (t) =
   t.end();
 });
 
+/** Text, an object of anything, or texts by name; lists and messages of these. */
+type Shape = "text" | "struct" | "texts" | readonly [Shape] | { readonly [member: string]: Shape };
+
+/** github.com/in-toto/attestation, protos/in_toto_attestation/v1/{statement,resource_descriptor}.proto and protos/…/predicates/provenance/v1/provenance.proto. */
+const RESOURCE: Shape = {
+  name: "text",
+  uri: "text",
+  digest: "texts",
+  content: "text",
+  downloadLocation: "text",
+  mediaType: "text",
+  annotations: "struct",
+};
+const PUBLISHED: Shape = {
+  _type: "text",
+  subject: [RESOURCE],
+  predicateType: "text",
+  predicate: {
+    buildDefinition: {
+      buildType: "text",
+      externalParameters: "struct",
+      internalParameters: "struct",
+      resolvedDependencies: [RESOURCE],
+    },
+    runDetails: {
+      builder: { id: "text", version: "texts", builderDependencies: [RESOURCE] },
+      metadata: { invocationId: "text", startedOn: "text", finishedOn: "text" },
+      byproducts: [RESOURCE],
+    },
+  },
+};
+
+/** Pointers to what readers of the published messages do not expect. */
+function* unexpected(value: unknown, shape: Shape | undefined, pointer = ""): Generator<string> {
+  if (shape === "text" ? typeof value !== "string" : typeof value !== "object" || value === null) yield pointer;
+  else if (Array.isArray(shape) !== Array.isArray(value)) yield pointer;
+  else if (shape === "texts")
+    for (const [name, text] of Object.entries(value as object)) yield* unexpected(text, "text", `${pointer}/${name}`);
+  else if (typeof shape === "object")
+    for (const [name, member] of Object.entries(value as object)) {
+      const of: Shape | undefined = Array.isArray(shape)
+        ? shape[0]
+        : (shape as { readonly [member: string]: Shape })[name];
+      if (of === undefined) yield `${pointer}/${name}`;
+      else yield* unexpected(member, of, `${pointer}/${name}`);
+    }
+}
+
+t.test("[PER-ATTEST-5] statements are messages of the published schemas", (t) => {
+  const artifacts = new Artifacts();
+  const receipts = [artifacts.put(encodeNodeClaim(NODE_CLAIM)), runIn(artifacts), runIn(artifacts, { failed: 2 })];
+  for (const receipt of receipts) t.strictSame([...unexpected(statementOf(artifacts, receipt), PUBLISHED)], []);
+  const statement = { subject: [{ nam: "x" }], predicate: { runDetails: { builder: { id: 7 } } }, predicateType: [] };
+  t.strictSame(
+    [...unexpected(statement, PUBLISHED)],
+    ["/subject/0/nam", "/predicate/runDetails/builder/id", "/predicateType"],
+    "what is none is told from one",
+  );
+  t.end();
+});
+
 t.test("[PER-ATTEST-5] keys of all algorithms have the names that digests have in in-toto", (t) => {
   const artifacts = new Artifacts();
   const outputs = [1, 2, 3, 4].map((algorithm) => ({
@@ -409,10 +470,10 @@ t.test("[PER-ATTEST-5, PER-ATTEST-7] names of any kind, and many artifacts", (t)
     statement.subject.map(({ name }) => name),
     odd,
   );
-  const many = Array.from({ length: 20_000 }, (_, k) => ({ ...named(""), name: String(k).padStart(8, "0") }));
+  const many = Array.from({ length: 10_000 }, (_, k) => ({ ...named(""), name: String(k).padStart(8, "0") }));
   const large = runIn(artifacts, { inputs: many, outputs: many });
   const envelope = bytesOf(attestReceipt(artifacts, large, { privateKeys: [privateKey] }));
-  t.equal(verifyEnvelope(envelope, { publicKeys, receipts: artifacts }).statement.subject.length, 20_000);
+  t.equal(verifyEnvelope(envelope, { publicKeys, receipts: artifacts }).statement.subject.length, 10_000);
   t.end();
 });
 
