@@ -1,6 +1,5 @@
 /** Rows: what the index says of an artifact, or of a binding, at a position of the log (spec ASL-INDEX). */
-import { digestOf } from "../assets/hash.ts";
-import { DIGEST_BYTES } from "./key.ts";
+import { DIGEST_BYTES, digestInto } from "./key.ts";
 
 /** What a row says. PUT and TOMBSTONE are of artifacts, BINDING and UNBINDING of bindings: two classes, whose keys never meet. */
 export const RowKind = { PUT: 1, TOMBSTONE: 2, BINDING: 3, UNBINDING: 4 } as const;
@@ -14,14 +13,16 @@ export const RowFlag = {
 } as const;
 
 const BINDING = Buffer.from("ASL-BINDING");
+/** What is hashed for a name: that, the namespace and the name. Reused. */
+const bound: Buffer = Buffer.concat([BINDING, Buffer.alloc(4 + DIGEST_BYTES)]);
 
 /** What stands for a name of a namespace in the index (spec ASL-INDEX-2). */
 export function bindingDigest(namespace: number, name: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(BINDING.length + 4 + name.length);
-  bytes.set(BINDING);
-  bytes.writeUInt32LE(namespace, BINDING.length);
-  bytes.set(name, BINDING.length + 4);
-  return digestOf(bytes);
+  bound.writeUInt32LE(namespace, BINDING.length);
+  bound.set(name, BINDING.length + 4);
+  const digest = Buffer.allocUnsafe(DIGEST_BYTES);
+  digestInto(1, bound, digest, 0);
+  return digest;
 }
 
 /** Offsets of records are multiples of it. */

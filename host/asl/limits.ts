@@ -28,7 +28,7 @@ export const LIMITS: StoreLimits = {
   packedBytes: 1024 * 1024,
   ownBytes: 1024 * 1024 * 1024,
   chunkBytes: 64 * 1024 * 1024,
-  stagedBytes: 1024 * 1024,
+  stagedBytes: 4 * 1024 * 1024,
   tailRows: 16_384,
 };
 

@@ -113,8 +113,8 @@ export interface RunResult {
 /** Bytes of a node's outputs that are held in memory until it has ended; more go to a batch of its own. */
 const HELD_BYTES = 256 * 1024;
 /** Bytes and nodes of a batch of several nodes: it is one frame of the log. */
-const BATCH_BYTES = 512 * 1024;
-const BATCH_NODES = 4096;
+const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_NODES = 8192;
 /** Of a put, beside the artifact. */
 const PUT_BYTES = 160;
 /** Guests that wait for a thread, so that it has the next one while this thread keeps what the last one made. */
