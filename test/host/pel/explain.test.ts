@@ -185,10 +185,14 @@ t.test(
       ) as [Value, Value];
       return builder.output("all", builder.slice(builder.concat([one, two]), more.at ?? 1)).build();
     };
+    await runProgram(store, programOf({ at: 9 }), { inputs, workers: 1 });
     const before = await runProgram(store, programOf({}), { inputs, workers: 1 });
+    const unlike = new ProgramBuilder();
+    unlike.output("some", unlike.length(unlike.input("thing")));
+    await runProgram(store, unlike.build(), { inputs: { thing: inputs["text 0"]! } });
     const missed = (program: Program) => {
       const { nodes, against } = explainProgram(store, program, { inputs });
-      t.equal(against, before.claim, "the run that is like it");
+      t.equal(against, before.claim, "the newest run that is like it");
       return nodes.filter(({ state }) => state === "miss").map(({ op, reasons }) => [op, ...reasons.map(reasonText)]);
     };
     t.strictSame(missed(programOf({ args: ["-v"] })), [["guest", 'args/0 was nothing, is "-v"']]);
