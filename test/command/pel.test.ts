@@ -4,8 +4,11 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import t from "tap";
+import { Store } from "../../host/asl/index.ts";
 import type { Program } from "../../host/command/command.ts";
 import { ASHLAR } from "../../host/command/commands.ts";
+import { readProgram } from "../../host/command/pel/program-source.ts";
+import { runProgram } from "../../host/pel/run.ts";
 import { ashlar, cache, type Ended, scratch, start, wat } from "./ashlar.ts";
 import { type Answered, runInProcess } from "./in-process.ts";
 
@@ -318,26 +321,34 @@ function started(words: readonly string[], node: readonly string[] = []) {
 /** As if standard error were a terminal. */
 const TERMINAL = ["--import", "data:text/javascript,process.stderr.isTTY=true;process.stderr.columns=200"];
 
-t.test(
-  "[CLI-PEL-7, CLI-PEL-9] two processes: the second waits, then hits; a terminal shows how far it is",
-  async (t) => {
-    const folder = await newStore();
-    const words = ["pel", "run", LOOPS, "--store", folder, "--keep-going", "--workers", "1", "--json"];
-    const first = started(words, TERMINAL);
-    // It holds the store once it tells how far it is.
-    while (!first.told().includes("run [") && first.child.exitCode === null) await setTimeout(20);
-    const second = started(words);
-    const impatient = await ashlar([...words, "--store-wait", "0"]);
-    t.match(JSON.parse(impatient.stdout), { error: { code: "ASL-LOCKED" } });
-    t.match(await run("pel", "graph", LOOPS, "--store", folder), { code: 0 }, "who reads does not wait");
-    const [one, two] = await Promise.all([first.ended, second.ended]);
-    t.match(one, { code: 1, stderr: /run \[#*-*\] +\d+ %.*, [1-6] of 6 nodes, 0 hits, 0 bytes made/ });
-    t.match(two, { code: 1, stderr: `note: waiting for process ${first.child.pid}, which writes to the store\n` });
-    t.match(JSON.parse(one.stdout), { nodes: { executed: 6, hits: 0 }, failed: { outcome: "out of fuel" } });
-    t.match(JSON.parse(two.stdout), { nodes: { executed: 0, hits: 6 } });
-    t.equal(JSON.parse(one.stdout).receipt, JSON.parse(two.stdout).receipt);
-  },
-);
+t.test("[CLI-PEL-7] of two processes the second waits, then hits", async (t) => {
+  const folder = await newStore();
+  const words = ["pel", "run", PARTS, "--store", folder, "--input", "text=@text", "--json"];
+  const store = await Store.open(folder, {});
+  const second = started(words);
+  while (!second.told().includes("waiting") && second.child.exitCode === null) await setTimeout(20);
+  const impatient = await ashlar([...words, "--store-wait", "0"]);
+  t.match(JSON.parse(impatient.stdout), { error: { code: "ASL-LOCKED" } });
+  t.match(await run("pel", "graph", PARTS, "--store", folder), { code: 0 }, "who reads does not wait");
+  const { program, modules } = await readProgram(PARTS, store);
+  for (const module of modules) await store.put(module);
+  const { claim } = await runProgram(store, program, { inputs: { text: await store.put(readFileSync("text")) } });
+  await store.close();
+  const ended = await second.ended;
+  t.match(ended, { code: 0, stderr: `note: waiting for process ${process.pid}, which writes to the store\n` });
+  t.match(JSON.parse(ended.stdout), { receipt: claim, nodes: { executed: 0, hits: 4 } });
+});
+
+t.test("[CLI-PEL-9] a terminal shows how far a run is", async (t) => {
+  const folder = await newStore();
+  const words = ["pel", "run", LOOPS, "--store", folder, "--keep-going", "--workers", "1", "--json"];
+  const { code, stdout, stderr } = await started(words, TERMINAL).ended;
+  t.equal(code, 1);
+  t.match(stderr, /run \[#*-*\] +\d+ %.*, [1-6] of 6 nodes, 0 hits, 0 bytes made/);
+  t.ok(stderr.endsWith("\r\x1b[K"), "nothing of it is left");
+  t.match(JSON.parse(stdout), { nodes: { executed: 6, hits: 0 }, failed: { outcome: "out of fuel" } });
+  t.match(await started(words).ended, { code: 1, stderr: "", stdout: /"hits":6/ }, "not where there is none");
+});
 
 t.test("[CLI-PEL-8] Ctrl-C leaves a store that can be used, and what was executed", async (t) => {
   const folder = await newStore();
