@@ -69,9 +69,7 @@ class Parser {
 
   /** The next character that is no white space; "" at the end. */
   #next(): string {
-    const space = /[ \t\r\n]*/y;
-    space.lastIndex = this.#at;
-    this.#at += space.exec(this.#text)![0].length;
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
     return this.#text[this.#at] ?? "";
   }
 
@@ -152,4 +150,9 @@ class Parser {
     word.lastIndex = this.#at;
     return this.#at + word.exec(this.#text)![0].length;
   }
+}
+
+/** Of a UTF-16 unit: blank, tab, line feed or carriage return. */
+function isSpace(unit: number): boolean {
+  return unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
 }

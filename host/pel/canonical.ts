@@ -68,6 +68,15 @@ export function canonicalProgram(
   const sortedOutputs = outputs.toSorted((left, right) => compareNames(left.name, right.name));
   checkProgram(nodes, sortedOutputs);
   const levels = levelsOf(nodes, (path) => fail("PEL-CYCLE", cycleText(path, String), path[0]!));
+  return orderProgram(nodes, sortedOutputs, levels);
+}
+
+/** The same of nodes and outputs that are checked, and outputs that are in order. Throws PEL-LIMIT. */
+export function orderProgram(
+  nodes: readonly Node[],
+  outputs: readonly ProgramOutput[],
+  levels: Uint32Array,
+): { program: Program; index: number[] } {
   /** Of each given node: its canonical index, when its level is done. */
   const index: number[] = new Array(nodes.length).fill(0);
   const made: Node[] = [];
@@ -92,7 +101,7 @@ export function canonicalProgram(
       index[node] = made.length - 1;
     }
   }
-  const moved = sortedOutputs.map(({ name, ref }) => ({ name, ref: movedRef(ref, index) }));
+  const moved = outputs.map(({ name, ref }) => ({ name, ref: movedRef(ref, index) }));
   return { program: { nodes: made, outputs: moved }, index };
 }
 

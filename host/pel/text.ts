@@ -3,7 +3,7 @@ import { decodeUtf8, encodeUtf8 } from "../../vm/utf8.ts";
 import { type ArtifactKey, keyText, ParsedKey } from "../asl/key.ts";
 import { canonicalJson, type Json, type JsonObject, pointerStep } from "../assets/json.ts";
 import { parseJson } from "../assets/json-text.ts";
-import { canonicalProgram, type GuestParts, guestNode } from "./canonical.ts";
+import { type GuestParts, guestNode, orderProgram } from "./canonical.ts";
 import { type PelCode, PelError, Problems } from "./errors.ts";
 import { cycleText, levelsOf } from "./order.ts";
 import {
@@ -175,15 +175,16 @@ class TextReader {
     this.#text(top.$schema, "/$schema");
     for (const [id, value] of Object.entries(this.#map(top.nodes, "/nodes"))) this.#draft(id, value);
     const nodes = this.#drafts.map(({ node, refs }) => ({ ...node, refs: this.#refs(refs) })) as Node[];
-    this.#checkNodes(nodes);
+    const levels = this.#checkNodes(nodes);
     const outputs = this.#outputs(this.#map(top.outputs, "/outputs"));
     this.#problems.check();
-    const { program, index } = canonicalProgram(nodes, outputs);
+    const { program, index } = orderProgram(nodes, outputs, levels);
     const ids = new Map(this.#drafts.map(({ id }, node) => [id, index[node]!]));
     return { program, ids };
   }
 
-  #checkNodes(nodes: readonly Node[]): void {
+  /** Answers the nodes' levels. */
+  #checkNodes(nodes: readonly Node[]): Uint32Array {
     checkMost("nodes", nodes.length, "nodes", "/nodes", this.#report);
     for (const draft of this.#drafts)
       if (draft.node !== undefined)
@@ -191,7 +192,7 @@ class TextReader {
           this.#reportNew(code, message, draft.pointer + placeOf(draft, draft.node!, part)),
         );
     checkInputs(nodes, (code, message, node) => this.#report(code, message, this.#drafts[node]!.pointer));
-    levelsOf(nodes, (path) => {
+    return levelsOf(nodes, (path) => {
       const text = cycleText(path, (node) => this.#drafts[node]!.id);
       this.#report("PEL-CYCLE", text, this.#drafts[path[0]!]!.pointer);
     });
