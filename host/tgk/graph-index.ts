@@ -28,7 +28,15 @@ import type { Derivation } from "../asl/store.ts";
 import { readFully, type Volume } from "../asl/volume.ts";
 import { equalBytes } from "../assets/hash.ts";
 import { type EdgeEnds, readEdgeOf } from "./edge.ts";
-import { EDGES_EXTENSION, type EdgesEntry, edgesPath, GRAPH_FOLDER, MOST_WORDS, Segment } from "./segment.ts";
+import {
+  closeQuietly,
+  EDGES_EXTENSION,
+  type EdgesEntry,
+  edgesPath,
+  GRAPH_FOLDER,
+  MOST_WORDS,
+  Segment,
+} from "./segment.ts";
 import { EdgeCollector, mergeSegments } from "./segment-writer.ts";
 
 export const MANIFEST_FILE: string = `${GRAPH_FOLDER}/MANIFEST`;
@@ -452,6 +460,6 @@ function isOfLog({ place, frame }: Manifest, volume: Volume): boolean {
       readFully(file, header, 0, FRAME_BYTES, frame) === FRAME_BYTES && equalBytes(frameHash(header, 0), place.hash)
     );
   } finally {
-    file.close();
+    closeQuietly(file);
   }
 }

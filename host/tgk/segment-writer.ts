@@ -8,6 +8,7 @@ import type { Volume, VolumeFile } from "../asl/volume.ts";
 import type { EdgeEnds } from "./edge.ts";
 import { LinkCursor } from "./link-cursor.ts";
 import {
+  closeQuietly,
   DIGEST_WORDS,
   EDGE_WORDS,
   EdgeWord,
@@ -104,7 +105,7 @@ class SegmentFile {
     return Segment.open(volume, { number, bytes: this.plan.bytes, first, last, edges, digest }, cache);
   }
   close(): void {
-    this.#file.close();
+    closeQuietly(this.#file);
   }
 }
 
@@ -121,11 +122,7 @@ function written(
       fill(file);
       return file.finish(cache);
     } catch (error) {
-      try {
-        file.close();
-      } catch {
-        // It may be closed already; the first error says why.
-      }
+      file.close();
       throw error;
     }
   } catch (error) {

@@ -189,7 +189,7 @@ export class Segment implements PagedFile {
       for (let k = 0; k < directory.length; k++) directory[k] = segment.word(plan.directory + k);
       return segment;
     } catch (error) {
-      file.close();
+      closeQuietly(file);
       throw error instanceof TgkError || error instanceof AslError
         ? error
         : AslError.from(error, "ASL-READ", "it cannot be read", { file: path });
@@ -204,7 +204,7 @@ export class Segment implements PagedFile {
   release(): void {
     if (--this.#users > 0) return;
     this.#cache.forget(this);
-    this.#file.close();
+    closeQuietly(this.#file);
   }
 
   readPage(page: number, _words: Uint32Array, bytes: Uint8Array, at: number): void {
@@ -318,6 +318,15 @@ export class Segment implements PagedFile {
       if (word !== digest[k]) return word < digest[k]!;
     }
     return this.algorithm(node) < algorithm;
+  }
+}
+
+/** Of a file that was only read, or that an error made useless: what closing it says is nothing that anybody could do something about. */
+export function closeQuietly(file: VolumeFile): void {
+  try {
+    file.close();
+  } catch {
+    // See above.
   }
 }
 

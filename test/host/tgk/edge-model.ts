@@ -1,8 +1,19 @@
 /** Stores with edges, and what they show by the plainest reading of spec 32: a list of all that was ever said. */
 import { createHash } from "node:crypto";
-import { type ArtifactKey, Namespace, type Store, type View } from "../../../host/asl/index.ts";
+import { type ArtifactKey, keyText, Namespace, type Store, type View } from "../../../host/asl/index.ts";
 import type { GraphTuning } from "../../../host/tgk/graph-index.ts";
-import { type Edge, type EdgeFilter, edgeId, encodeEdge, stageEdge, type Traversal } from "../../../host/tgk/index.ts";
+import {
+  decodeEdge,
+  type Edge,
+  type EdgeFilter,
+  edgeId,
+  encodeEdge,
+  type FoundEdge,
+  type Graph,
+  stageEdge,
+  TgkError,
+  type Traversal,
+} from "../../../host/tgk/index.ts";
 import type { Random } from "../../vm/random.ts";
 
 /** Everything that happens with size happens soon. */
@@ -181,4 +192,68 @@ export async function act(
 
 function lastOf({ said }: EdgeModel): number {
   return said.at(-1)?.position ?? 0;
+}
+
+/** What a store's log says of edges. */
+export function modelOf(store: Store): EdgeModel {
+  const model = new EdgeModel();
+  for (const { position, payload } of store.log()) {
+    if (payload.kind !== "binding" || payload.namespace !== Namespace.EDGE) continue;
+    const { name, algorithm, digest } = payload;
+    let edge: Edge | undefined;
+    const view = store.derivation.viewAt({ position: Number(position) });
+    const bytes = digest === undefined ? undefined : view.get(keyText(algorithm, digest));
+    try {
+      const found = bytes && decodeEdge(bytes);
+      if (found !== undefined && hexOf(edgeId(found)) === hexOf(name)) edge = found;
+    } catch (error) {
+      if (!(error instanceof TgkError)) throw error;
+    }
+    model.said.push({ position: Number(position), id: hexOf(name), edge });
+  }
+  return model;
+}
+
+const FILTERS: readonly EdgeFilter[] = [{}, { types: [256, 258] }, { roles: 2 }, { tags: [7] }];
+
+function told({ id, position, from, to, type, roles }: FoundEdge | (Omit<Shown, "id"> & { id: Uint8Array })): string {
+  return JSON.stringify([hexOf(id), position, from, to, type, roles]);
+}
+
+/** Asks a graph for everything; answers how much was found, and what was wrong. */
+export class Comparison {
+  found = 0;
+  readonly wrong: string[] = [];
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+  run(graph: Graph, model: EdgeModel, at: View, nodes: readonly string[], what: string): void {
+    const random = this.#random;
+    for (const key of nodes)
+      for (const side of ["from", "to"] as const) {
+        const filter = random.pick(FILTERS);
+        const expected = model
+          .edgesOf(at, key, side, filter)
+          .map((edge) => told({ ...edge, id: Buffer.from(edge.id, "hex") }));
+        this.#same(Array.from(graph.edgesOf(key, side, filter), told), expected, `${what}: edges of ${key} ${side}`);
+      }
+    for (let turn = 0; turn < 4; turn++) {
+      const traversal: Traversal = {
+        start: Array.from({ length: 1 + random.below(3) }, () => random.pick(nodes)),
+        direction: random.pick(["forward", "backward"] as const),
+        ...random.pick(FILTERS),
+        ...(random.chance(0.5) ? { depth: random.below(5) } : {}),
+        ...(random.chance(0.3) ? { limit: random.below(9) } : {}),
+      };
+      const visits = Array.from(graph.traverse(traversal), ({ depth, node, edge }) => [depth, node, hexOf(edge.id)]);
+      this.#same(visits, model.traverse(at, traversal), `${what}: ${JSON.stringify(traversal)}`);
+    }
+  }
+  #same(given: readonly unknown[], expected: readonly unknown[], what: string): void {
+    this.found += given.length;
+    if (JSON.stringify(given) !== JSON.stringify(expected))
+      this.wrong.push(`${what}: ${JSON.stringify(given)} instead of ${JSON.stringify(expected)}`);
+  }
 }
