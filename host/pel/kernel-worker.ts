@@ -101,7 +101,8 @@ function run({ node, inputs, seed, engine }: JobMessage): EndMessage {
     interrupt: start.interrupt,
     code,
   });
-  return { type: "end", image: code.made, ...ended };
+  // Alone in its buffer: all of that would be copied.
+  return { type: "end", image: code.made, ...ended, trace: new Uint8Array(ended.trace) };
 }
 
 port.on("message", (job: JobMessage) => {

@@ -20,6 +20,7 @@ import { valueIndices, wordIndices, wordsOf } from "../../syscalls/words.ts";
 import type { Kind } from "../../vm/heap.ts";
 import { Fault, TrapCode } from "../../vm/trap.ts";
 import { encodeUtf8 } from "../../vm/utf8.ts";
+import { DIGEST_BYTES, digestInto } from "../asl/key.ts";
 import type { OpenArtifact } from "../asl/syscalls.ts";
 import type { Held } from "../assets/banks.ts";
 import { digestOf, sha256 } from "../assets/hash.ts";
@@ -36,6 +37,9 @@ const MOST_PLAIN = 256;
 const BUFFER_BYTES = 65_536;
 /** No event has more. */
 const EVENT_BYTES = 4096;
+
+/** Its number among the algorithms of keys. */
+const SHA256 = 1;
 
 /** How a call ended (spec PER-TRACE-2). */
 const End = { RETURNED: 0, TRAP: 1, EXIT: 2 } as const;
@@ -84,10 +88,12 @@ export class Trace implements Tape {
     this.#at = PREFIX.length;
   }
 
-  /** The digest, 32 bytes, of what it has heard since {@link begin}. */
+  /** The digest, 32 bytes that may lie in a larger buffer, of what it has heard since {@link begin}. */
   end(): Uint8Array {
     const rest = this.#buffer.subarray(0, this.#at);
-    const digest = this.#hash === undefined ? digestOf(rest) : this.#hash.update(rest).digest();
+    let digest: Uint8Array;
+    if (this.#hash === undefined) digestInto(SHA256, rest, (digest = Buffer.allocUnsafe(DIGEST_BYTES)), 0);
+    else digest = this.#hash.update(rest).digest();
     this.begin();
     return digest;
   }
