@@ -1,7 +1,7 @@
 /**
  * `npm run test:node -- [VERSION …]`: the tests that hold both engines against each other and against V8 on older versions
  * of Node.js (22 and 24), each of which has another V8; and the short tasks of the real programs and of Ruby, which must end
- * as on this one, fuel and state included; and packs, which must be read alike and have the same bytes. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
+ * as on this one, fuel and state included; packs, which must be read alike and have the same bytes; and receipts, which must be the same. The versions come from `bench/package.json`: `(cd bench && npm ci)`. Prints a line a
  * file; the last line counts the assertions; exits 1 when one failed or a version is not there.
  */
 import { spawnSync } from "node:child_process";
@@ -25,8 +25,11 @@ function testsIn(folder: string, pattern: RegExp): string[] {
 // What reads packs depends on the version as well: its zlib, its Unicode, its files.
 const files = [...testsIn("vm/", ON_BOTH), ...testsIn("host/assets/", /\[PACK-/)];
 
-/** A program that prints what must be the same on every version. */
-const PACKS = fileURLToPath(new URL("assets-tool/digests.ts", import.meta.url));
+/** Programs that print what must be the same on every version. */
+const PRINTING: readonly (readonly [what: string, script: string])[] = [
+  ["packs have the same bytes", "assets-tool/digests.ts"],
+  ["receipts are the same", "pipeline-receipt.ts"],
+];
 /** Programs that print how the tasks of others end, with the arguments behind the engine. */
 const tasks: readonly (readonly [script: string, ...args: string[]])[] = [
   ...(missing === undefined
@@ -73,10 +76,13 @@ for (const version of wanted) {
       );
     if (status === 0 && good === 0) failed++;
   }
-  const isSame = printed(node.path, PACKS) === printed(process.execPath, PACKS);
-  if (isSame) passed++;
-  else failed++;
-  console.log(`${isSame ? "ok    " : "FAILED"} Node.js ${version}: packs have the same bytes as on this one`);
+  for (const [what, name] of PRINTING) {
+    const script = fileURLToPath(new URL(name, import.meta.url));
+    const isSame = printed(node.path, script) === printed(process.execPath, script);
+    if (isSame) passed++;
+    else failed++;
+    console.log(`${isSame ? "ok    " : "FAILED"} Node.js ${version}: ${what} as on this one`);
+  }
   for (const task of tasks) {
     const here = endingsOn(process.execPath, task);
     const there = endingsOn(node.path, task);
