@@ -69,42 +69,59 @@ export function randomProgram(
   hasLarge = false,
 ): Program {
   const builder = new ProgramBuilder();
-  const values: Value[] = [builder.input("one"), builder.input("two")];
+  const values: Value[] = [];
+  /** Most bytes that a value has: what is joined with itself grows fast. */
+  const sizes = new Map<Value, number>();
+  const add = (bytes: number, ...added: readonly Value[]): void => {
+    values.push(...added);
+    for (const value of added) sizes.set(value, bytes);
+  };
   const some = (): Value =>
     random.chance(0.5) ? values.at(-1 - random.below(Math.min(4, values.length)))! : random.pick(values);
+  add(1000, builder.input("one"), builder.input("two"));
   while (values.length < nodes) {
+    const value = some();
+    const size = sizes.get(value)!;
     if (module !== undefined && random.chance(0.15)) {
-      values.push(kernel(builder, module, random.pick(["turn", "turn", "draw", "twice", "trap", "leave"]), some()));
+      const entry = random.pick(["turn", "turn", "draw", "twice", "trap", "leave"]);
+      add(size, kernel(builder, module, entry, value));
       continue;
     }
     if (hasLarge && random.chance(0.1)) {
-      values.push(builder.const(Buffer.alloc(LARGE_BYTES, `large ${values.length}`)));
+      add(LARGE_BYTES, builder.const(Buffer.alloc(LARGE_BYTES, `large ${values.length}`)));
       continue;
     }
     switch (random.below(8)) {
       case 0:
-        values.push(builder.const(Buffer.alloc(random.below(900), `const ${values.length}`)));
+        add(900, builder.const(Buffer.alloc(random.below(900), `const ${values.length}`)));
         break;
       case 1:
-        values.push(builder.slice(some(), 0, random.below(7) === 3 ? 1_000_000 : random.below(9)));
+        add(size, builder.slice(value, 0, random.below(7) === 3 ? 10 * LARGE_BYTES : random.below(9)));
         break;
       case 2:
-        values.push(...builder.split(some(), [0]));
+        add(size, ...builder.split(value, [0]));
         break;
       case 3:
-        values.push(builder.hash(some()));
+        add(32, builder.hash(value));
         break;
       case 4:
-        values.push(builder.length(some()));
+        add(8, builder.length(value));
         break;
-      case 5:
-        values.push(builder.select(builder.const(Uint8Array.of(random.below(2))), [some(), some()]));
+      case 5: {
+        const other = some();
+        const chosen = builder.select(builder.const(Uint8Array.of(random.below(2))), [value, other]);
+        add(Math.max(size, sizes.get(other)!), chosen);
         break;
+      }
       case 6:
-        values.push(builder.hash(builder.concat([some(), builder.length(some()).receipt])));
+        add(32, builder.hash(builder.concat([value, builder.length(value).receipt])));
         break;
-      default:
-        values.push(builder.concat(Array.from({ length: 1 + random.below(4) }, some)));
+      default: {
+        const all = Array.from({ length: 1 + random.below(4) }, some);
+        const bytes = all.reduce((sum, one) => sum + sizes.get(one)!, 0);
+        if (bytes < 4 * LARGE_BYTES) add(bytes, builder.concat(all));
+        else add(32, builder.hash(value));
+      }
     }
   }
   for (const [k, value] of values.slice(-3).entries()) builder.output(`last ${k}`, value);
