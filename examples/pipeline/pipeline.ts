@@ -101,7 +101,11 @@ export async function runPipeline(
 async function main(): Promise<void> {
   const folder = process.argv[2] ?? join(here, "../wordfreq/data/texts");
   const texts = textsOf(folder).length;
-  if (texts === 0) throw new Error(`no ${TEXT} files are in ${folder}`);
+  if (texts === 0) {
+    console.error(`no ${TEXT} files are in ${folder}`);
+    process.exitCode = 1;
+    return;
+  }
   const disk = join(build, "store");
   const store = await Store.open(disk, { create: true });
   try {
