@@ -112,6 +112,13 @@ export function takeWindow(
   return part.view;
 }
 
+/** Lets go of the memory that a window was in. */
+export function forgetView(part: Part): void {
+  part.view = NO_BYTES;
+  part.viewStart = 0;
+  part.viewOf = NO_BYTES;
+}
+
 /** Spec ABI-TRANSFER-2: an offset below -1, or one whose sum with the length passes 2^63 - 1. Faults: BadArgument. */
 export function checkHostOffset(low: number, high: number, length: number): void {
   const belowMinusOne = high < 0 && (high & low) !== -1;

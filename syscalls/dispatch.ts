@@ -9,7 +9,17 @@ import { type Caller, checkCharge, type HostFunction } from "../vm/function.ts";
 import type { Heap, Kind } from "../vm/heap.ts";
 import { BYTES_KIND, STALE_OBJECT } from "../vm/heap.ts";
 import { Fault, TrapCode } from "../vm/trap.ts";
-import { checkBlock, checkHostOffset, type Part, partsOf, placeOf, takeNumber, takeRef, takeWindow } from "./checks.ts";
+import {
+  checkBlock,
+  checkHostOffset,
+  forgetView,
+  type Part,
+  partsOf,
+  placeOf,
+  takeNumber,
+  takeRef,
+  takeWindow,
+} from "./checks.ts";
 import { Exit } from "./exit.ts";
 import { type Observer, observed, type Seen } from "./observe.ts";
 import { Panic } from "./panic.ts";
@@ -109,6 +119,8 @@ export interface DispatchOptions {
   /** Hears of every call, when it has ended (spec ABI-TRACE-1). */
   readonly observe?: Observer | undefined;
   readonly tape?: Tape | undefined;
+  /** Takes what lets go of what functions keep of whoever called last, for functions that outlive their callers. */
+  readonly releases?: (() => void)[] | undefined;
 }
 
 export type HostFunctions = { readonly [module: string]: { readonly [name: string]: HostFunction } };
@@ -194,14 +206,16 @@ function hostFunction(
   kinds: readonly Kind[],
   packed: boolean,
   missing: boolean,
-  { observe, tape }: DispatchOptions,
+  { observe, tape, releases }: DispatchOptions,
 ): HostFunction {
   checkRow(row, kinds);
   const { fuel, mayFree } = row;
   const type = packed ? packedTypeOf(row) : functionTypeOf(row);
   const form = formOf(row, body as LooseBody, kinds, packed, observe !== undefined);
   const bind = missing ? refuse(row) : tape === undefined ? binder(form) : binder(taped(form, tape));
-  let call = unbound(bind);
+  const { call: unboundCall, release } = unbound(bind, form);
+  releases?.push(release);
+  let call = unboundCall;
   if (tape !== undefined && !missing) call = announced(call, tape);
   if (observe !== undefined) call = observed(row, packed, call, kinds, form.seen!, observe);
   const made: HostFunction = { type, fuel, mayFree, call };
@@ -247,16 +261,23 @@ function refuse(row: Syscall): Bind {
   };
 }
 
-/** For whoever calls. What was bound last is kept: as a rule there is one caller. */
-function unbound(bind: Bind): HostFunction["call"] {
+/** For whoever calls. What was bound last is kept, until it is released: as a rule there is one caller. */
+function unbound(bind: Bind, { parts }: Form): { readonly call: HostFunction["call"]; readonly release: () => void } {
   let known: Caller | undefined;
-  let bound: Bound;
-  return (caller, ...words) => {
-    if (caller !== known) {
-      bound = bind(caller);
-      known = caller;
-    }
-    return bound(...words);
+  let bound: Bound | undefined;
+  return {
+    call: (caller, ...words) => {
+      if (caller !== known) {
+        bound = bind(caller);
+        known = caller;
+      }
+      return bound!(...words);
+    },
+    release: () => {
+      known = undefined;
+      bound = undefined;
+      for (const part of parts) forgetView(part);
+    },
   };
 }
 

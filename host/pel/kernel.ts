@@ -74,12 +74,13 @@ export function runKernel(module: Module, kernel: Kernel): KernelEnd {
     let abi: Abi;
     try {
       pack = openAssets(kernel);
-      abi = ABIS(optionsOf(kernel, outputs, pack));
+      abi = ABIS.next(optionsOf(kernel, outputs, pack));
     } catch (error) {
       return bad("BAD_ASSETS", error);
     }
     return execute(module, kernel, called, outputs, abi);
   } finally {
+    ABIS.release();
     pack?.close();
   }
 }

@@ -55,8 +55,10 @@ export class Wasi {
     this.sys = syscallsThrough(this.gate, imports);
   }
 
-  /** Is another program's from here on. */
+  /** Forgets its program: the next one that calls is another. */
   renew(): void {
+    // Set before every call.
+    this.gate.outer = undefined as never;
     this.scratchLow = 0;
     this.scratchHigh = 0;
     this.#descriptors = undefined;
