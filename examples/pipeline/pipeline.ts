@@ -102,7 +102,7 @@ async function main(): Promise<void> {
   const folder = process.argv[2] ?? join(here, "../wordfreq/data/texts");
   const texts = textsOf(folder).length;
   if (texts === 0) {
-    console.error(`no ${TEXT} files are in ${folder}`);
+    process.stderr.write(`no ${TEXT} files are in ${folder}\n`);
     process.exitCode = 1;
     return;
   }
