@@ -37,7 +37,7 @@ const builtins: Plugin = {
 /** What the command imports dynamically: `assets/verbs.ts` is the chunk `assets-verbs`. */
 const CHUNKS: readonly string[] = [
   ...["attest", "build", "completion", "dis", "help", "inspect", "new", "optimize", "profile", "trap-text", "version"],
-  ...["pel/verbs", "replay", "trace", "verify", "why"],
+  ...["edge-verbs", "pel/verbs", "replay", "trace", "verify", "why"],
   ...["assets/keygen", "assets/verbs", "store/verbs"],
   ...["../wat", "../grants", "../../syscalls/replay"],
 ];

@@ -1,7 +1,7 @@
 /** `ashlar trace`: what edges lead to and from an artifact (spec CLI-PEL-15). */
-import { type ArtifactKey, AslError, type View } from "../asl/index.ts";
-import { decodeClaim, TypeTag } from "../pel/claim.ts";
-import { PelError } from "../pel/errors.ts";
+import type { ArtifactKey, View } from "../asl/index.ts";
+import { TypeTag } from "../pel/claim.ts";
+import { readReceipt } from "../pel/provenance.ts";
 import { EDGE_TAG, EdgeType, openGraph, type Visit } from "../tgk/index.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
 import type { Arguments } from "./arguments.ts";
@@ -138,23 +138,14 @@ function edgeNode(
 
 /** What the receipt of an execution or a run tells; undefined where it is not there, or none. */
 function receiptOf(view: View, key: ArtifactKey | undefined) {
-  try {
-    const bytes = key === undefined ? undefined : view.get(key);
-    if (bytes === undefined) return undefined;
-    const claim = decodeClaim(bytes);
-    const receipt = ["receipt", key!] as const;
-    if (claim.kind === "run")
-      return {
-        op: "",
-        fuel: undefined,
-        isFailed: claim.failed !== undefined,
-        facts: [receipt, ["program", claim.program] as const],
-      };
-    const { facts = [], fuel, outcome } = endOf(claim);
-    const end = ["outcome", outcomeText(outcome!)] as const;
-    return { op: claim.node.op, fuel, isFailed: outcome!.type !== "ok", facts: [receipt, end, ...facts] };
-  } catch (error) {
-    if (error instanceof PelError || error instanceof AslError) return undefined;
-    throw error;
+  const claim = key === undefined ? undefined : readReceipt(view, key).claim;
+  if (claim === undefined) return undefined;
+  const receipt = ["receipt", key!] as const;
+  if (claim.kind === "run") {
+    const facts = [receipt, ["program", claim.program] as const];
+    return { op: "", fuel: undefined, isFailed: claim.failed !== undefined, facts };
   }
+  const { facts = [], fuel, outcome } = endOf(claim);
+  const end = ["outcome", outcomeText(outcome!)] as const;
+  return { op: claim.node.op, fuel, isFailed: outcome!.type !== "ok", facts: [receipt, end, ...facts] };
 }

@@ -124,14 +124,14 @@ const SCRIPT = String.raw`
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 const WIDE = data.columnWidth - 52, HIGH = data.rowHeight - 16, LISTED = 100;
-const READABLE = 0.45, LEAST = 0.0005, MOST = 4;
+// From the first on all lines of a node can be read, from the second on its name, in larger letters.
+const READABLE = 0.6, NAMED = 0.2, LEAST = 0.0005, MOST = 4;
 const nodes = data.nodes.map(([text, label, op, key, size, state, failed, column, y, facts], index) =>
   ({ index, text, label, op, key, size, state, failed, column, x: column * data.columnWidth, y, facts, sources: [], users: [] }));
 const columns = [];
 for (const node of nodes) (columns[node.column] ??= []).push(node);
 for (const column of columns) column.sort((a, b) => a.y - b.y);
 const width = (columns.length - 1) * data.columnWidth + WIDE;
-const height = nodes.reduce((most, node) => Math.max(most, node.y), 0) + HIGH / 2;
 
 // An edge is a line through its lanes, from the left to the right; one that closes a cycle goes back.
 const edges = data.edges.map(([from, to, label, lanes]) => {
@@ -154,6 +154,9 @@ const edges = data.edges.map(([from, to, label, lanes]) => {
   source.users.push(edge);
   return edge;
 });
+
+const lowest = (most, edge) => Math.max(most, edge.bottom);
+const height = Math.max(edges.reduce(lowest, 0), nodes.reduce((most, node) => Math.max(most, node.y + HIGH / 2), 0));
 
 const canvas = byId("graph"), context = canvas.getContext("2d");
 let view = { x: 0, y: 0, scale: 1 }, selected, colours = {}, asked = false;
@@ -244,7 +247,6 @@ function draw() {
 
   const first = Math.max(0, Math.floor((left - WIDE) / data.columnWidth));
   const last = Math.min(columns.length - 1, Math.floor(right / data.columnWidth));
-  const readable = scale >= READABLE;
   const least = 1.5 / scale;
   let drawn = 0;
   for (let at = first; at <= last; at++) {
@@ -257,7 +259,7 @@ function draw() {
     }
     for (let k = low; k < column.length && column[k].y - HIGH / 2 <= bottom; k++) {
       drawn++;
-      drawNode(column[k], readable, least);
+      drawNode(column[k], scale, least);
     }
   }
   // What tests and scripts may look at.
@@ -265,9 +267,9 @@ function draw() {
   canvas.dataset.drawn = drawn;
 }
 
-function drawNode(node, readable, least) {
+function drawNode(node, scale, least) {
   const colour = colourOf(node), top = node.y - HIGH / 2;
-  if (!readable) {
+  if (scale < NAMED) {
     context.fillStyle = node === selected ? colours.mark : colour;
     context.fillRect(node.x, top, Math.max(WIDE, least), Math.max(HIGH, least));
     return;
@@ -276,18 +278,23 @@ function drawNode(node, readable, least) {
   context.fillRect(node.x, top, WIDE, HIGH);
   context.fillStyle = colour;
   context.fillRect(node.x, top, 4, HIGH);
-  context.lineWidth = node === selected ? 3 : 1;
+  context.lineWidth = (node === selected ? 2 : 1) / Math.min(1, scale);
   context.strokeStyle = node === selected ? colours.mark : colour;
   context.setLineDash(["skipped", "blocked", "miss"].includes(node.state) ? [5, 3] : []);
   context.strokeRect(node.x + 0.5, top + 0.5, WIDE - 1, HIGH - 1);
   context.setLineDash([]);
+  const name = node.label === "" ? node.op : node.label;
   const line = (text, font, colour, at) => {
     context.font = font;
     context.fillStyle = colour;
     context.fillText(fit(text, font), node.x + 11, top + at);
   };
+  if (scale < READABLE) {
+    const size = Math.min(34, Math.round(11 / scale));
+    return line(name, "600 " + size + "px system-ui, sans-serif", colour, HIGH / 2 + size * 0.35);
+  }
   const state = node.failed ? "failed" : node.state;
-  line(node.label === "" ? node.op : node.label, "600 13px system-ui, sans-serif", colours.ink, 15);
+  line(name, "600 13px system-ui, sans-serif", colours.ink, 15);
   line([node.op === node.label ? "" : node.op, node.key.replace(/^([a-z0-9-]+:)?(.{8}).*/, "$2")].filter(Boolean).join(" · "), "11px ui-monospace, monospace", colours.quiet, 29);
   line([state, node.size].filter(Boolean).join(" · "), "11px system-ui, sans-serif", colour, 42);
 }

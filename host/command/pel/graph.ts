@@ -61,7 +61,7 @@ function runDag(view: View, key: ArtifactKey): Dag {
     }
     const receipt = claim.claims[index];
     if (receipt === undefined) return { ...none, state: "skipped" };
-    return nodeEnd(view, receipt) ?? { ...none, state: "", claim: receipt };
+    return nodeEnd(view, receipt);
   };
   return programDag(`run ${shortKey(key)}`, program, undefined, endOf, view);
 }

@@ -1,10 +1,11 @@
 /** What a line gives to the inputs of a program, and takes of its outputs (spec CLI-PEL-4). */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { ArtifactKey, Store, View } from "../../asl/index.ts";
+import type { ArtifactKey, PutOptions, Store, View } from "../../asl/index.ts";
 import type { InputNode, Program } from "../../pel/program.ts";
 import type { Arguments } from "../arguments.ts";
 import { usageError } from "../failure.ts";
+import type { Progress } from "../progress.ts";
 import { Input, inputError } from "../store/input.ts";
 import { keyThere } from "./stores.ts";
 
@@ -78,6 +79,7 @@ export async function resolveInputs(
   program: Program,
   store: Store,
   view: View,
+  progress: Progress,
   signal: AbortSignal,
 ): Promise<{ [name: string]: ArtifactKey }> {
   const keys: [string, ArtifactKey][] = [];
@@ -85,7 +87,10 @@ export async function resolveInputs(
     const one = given.get(name);
     if (one === undefined) continue;
     const options = tag === undefined ? {} : { typeTag: tag };
-    keys.push([name, "word" in one ? keyThere(view, one.word) : await putFile(store, one.file, options, signal)]);
+    keys.push([
+      name,
+      "word" in one ? keyThere(view, one.word) : await putFile(store, one.file, options, progress, signal),
+    ]);
   }
   return Object.fromEntries(keys);
 }
@@ -93,20 +98,26 @@ export async function resolveInputs(
 async function putFile(
   store: Store,
   file: string,
-  options: { readonly typeTag?: number },
+  options: PutOptions,
+  progress: Progress,
   signal: AbortSignal,
 ): Promise<ArtifactKey> {
   const input = await Input.open(file, signal);
   try {
     const first = await input.first();
     if (input.isAtEnd) return await store.put(first, options);
-    return await store.writeStream(pieces(first, input), options);
+    return await store.writeStream(pieces(first, input, progress), options);
   } finally {
     input.close();
   }
 }
 
-async function* pieces(first: Uint8Array, input: Input): AsyncGenerator<Uint8Array> {
+async function* pieces(first: Uint8Array, input: Input, progress: Progress): AsyncGenerator<Uint8Array> {
   yield first;
-  yield* input.rest();
+  let done = first.length;
+  for await (const piece of input.rest()) {
+    yield piece;
+    done += piece.length;
+    progress.update(done, undefined, "bytes put");
+  }
 }

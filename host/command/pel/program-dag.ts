@@ -3,8 +3,9 @@
 import { trapName } from "../../../vm/trap.ts";
 import type { ArtifactKey, View } from "../../asl/index.ts";
 import { hex } from "../../assets/hash.ts";
-import { type ArtifactRef, decodeClaim, failureName, type NodeClaim, type Outcome } from "../../pel/claim.ts";
+import { type ArtifactRef, failureName, type NodeClaim, type Outcome } from "../../pel/claim.ts";
 import { type Node, outputCount, type Program } from "../../pel/program.ts";
+import { readReceipt } from "../../pel/provenance.ts";
 import { grouped } from "../quantities.ts";
 import { type Dag, type DagEdge, type DagNode, type DagState, shortKey } from "./dag.ts";
 
@@ -157,13 +158,12 @@ function parametersOf(node: Node): [string, string][] {
   }
 }
 
-/** What the receipt of a node says; undefined when it is not there. Throws PEL-RECEIPT. */
-export function nodeEnd(view: View, key: ArtifactKey): NodeEnd | undefined {
-  const bytes = view.get(key);
-  if (bytes === undefined) return undefined;
-  const claim = decodeClaim(bytes);
-  if (claim.kind !== "node") return undefined;
-  return { state: "", claim: key, ...endOf(claim) };
+/** What the receipt of a node says, or why it says nothing. */
+export function nodeEnd(view: View, key: ArtifactKey): NodeEnd {
+  const { claim, ...read } = readReceipt(view, key);
+  if (claim?.kind === "node") return { state: "", claim: key, ...endOf(claim) };
+  const problem = "message" in read ? read.message : "it is the receipt of a run";
+  return { state: "", claim: key, outcome: undefined, outputs: [], fuel: undefined, facts: [["problem", problem]] };
 }
 
 export function endOf(claim: NodeClaim): Pick<NodeEnd, "outcome" | "outputs" | "fuel" | "facts"> {

@@ -57,13 +57,23 @@ export async function readProgram(
   // Text of WebAssembly becomes modules only now: the keys were others.
   if (await modules.assemble()) parsed = parseProgram(text, modules.keyOf);
   const { program } = parsed;
-  const ids = new Map<number, string>();
+  const named = new Map<number, string[]>();
   for (const [id, index] of parsed.ids) {
-    const before = ids.get(index);
-    ids.set(index, before === undefined ? id : `${before}, ${id}`);
+    const names = named.get(index);
+    if (names === undefined) named.set(index, [id]);
+    else names.push(id);
   }
+  const ids = new Map([...named].map(([index, names]) => [index, idsText(names)]));
   const encoded = encodeProgram(program);
   return { name: word, program, bytes: encoded, key: keyOf(algorithm, encoded), ids, modules: modules.all };
+}
+
+/** Most ids that are shown of a node; the same node may stand in a text many times. */
+const MOST_IDS = 3;
+
+function idsText(ids: readonly string[]): string {
+  const more = ids.length > MOST_IDS ? ` and ${ids.length - MOST_IDS} more` : "";
+  return ids.slice(0, MOST_IDS).join(", ") + more;
 }
 
 /** The encoding of a program in a store. */

@@ -41,7 +41,7 @@ export async function run(args: Arguments): Promise<number> {
           checkOutputs(program, files);
           const given = givenInputs(args, program.program);
           for (const module of program.modules) await store.put(module);
-          const inputs = await resolveInputs(given, program.program, store, view, signal);
+          const inputs = await resolveInputs(given, program.program, store, view, progress, signal);
           const result = await runProgram(store, program.program, {
             ...execution,
             inputs,
@@ -96,7 +96,7 @@ function answerOf(
       ids,
       (index) => {
         const node = result.nodes[index]!;
-        const facts = withFacts && node.claim !== undefined ? nodeEnd(view, node.claim)?.facts : undefined;
+        const facts = withFacts && node.claim !== undefined ? nodeEnd(view, node.claim).facts : undefined;
         const { state, outcome, claim, outputs, fuel } = node;
         return { state, outcome, claim, outputs, fuel, facts };
       },
