@@ -547,7 +547,7 @@ export async function compareRuns(
       );
     const made = madeClaim(scratch, actual);
     const finding = await compareNodes(view, scratch, { key: recorded, claim: read.claim }, made, rerun.signal);
-    return { ...finding, ...about, message: `node ${node} (${op}): ${finding.message}` };
+    return { ...finding, ...about };
   }
   const made = readReceipt(scratch, result.claim).claim as RunClaim;
   const differs = (finding: Omit<Told, "receipt" | "type">): Finding =>

@@ -273,7 +273,7 @@ t.test("[PEL-MEMO-2] a receipt that is damaged is an error of the store's", asyn
 t.test("[PEL-RUN-1] a snapshot that is dropped meanwhile changes nothing", async (t) => {
   const store = openStore();
   const { inputs } = await putTexts(store);
-  const program = manySteps(3000);
+  const program = manySteps(1500);
   const expected = await runProgram(openStoreWith(await textsOf(store)), program, {
     inputs: { text: inputs["text 0"]! },
   });
@@ -350,6 +350,9 @@ async function child(folder: string): Promise<string[]> {
   return text.split("\n");
 }
 
+/** More than a run does before it looks at who stops it. */
+const STEPS = 6000;
+
 t.test("[PEL-RUN-7] a run that is stopped leaves what had ended, and nothing else", async (t) => {
   for (const [after, hasGuests] of [
     [0, false],
@@ -369,7 +372,7 @@ t.test("[PEL-RUN-7] a run that is stopped leaves what had ended, and nothing els
       const limits = { fuel: 10_000_000_000n, outputBytes: 2 ** 30 };
       for (const entry of ["flood", "loop"]) builder.output(entry, kernel(builder, module, entry, large, { limits }));
     }
-    const program = hasGuests ? builder.build() : manySteps(20_000);
+    const program = hasGuests ? builder.build() : manySteps(STEPS);
     const controller = new AbortController();
     let turns = 0;
     const stop = (): void => {
@@ -390,7 +393,7 @@ t.test("[PEL-RUN-7] a run that is stopped leaves what had ended, and nothing els
     store = openStore(volume);
     const { hits, executed } = await runProgram(store, program, options);
     t.equal(hits, sound.nodes, "what had ended is found");
-    t.equal(executed, 20_000 - sound.nodes);
+    t.equal(executed, STEPS - sound.nodes);
     await store.close();
   }
 });

@@ -259,6 +259,30 @@ t.test("[PER-VERIFY-4] what is damaged is told as such", async (t) => {
   await t.rejects(verifyReceipt(store, claim), { code: "PEL-RECEIPT" });
 });
 
+t.test("[PER-VERIFY-3, PER-VERIFY-4] bytes all over a receipt count", async (t) => {
+  const store = openStore();
+  const text = await store.put(Buffer.from("text"));
+  const builder = new ProgramBuilder();
+  builder.output("cut", builder.slice(builder.input("text"), 1, 2));
+  const { claim, nodes } = await runProgram(store, builder.build(), { inputs: { text } });
+  const verdicts: { [verdict: string]: number } = {};
+  let flip = 0;
+  for (const key of [claim, nodes.find(({ op }) => op === "slice")!.claim!]) {
+    const bytes = store.get(key)!;
+    for (let at = flip % 6; at < bytes.length; at += 6) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1 << (flip++ % 8);
+      const other = await store.put(changed, { typeTag: TypeTag.CLAIM });
+      const told = await verifyReceipt(store, other).then(
+        ({ verdict }) => verdict,
+        ({ code }) => String(code),
+      );
+      verdicts[told] = (verdicts[told] ?? 0) + 1;
+    }
+  }
+  t.same(Object.keys(verdicts).sort(), ["PEL-RECEIPT", "differs", "unverifiable"], JSON.stringify(verdicts));
+});
+
 t.test("[PER-VERIFY-5] outputs that the store lacks", async (t) => {
   const { store, result } = await ran();
   const { key } = result.outputs.find(({ name }) => name === "sum")!;
