@@ -220,7 +220,6 @@ export function nameProblem(name: string): string | undefined {
  * or it is PEL-NOT-CANONICAL.
  */
 export function checkNode(node: Node, arity: number, report: Report): void {
-  checkArity(node, arity, report);
   switch (node.op) {
     case "input":
       checkName(node.name, "/name", report);
@@ -244,7 +243,23 @@ export function checkNode(node: Node, arity: number, report: Report): void {
     case "guest":
       checkGuest(node, report);
       break;
+    case "concat":
+    case "hash":
+    case "length":
+    case "select":
+      break;
+    default:
+      report(...opProblem((node as Node).op), "/op");
+      return;
   }
+  checkArity(node, arity, report);
+}
+
+/** What to say of an operation that no node has. */
+export function opProblem(op: unknown): readonly [code: PelCode, message: string] {
+  if (RESERVED_OPS.includes(op as string)) return ["PEL-UNSUPPORTED-NODE", `${op} is reserved and cannot run yet`];
+  const known = OPS.filter((each) => !RESERVED_OPS.includes(each)).join(", ");
+  return ["PEL-OPCODE", `there is no operation ${typeof op === "string" ? quoted(op) : op}: ${known}`];
 }
 
 function checkArity(node: Node, arity: number, report: Report): void {
@@ -272,7 +287,7 @@ function arityOf(node: Node): readonly [number, number] {
 }
 
 function checkGuest(node: GuestNode, report: Report): void {
-  const { entry, args, inputs, outputs, stdout, stderr, assets, limits } = node;
+  const { entry, args, inputs, outputs, stdout, stderr, assets, io, limits } = node;
   if (entry !== undefined) checkText(entry, "/entry", report);
   if (entry !== undefined) checkMost("entryBytes", Buffer.byteLength(entry), "bytes", "/entry", report);
   checkMost("args", args.length, "arguments", "/args", report);
@@ -304,6 +319,7 @@ function checkGuest(node: GuestNode, report: Report): void {
     report("PEL-VALUE", "stdout and stderr do not go to one output", "/stderr");
   if (assets !== undefined && !inputs.includes(assets))
     report("PEL-VALUE", `${quoted(assets)} is none of the node's inputs`, "/assets");
+  if (io !== "files" && io !== "artifacts") report("PEL-VALUE", '"files" or "artifacts" was expected', "/io");
   const { fuel } = limits;
   if (typeof fuel !== "bigint" || fuel < 0n || fuel > MOST_GUEST_LIMITS.fuel)
     report("PEL-VALUE", `fuel is from 0 to ${MOST_GUEST_LIMITS.fuel}, not ${fuel}`, "/limits/fuel");
@@ -534,10 +550,8 @@ function readParams(reader: CborReader, report: (code: PelCode, message: string,
     case "select":
       reader.tuple(0, `what a ${op} has`);
       return { op, refs: NO_REFS };
-    case undefined:
-      return report("PEL-OPCODE", `there is no operation ${opcode}`, "/op");
     default:
-      return report("PEL-UNSUPPORTED-NODE", `${op} is reserved and cannot run yet`, "/op");
+      return report(...opProblem(op ?? opcode), "/op");
   }
 }
 

@@ -18,10 +18,10 @@ import {
   type GuestNode,
   type GuestOutput,
   type Node,
+  opProblem,
   outputCount,
   type Program,
   type ProgramOutput,
-  RESERVED_OPS,
   type Ref,
   type Tag,
 } from "./program.ts";
@@ -269,12 +269,8 @@ class TextReader {
     const { op } = value;
     if (op === undefined) this.#report("PEL-MEMBER", '"op" is missing', pointer);
     else if (typeof op !== "string") this.#report("PEL-TYPE", "text was expected", `${pointer}/op`);
-    else if (RESERVED_OPS.includes(op))
-      this.#report("PEL-UNSUPPORTED-NODE", `${op} is reserved and cannot run yet`, `${pointer}/op`);
-    else if (!Object.hasOwn(MEMBERS, op)) {
-      const known = Object.keys(MEMBERS).join(", ");
-      this.#report("PEL-OPCODE", `there is no operation ${quoted(op)}: ${known}`, `${pointer}/op`);
-    } else return op as Node["op"];
+    else if (Object.hasOwn(MEMBERS, op)) return op as Node["op"];
+    else this.#report(...opProblem(op), `${pointer}/op`);
     return undefined;
   }
 

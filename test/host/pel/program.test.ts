@@ -323,6 +323,9 @@ t.test(
       [{ stderr: "a" }, "PEL-VALUE /nodes/1/stderr"],
       [{ outputs: [{ name: "a", tag: 1 }], stdout: "a", stderr: "a" }, "PEL-VALUE /nodes/1/stderr"],
       [{ assets: "a" }, "PEL-VALUE /nodes/1/assets"],
+      [{ io: "both" as "files" }, "PEL-VALUE /nodes/1/io"],
+      [{ op: "tgk" as "guest" }, "PEL-UNSUPPORTED-NODE /nodes/1/op"],
+      [{ op: "jump" as "guest" }, "PEL-OPCODE /nodes/1/op"],
     ];
     for (const [parts, said] of refusals)
       t.equal(checked({ ...guestNode({ module: MODULE }), ...parts }), said, JSON.stringify(parts));
