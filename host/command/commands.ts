@@ -209,7 +209,12 @@ const COMMANDS: readonly (Command<Context> | Group<Context>)[] = [
       STORE_OPTION,
       { name: "forward", doc: "What came of it." },
       { name: "backward", doc: "What led to it; this is the default." },
-      { name: "type", value: "N", repeatable: true, doc: "Only edges of this type: execution, run, or a number." },
+      {
+        name: "type",
+        value: "N|execution|run",
+        repeatable: true,
+        doc: "Only edges of this type; those of users are numbers from 256 on.",
+      },
       {
         name: "tag",
         value: "N",

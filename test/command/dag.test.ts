@@ -1,5 +1,5 @@
 /** Graphs as text, DOT, JSON, and as a page in a browser. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -7,6 +7,7 @@ import t, { type Test } from "tap";
 import { type Dag, type DagNode, dagData, dotLines, treeLines } from "../../host/command/pel/dag.ts";
 import { layOut, ROW_HEIGHT } from "../../host/command/pel/dag-layout.ts";
 import { dagPage } from "../../host/command/pel/dag-page.ts";
+import { writePage } from "../../host/command/pel/show.ts";
 import { Random } from "../vm/random.ts";
 
 const EVIL = `</script><script>globalThis.evil=1</script><img src=x onerror="globalThis.evil=1">&lt;"'\`\${1}<!--\u2028\u202e\n\u001b[31m`;
@@ -194,6 +195,13 @@ t.test("[CLI-DAG-5] one file that asks for nothing; names stay text", (t) => {
     /Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"/,
   );
   t.equal(text, [...dagPage(HOSTILE)].join(""));
+  const file = join(t.testdir(), "page.html");
+  const most = { ...HOSTILE, nodes: new Array(100_001).fill(HOSTILE.nodes[0]) };
+  t.throws(() => writePage(file, most), { code: "CLI-PAGE", message: /100,001 nodes/ });
+  t.throws(() => writePage(join(file, "x"), HOSTILE), { code: "CLI-PAGE" });
+  t.notOk(existsSync(file));
+  writePage(file, HOSTILE);
+  t.equal(readFileSync(file, "utf8"), text);
   t.end();
 });
 

@@ -273,6 +273,13 @@ t.test("[CLI-PEL-6] a node that fails is told with its receipt", async (t) => {
     },
   });
   t.match(await json("verify", receipt, "--store", folder), { code: 0, data: { kind: "node", verdict: "verified" } });
+  const words = ["--store", folder, "--input", "text=@text", "--keep-going", "-o", "count=count", "-o", "after=after"];
+  t.match(await run("pel", "run", CUT, ...words), {
+    code: 1,
+    stderr: /^note: the output "after" was not made, and after is/,
+  });
+  t.strictSame([...readFileSync("count")], [11, 0, 0, 0, 0, 0, 0, 0]);
+  t.notOk(existsSync("after"));
 });
 
 /** A fraction of a second each, and all of them fail. */

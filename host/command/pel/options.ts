@@ -19,7 +19,7 @@ export const EXECUTION_OPTIONS: readonly Option[] = [
 ];
 
 export const KEY_DOC =
-  "a key (sha256:…), the first digits of one, at least 8, that no other begins with, or a name that `ashlar store bind` gave";
+  "a key (sha256:…), the first digits of one, at least 8, that no other begins with, the identity of a pack (mi2:…), or a name that `ashlar store bind` gave";
 
 export const HTML_OPTION: Option = {
   name: "html",

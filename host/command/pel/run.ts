@@ -53,9 +53,11 @@ export async function run(args: Arguments): Promise<number> {
           });
           keepGraph(store);
           progress.clear();
-          for (const { name, key } of result.outputs) {
-            const file = files.get(name);
-            if (file !== undefined) await writeArtifact(store.view(), key, file, progress);
+          const made = new Map(result.outputs.map(({ name, key }) => [name, key]));
+          for (const [name, file] of files) {
+            const key = made.get(name);
+            if (key !== undefined) await writeArtifact(store.view(), key, file, progress);
+            else note(`note: the output ${JSON.stringify(name)} was not made, and ${plain(file)} is as it was\n`);
           }
           return answerOf(args, store, program, result, files);
         },
