@@ -123,7 +123,7 @@ async function main(): Promise<void> {
     console.log(`receipt   ${result.claim}`);
     console.log(`verify    npx ashlar verify ${result.claim} --store ${named(disk)}`);
     if (result.failed !== undefined) {
-      console.log(`failed    npx ashlar trace ${result.claim} --store ${named(disk)}`);
+      console.log(`failed    npx ashlar why ${result.claim} --store ${named(disk)}`);
       process.exitCode = 1;
     }
   } finally {
