@@ -5,6 +5,7 @@ import { canonicalProgram, guestNode } from "./canonical.ts";
 import { type PelCode, PelError } from "./errors.ts";
 import {
   checkNode,
+  GUEST_LIMITS,
   type GuestLimits,
   type Node,
   type Program,
@@ -44,7 +45,8 @@ export interface GuestOptions {
   /** The input that is a pack. */
   readonly assets?: string | undefined;
   readonly io?: "files" | "artifacts" | undefined;
-  readonly limits?: Partial<GuestLimits> | undefined;
+  /** Fuel below 2^53 may be a number. */
+  readonly limits?: (Partial<Omit<GuestLimits, "fuel">> & { readonly fuel?: bigint | number }) | undefined;
 }
 
 /** What a `guest` node makes. */
@@ -96,7 +98,9 @@ export class ProgramBuilder {
   guest(options: GuestOptions): GuestValues {
     const inputs = Object.entries(options.inputs ?? {}).map(([name, value]) => [name, this.#ref(value)] as const);
     const outputs = (options.outputs ?? []).map((output) => (typeof output === "string" ? { name: output } : output));
-    const node = guestNode({ ...options, inputs, outputs });
+    const { fuel = GUEST_LIMITS.fuel, ...counts } = options.limits ?? {};
+    const limits = { ...counts, fuel: Number.isSafeInteger(fuel) ? BigInt(fuel) : (fuel as bigint) };
+    const node = guestNode({ ...options, inputs, outputs, limits });
     const first = this.#add(node);
     return {
       receipt: first.receipt,

@@ -322,7 +322,7 @@ function checkGuest(node: GuestNode, report: Report): void {
   if (io !== "files" && io !== "artifacts") report("PEL-VALUE", '"files" or "artifacts" was expected', "/io");
   const { fuel } = limits;
   if (typeof fuel !== "bigint" || fuel < 0n || fuel > MOST_GUEST_LIMITS.fuel)
-    report("PEL-VALUE", `fuel is from 0 to ${MOST_GUEST_LIMITS.fuel}, not ${fuel}`, "/limits/fuel");
+    report("PEL-VALUE", `fuel is an integer from 0 to ${MOST_GUEST_LIMITS.fuel}, not ${fuel}`, "/limits/fuel");
   for (const name of COUNTED_LIMITS) {
     const value = limits[name];
     const most = MOST_GUEST_LIMITS[name];

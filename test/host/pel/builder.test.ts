@@ -69,6 +69,10 @@ t.test("[PEL-ERROR-2] what is wrong with a node is told when it is made", (t) =>
   t.throws(() => builder.hash(new ProgramBuilder().input("in")), { code: "PEL-ARGUMENT" });
   t.throws(() => builder.hash(undefined as never), { code: "PEL-ARGUMENT" });
   t.throws(() => builder.guest({ module: MODULE, assets: "pack" }), { code: "PEL-VALUE" });
+  const fuelled = (fuel: number | bigint): unknown =>
+    builder.guest({ module: MODULE, outputs: ["x"], limits: { fuel } });
+  for (const fuel of [0, 2 ** 53 - 1, 0n, 2n ** 63n - 1n]) t.ok(fuelled(fuel));
+  for (const fuel of [-1, 0.5, 2 ** 53, 2n ** 63n]) t.throws(() => fuelled(fuel), { code: "PEL-VALUE" });
   const guest = builder.guest({ module: MODULE, outputs: ["out"] });
   t.throws(() => guest.output("in"), { code: "PEL-REF" });
   t.throws(() => builder.build(), { code: "PEL-VALUE", place: { pointer: "/outputs" } });
