@@ -13,7 +13,7 @@ for (const [durability, profile, seed] of [
       const tally = new CrashTally();
       await crashRuns(
         { durability, profile, seed, nodes: 18 },
-        { every: profile === "tiny" ? 12 : 4, images: 4 },
+        { every: profile === "tiny" ? 16 : 6, images: 4 },
         tally,
       );
       t.same(tally.wrong.slice(0, 3), []);
@@ -26,7 +26,7 @@ t.test("[PEL-RUN-4] the same with nodes that are committed by themselves", async
   const tally = new CrashTally();
   await crashRuns(
     { durability: "group", profile: "usual", seed: 5, nodes: 14, hasLarge: true },
-    { every: 3, images: 2 },
+    { every: 5, images: 2 },
     tally,
   );
   t.same(tally.wrong.slice(0, 3), []);

@@ -9,6 +9,7 @@ import type { Store } from "../../../host/asl/store.ts";
 import { ProgramBuilder, type Value } from "../../../host/pel/builder.ts";
 import type { Program } from "../../../host/pel/program.ts";
 import { runProgram } from "../../../host/pel/run.ts";
+import { openGraph } from "../../../host/tgk/graph.ts";
 import { Random } from "../../vm/random.ts";
 import { SimulatedVolume } from "../asl/simulated-volume.ts";
 import { type Durability, openStore, owners, type Profile, PROFILES as SMALL_PROFILES } from "../asl/workloads.ts";
@@ -140,13 +141,18 @@ interface Cut {
   readonly promised: readonly ArtifactKey[];
 }
 
-const NO_RUN = { workers: 1, keepGoing: true } as const;
+/** So small that each run leaves files of the index of edges, and merges them. */
+const GRAPH = { segmentEdges: 16, segmentEnds: 128, keptEdges: 4, keptLogBytes: 1000, mergedSegments: 3 } as const;
+const OPTIONS = { workers: 1, keepGoing: true } as const;
 
 async function runStep(store: Store, { program, inputs }: Step): ReturnType<typeof runProgram> {
   await store.put(KERNEL);
   const keys: { [name: string]: ArtifactKey } = {};
   for (const [name, bytes] of Object.entries(inputs)) keys[name] = await store.put(bytes);
-  return await runProgram(store, program, { ...NO_RUN, inputs: keys });
+  const result = await runProgram(store, program, { ...OPTIONS, inputs: keys });
+  // As the command does: so the index of edges is in the images, too.
+  openGraph(store, { tuning: GRAPH }).close();
+  return result;
 }
 
 export async function crashRuns(workload: CrashWorkload, budget: CrashBudget, tally: CrashTally): Promise<void> {

@@ -8,6 +8,7 @@ import { decodeClaim, decodeContext, type NodeClaim, TypeTag, writeRequest } fro
 import { decodeProgram } from "../../../host/pel/program.ts";
 import { CborWriter } from "../../../host/tgk/cbor.ts";
 import { decodeEdge, EDGE_TAG, EdgeType, edgeId } from "../../../host/tgk/edge.ts";
+import { openGraph } from "../../../host/tgk/graph.ts";
 
 /** Counts of what was looked at. */
 export interface Sound {
@@ -41,13 +42,19 @@ export function checkSound(store: Store): Sound {
     bound.get(namespace)?.get(hex(name));
 
   const claims = new Set<ArtifactKey>();
+  const ends = new Map<ArtifactKey, { from: Set<string>; to: Set<string> }>();
   const ofExecution = new Set<ArtifactKey>();
   const ofRun = new Set<ArtifactKey>();
   for (const [name, key] of bound.get(Namespace.EDGE) ?? []) {
     expect(key, EDGE_TAG, "edge");
     const edge = decodeEdge(store.get(key)!);
     if (hex(edgeId(edge)) !== name) fail(`edge ${key} has another name`);
-    for (const end of [...edge.from, ...edge.to]) if (!store.has(end)) fail(`an end of edge ${key}, ${end}, is gone`);
+    for (const side of ["from", "to"] as const)
+      for (const end of edge[side]) {
+        if (!store.has(end)) fail(`an end of edge ${key}, ${end}, is gone`);
+        if (!ends.has(end)) ends.set(end, { from: new Set(), to: new Set() });
+        ends.get(end)![side].add(name);
+      }
     if (edge.type === EdgeType.EXECUTION) ofExecution.add(edge.to[0]!);
     if (edge.type === EdgeType.RUN) ofRun.add(edge.to[0]!);
     counts.edges++;
@@ -83,6 +90,13 @@ export function checkSound(store: Store): Sound {
   }
   for (const key of bound.get(Namespace.RUN)?.values() ?? [])
     if (!claims.has(key)) fail(`the last run ${key} is no claim`);
+  const graph = openGraph(store);
+  for (const [end, sides] of ends)
+    for (const side of ["from", "to"] as const) {
+      const found = Array.from(graph.edgesOf(end, side), ({ id }) => hex(id));
+      if (found.join() !== [...sides[side]].sort().join()) fail(`the graph knows other edges ${side} ${end}`);
+    }
+  graph.close();
   for (const key of bound.get(Namespace.MODULE)?.values() ?? []) expect(key, TypeTag.MODULE, "module");
   return counts;
 }
