@@ -337,7 +337,7 @@ t.test("[CLI-PEL-7] of two processes the second waits, then hits", async (t) => 
   const impatient = await ashlar([...words, "--store-wait", "0"]);
   t.match(JSON.parse(impatient.stdout), { error: { code: "ASL-LOCKED" } });
   t.match(await run("pel", "graph", PARTS, "--store", folder), { code: 0 }, "who reads does not wait");
-  const { program, modules } = await readProgram(PARTS, store);
+  const { program, modules } = await readProgram(PARTS, readFileSync(PARTS), store);
   for (const module of modules) await store.put(module);
   const { claim } = await runProgram(store, program, { inputs: { text: await store.put(readFileSync("text")) } });
   await store.close();
@@ -368,6 +368,13 @@ t.test("[CLI-PEL-8] Ctrl-C leaves a store that can be used, and what was execute
     t.match(await endless.ended, { code: null, signal, stdout: "" });
     t.match(await run("store", "fsck", folder, "--deep"), { code: 0, stdout: /all as it should be/ });
   }
+  // A program that does not come, too.
+  const child = start(["pel", "run", "-", "--store", folder]);
+  const ended = once(child, "close");
+  await setTimeout(500);
+  child.kill("SIGINT");
+  t.match(await ended, [null, "SIGINT"]);
+  t.match(await run("store", "put", folder, "text", "--wait", "0"), { code: 0 }, "nobody holds the store");
   const counted = program(
     "count.pel.json",
     { text: { op: "input" }, count: { op: "length", of: "text" } },

@@ -6,8 +6,9 @@ import type { Arguments } from "../arguments.ts";
 import { columns, counted } from "../columns.ts";
 import { usageError } from "../failure.ts";
 import { replaceFile } from "../files.ts";
+import { stoppable } from "../store/stopping.ts";
 import { plain } from "../terminal.ts";
-import { readProgram } from "./program-source.ts";
+import { readFileNamed, readProgram } from "./program-source.ts";
 import { withNamedStore } from "./stores.ts";
 
 const { answer }: Answering = answering("pel");
@@ -16,8 +17,8 @@ export async function check(args: Arguments): Promise<number> {
   const { options, positionals } = args;
   const output = options.get("output")?.[0];
   if (output === "" || output === "-") throw usageError("-o takes the name of a file.");
-  const work = async (store?: Store): Promise<Answer> => {
-    const { name, program, bytes, key, modules } = await readProgram(positionals[0]!, store);
+  const work = async (file: Uint8Array | undefined, store?: Store): Promise<Answer> => {
+    const { name, program, bytes, key, modules } = await readProgram(positionals[0]!, file, store);
     if (output !== undefined) replaceFile(output, bytes, "CLI-OUTPUT", "program");
     const ops = new Map<Node["op"], number>();
     for (const { op } of program.nodes) ops.set(op, (ops.get(op) ?? 0) + 1);
@@ -45,5 +46,10 @@ export async function check(args: Arguments): Promise<number> {
         ]) + (output === undefined ? "" : `${plain(output)}: the encoding of ${plain(name)}\n`),
     };
   };
-  return answer("check", args, () => (options.has("store") ? withNamedStore(args, "read", work) : work()));
+  return answer("check", args, () =>
+    stoppable(async (signal) => {
+      const file = await readFileNamed(positionals[0]!, signal);
+      return options.has("store") ? withNamedStore(args, "read", (store) => work(file, store)) : work(file);
+    }),
+  );
 }

@@ -10,15 +10,18 @@ import { stoppable } from "../store/stopping.ts";
 import { plain } from "../terminal.ts";
 import { givenInputs } from "./inputs.ts";
 import { labelsOf, type NodeEnd, nodeEnd } from "./program-dag.ts";
-import { keyOf, type NamedProgram, readProgram } from "./program-source.ts";
-import { keyThere, withNamedStore } from "./stores.ts";
+import { keyOf, type NamedProgram, readFileNamed, readProgram } from "./program-source.ts";
+import { keyThere, storeFolder, withNamedStore } from "./stores.ts";
 
 const { answer }: Answering = answering("pel");
 
 export async function explain(args: Arguments): Promise<number> {
-  return answer("explain", args, () =>
-    withNamedStore(args, "read", async (store): Promise<Answer> => {
-      const named = await readProgram(args.positionals[0]!, store);
+  const word = args.positionals[0]!;
+  storeFolder(args);
+  return answer("explain", args, async () => {
+    const file = await stoppable((signal) => readFileNamed(word, signal));
+    return withNamedStore(args, "read", async (store): Promise<Answer> => {
+      const named = await readProgram(word, file, store);
       const explanation = await explanationOf(args, store, named);
       const labels = labelsOf(named.program, named.ids);
       const nodes = explanation.nodes.map(({ index, op, state, reasons, claim }) => ({
@@ -47,8 +50,8 @@ export async function explain(args: Arguments): Promise<number> {
           return `${lines.join("")}${end}`;
         },
       };
-    }),
-  );
+    });
+  });
 }
 
 async function explanationOf(args: Arguments, store: Store, { program, modules }: NamedProgram): Promise<Explanation> {

@@ -6,10 +6,11 @@ import { type Answer, type Answering, answering } from "../answer.ts";
 import type { Arguments } from "../arguments.ts";
 import { CommandError, ExitCode, usageError } from "../failure.ts";
 import { notFound } from "../store/keys.ts";
+import { stoppable } from "../store/stopping.ts";
 import { type Dag, shortKey } from "./dag.ts";
 import { explained } from "./explain.ts";
 import { type NodeEnd, nodeEnd, programDag } from "./program-dag.ts";
-import { isProgramFile, readProgram, storedProgram } from "./program-source.ts";
+import { readFileNamed, readProgram, storedProgram } from "./program-source.ts";
 import { checkGraphOptions, dagAnswer } from "./show.ts";
 import { keyThere, withNamedStore } from "./stores.ts";
 
@@ -21,18 +22,23 @@ export async function graph(args: Arguments): Promise<number> {
   checkGraphOptions(args);
   const hasInputs = ["input", "inputs", "snapshot"].some((name) => options.has(name));
   if (hasInputs && !options.has("store")) throw usageError("Inputs are about a store.", "Write --store DIR.");
-  const work = async (store?: Store): Promise<Answer> => {
+  const work = async (file: Uint8Array | undefined, store?: Store): Promise<Answer> => {
     const view = store?.view();
-    if (view !== undefined && !isProgramFile(word)) {
+    if (view !== undefined && file === undefined) {
       const key = keyThere(view, word);
       if (isClaim(view, key)) return dagAnswer(args, runDag(view, key), { direction: "back" }, { receipt: key });
     }
-    const program = await readProgram(word, store);
+    const program = await readProgram(word, file, store);
     const ends = hasInputs && store !== undefined ? await explained(args, store, program) : undefined;
     const dag = programDag(program.name, program.program, program.ids, ends, view);
     return dagAnswer(args, dag, { direction: "back" }, { program: program.key });
   };
-  return answer("graph", args, () => (options.has("store") ? withNamedStore(args, "read", work) : work()));
+  return answer("graph", args, () =>
+    stoppable(async (signal) => {
+      const file = await readFileNamed(word, signal);
+      return options.has("store") ? withNamedStore(args, "read", (store) => work(file, store)) : work(file);
+    }),
+  );
 }
 
 function isClaim(view: View, key: ArtifactKey): boolean {

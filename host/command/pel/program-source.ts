@@ -1,5 +1,5 @@
 /** Programs that a line names: text, their encoding, or keys (spec CLI-PEL-2). */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ArtifactKey, keyText, type Store, type View } from "../../asl/index.ts";
 import { algorithmNamed, DIGEST_BYTES, digestInto } from "../../asl/key.ts";
@@ -9,8 +9,8 @@ import { decodeProgram, encodeProgram, PROGRAM_LIMITS, type Program } from "../.
 import { parseProgram } from "../../pel/text.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readGuest } from "../module-file.ts";
+import { Input } from "../store/input.ts";
 import { keyNamed } from "../store/keys.ts";
-import { readAll, STDIN } from "../terminal.ts";
 import { keyThere } from "./stores.ts";
 
 /** A program with what its text calls things. */
@@ -26,27 +26,49 @@ export interface NamedProgram {
   readonly modules: readonly Uint8Array[];
 }
 
+const TOO_LONG = "it is longer than programs can be";
+
 /** With which every encoded program begins: an array of three. */
 const ENCODED = 0x83;
 
-/** Whether the word is a file, or standard input, and not a key. */
-export function isProgramFile(word: string): boolean {
-  return word === "-" || existsSync(word);
+/** What a file holds, or standard input for `-`; undefined if there is no file of that name. Throws CLI-PROGRAM, or why the signal was aborted. */
+export async function readFileNamed(word: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  if (word !== "-" && !existsSync(word)) return undefined;
+  const pieces: Uint8Array[] = [];
+  try {
+    const input = await Input.open(word, signal);
+    try {
+      pieces.push(await input.first());
+      let length = pieces[0]!.length;
+      for await (const piece of input.rest()) {
+        length += piece.length;
+        if (length > PROGRAM_LIMITS.programBytes) throw unreadable(word, TOO_LONG);
+        pieces.push(piece);
+      }
+    } finally {
+      input.close();
+    }
+  } catch (error) {
+    if (signal.aborted || !(error instanceof CommandError) || error.code === "CLI-PROGRAM") throw error;
+    throw unreadable(word, error.message);
+  }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
 }
 
 /**
- * The program that the word names: a file, `-` for standard input, or, in a store, KEY. Files of modules are looked for beside the program's.
- * Throws CLI-PROGRAM, or a PelError with all that is wrong.
+ * The program that the word names: `file`, what {@link readFileNamed} answered, or in a store that of KEY. Files of modules are looked for
+ * beside the program's. Throws CLI-PROGRAM, or a PelError with all that is wrong.
  */
 export async function readProgram(
   word: string,
+  file: Uint8Array | undefined,
   store: Store | undefined,
   view: View | undefined = store?.view(),
 ): Promise<NamedProgram> {
   const algorithm = store?.algorithm ?? "sha256";
-  const isFile = isProgramFile(word);
-  if (!isFile && view === undefined) throw unreadable(word, "there is no such file, and no --store to look in");
-  const bytes = isFile ? readBytes(word) : storedProgram(view!, keyThere(view!, word));
+  if (file === undefined && view === undefined)
+    throw unreadable(word, "there is no such file, and no --store to look in");
+  const bytes = file ?? storedProgram(view!, keyThere(view!, word));
   if (bytes[0] === ENCODED) {
     const program = decodeProgram(bytes);
     return { name: word, program, bytes, key: keyOf(algorithm, bytes), ids: new Map(), modules: [] };
@@ -81,7 +103,7 @@ export function storedProgram(view: View, key: ArtifactKey): Uint8Array {
   const stat = view.stat(key)!;
   if (stat.records.some(({ typeTag }) => typeTag === TypeTag.CLAIM))
     throw unreadable(key, "it is a receipt, and no program");
-  if (stat.length > PROGRAM_LIMITS.programBytes) throw unreadable(key, "it is longer than programs can be");
+  if (stat.length > PROGRAM_LIMITS.programBytes) throw unreadable(key, TOO_LONG);
   return view.get(key)!;
 }
 
@@ -91,18 +113,6 @@ function textOf(bytes: Uint8Array): string {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new PelError("PEL-JSON", "it is neither text in UTF-8 nor an encoded program", { offset: 0 });
-  }
-}
-
-function readBytes(word: string): Uint8Array {
-  try {
-    if (word === "-") return readAll(STDIN);
-    const { size } = statSync(word);
-    if (size > PROGRAM_LIMITS.programBytes)
-      throw new Error(`it has ${size} bytes; programs have at most ${PROGRAM_LIMITS.programBytes}`);
-    return readFileSync(word);
-  } catch (error) {
-    throw unreadable(word, error instanceof Error ? error.message : String(error));
   }
 }
 

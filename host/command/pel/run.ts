@@ -14,9 +14,9 @@ import { note, plain } from "../terminal.ts";
 import { nodeText } from "./dag.ts";
 import { assignments, givenInputs, resolveInputs } from "./inputs.ts";
 import { labelsOf, nodeEnd, outcomeText, programDag } from "./program-dag.ts";
-import { type NamedProgram, readProgram } from "./program-source.ts";
+import { type NamedProgram, readFileNamed, readProgram } from "./program-source.ts";
 import { htmlFile, writePage } from "./show.ts";
-import { executionOf, withNamedStore } from "./stores.ts";
+import { executionOf, storeFolder, withNamedStore } from "./stores.ts";
 
 const { answer }: Answering = answering("pel");
 
@@ -27,17 +27,19 @@ export async function run(args: Arguments): Promise<number> {
   if ([...files.values()].includes("-") && options.has("json"))
     throw usageError("--json has no use where an output goes to standard output.", "Write it to a file.");
   htmlFile(args);
+  storeFolder(args);
   if ((options.get("input") ?? []).some((text) => text.endsWith("=@-")) && positionals[0] === "-")
     throw usageError("Standard input can be read once.");
   return answer("run", args, (progress) =>
-    stoppable((signal) =>
-      withNamedStore(
+    stoppable(async (signal) => {
+      const file = await readFileNamed(positionals[0]!, signal);
+      return withNamedStore(
         args,
         "write",
         async (store): Promise<Answer> => {
           const snapshot = options.get("snapshot")?.[0];
           const view = snapshot === undefined ? store.view() : store.at(snapshot);
-          const program = await readProgram(positionals[0]!, store, view);
+          const program = await readProgram(positionals[0]!, file, store, view);
           checkOutputs(program, files);
           const given = givenInputs(args, program.program);
           for (const module of program.modules) await store.put(module);
@@ -62,8 +64,8 @@ export async function run(args: Arguments): Promise<number> {
           return answerOf(args, store, program, result, files);
         },
         signal,
-      ),
-    ),
+      );
+    }),
   );
 }
 
