@@ -8,6 +8,7 @@ import {
   CHUNK_BYTES,
   Control,
   type JobInput,
+  type JobMessage,
   type KernelStart,
   type ListAnswer,
   type NumberedArtifact,
@@ -52,11 +53,12 @@ export class KernelChannel {
   }
 
   /** A job has come. */
-  begin(inputs: readonly JobInput[]): void {
+  begin({ inputs, slot }: JobMessage): void {
     this.#chunks.length = 0;
     this.hasFailed = false;
     const last = inputs.findLast(({ at }) => at >= 0);
-    if (last !== undefined) this.#shipped = this.#start.bytes.slice(0, last.at + last.bytes);
+    const from = CHUNK_BYTES * (1 + slot);
+    if (last !== undefined) this.#shipped = this.#start.bytes.slice(from, from + last.at + last.bytes);
   }
 
   /** The message that answers; undefined where the shared bytes do. Throws HostFailed. */

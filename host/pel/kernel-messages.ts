@@ -19,10 +19,15 @@ const SLOT_BYTES = 64;
 const STACK_SLOTS = 1_000_000;
 export const STACK_MB: number = Math.ceil((STACK_SLOTS * SLOT_BYTES) / 1_000_000);
 
+/** Jobs that a thread is handed: one that runs, and one that it begins with when that has ended. */
+export const SLOTS = 2;
+
 /** Words of {@link KernelStart.control}. */
 export const Control = {
   /** 0 while an answer is waited for, else one of {@link Answered}. */
   ANSWER: 0,
+  /** And those behind it, one a slot: the number of the job that is there to be taken; 0: none. Each side takes it by putting 0. */
+  OFFER: 1,
 } as const;
 /** How a question was answered. */
 export const Answered = {
@@ -38,11 +43,11 @@ export const Answered = {
 export interface KernelStart {
   /** Shared. */
   readonly control: Int32Array;
-  /** Shared: {@link CHUNK_BYTES}. */
+  /** Shared: {@link CHUNK_BYTES} for answers, and as many a slot for what comes with a job. */
   readonly bytes: Uint8Array;
   readonly answers: MessagePort;
-  /** Spec CLI-STOP: two shared words. */
-  readonly interrupt: Int32Array;
+  /** By slots: two shared words (spec CLI-STOP). */
+  readonly interrupts: readonly Int32Array[];
 }
 
 export interface JobInput {
@@ -52,11 +57,14 @@ export interface JobInput {
   /** A multihash. */
   readonly key: Uint8Array;
   readonly bytes: number;
-  /** Where it lies in the shared bytes when the job comes; -1: nowhere. */
+  /** Where it lies in the shared bytes of the slot when the job comes; -1: nowhere. */
   readonly at: number;
 }
 
 export interface JobMessage {
+  readonly slot: number;
+  /** The thread's own, from 1. */
+  readonly number: number;
   /** Its refs are left out. */
   readonly node: GuestNode;
   readonly inputs: readonly JobInput[];

@@ -22,6 +22,7 @@ import {
   type Question,
   type SealAnswer,
   SHIPPED_BYTES,
+  SLOTS,
   STACK_MB,
   type ThreadMessage,
 } from "./kernel-messages.ts";
@@ -68,16 +69,15 @@ interface Running {
   readonly job: KernelJob;
   readonly resolve: (end: KernelEnd) => void;
   readonly reject: (error: unknown) => void;
-  /** Set while it runs. */
+  /** The one that has it. */
   thread: KernelThread | undefined;
 }
 
 export class KernelPool {
   readonly #options: KernelPoolOptions;
   readonly #waiting: Running[] = [];
-  readonly #threads = new Set<KernelThread>();
-  /** The one used last is the last: its caches are warm. */
-  readonly #idle: KernelThread[] = [];
+  /** The one that was idle last is the last: its caches are warm. */
+  readonly #threads: KernelThread[] = [];
   #isClosed = false;
 
   constructor(options: KernelPoolOptions) {
@@ -86,7 +86,8 @@ export class KernelPool {
 
   /**
    * Runs a kernel to its end. Rejects with Stopped when `signal` says so or the pool is closed, with what `store` and `module`
-   * throw, and with a PelError PEL-KERNEL when the host has no memory or stack for the guest, or its thread ended.
+   * throw, and with a PelError PEL-KERNEL when the host has no memory or stack for the guest, or its thread ended. Jobs begin in
+   * their order; hand over some more than there are threads, and none waits for this thread between two of them.
    */
   run(job: KernelJob, signal?: AbortSignal): Promise<KernelEnd> {
     return new Promise((resolve, reject) => {
@@ -115,49 +116,64 @@ export class KernelPool {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new Stopped());
-    const idle = this.#idle.splice(0);
-    for (const thread of idle) this.#threads.delete(thread);
-    const busy = [...this.#threads];
-    this.#threads.clear();
-    // Another compiled code may be kept for another pool.
-    if (this.#options.codeCache !== undefined) busy.push(...idle);
-    else for (const thread of idle) spare(thread);
-    await Promise.all(busy.map((thread) => thread.end(new Stopped())));
+    const ends: Promise<void>[] = [];
+    for (const thread of this.#threads.splice(0)) {
+      // Another compiled code may be kept for another pool.
+      if (thread.jobs === 0 && this.#options.codeCache === undefined) spare(thread);
+      else ends.push(thread.end(new Stopped()));
+    }
+    for (const { reject } of this.#waiting.splice(0)) reject(new Stopped());
+    await Promise.all(ends);
   }
 
   #next(): void {
-    while (this.#waiting.length > 0) {
-      const thread = this.#idle.pop() ?? this.#begin();
+    for (let running = this.#waiting[0]; running !== undefined; running = this.#waiting[0]) {
+      const thread =
+        this.#threads.findLast(({ jobs }) => jobs === 0) ??
+        this.#begin() ??
+        this.#threads.find(({ jobs }) => jobs < SLOTS);
       if (thread === undefined) return;
-      const running = this.#waiting.shift()!;
+      this.#waiting.shift();
       running.thread = thread;
-      thread.run(running);
+      thread.offer(running);
+    }
+  }
+
+  /** A thread has nothing to do: it takes what waits behind the job of another. */
+  #help(): void {
+    for (const busy of this.#threads) {
+      const running = busy.jobs === SLOTS ? busy.takeBack() : undefined;
+      if (running === undefined) continue;
+      this.#waiting.push(running);
+      this.#next();
+      return;
     }
   }
 
   #begin(): KernelThread | undefined {
-    if (this.#threads.size >= this.#options.workers) return undefined;
+    if (this.#threads.length >= this.#options.workers) return undefined;
     const { codeCache } = this.#options;
     const thread = (codeCache === undefined ? SPARE.pop() : undefined) ?? new KernelThread(codeCache);
     thread.serve({
-      idle: () => {
-        this.#idle.push(thread);
+      ready: () => {
+        if (thread.jobs === 0) this.#threads.push(...this.#threads.splice(this.#threads.indexOf(thread), 1));
         this.#next();
+        if (thread.jobs === 0) this.#help();
       },
-      ended: () => {
-        this.#threads.delete(thread);
-        const place = this.#idle.indexOf(thread);
-        if (place >= 0) this.#idle.splice(place, 1);
+      ended: (left) => {
+        const place = this.#threads.indexOf(thread);
+        if (place >= 0) this.#threads.splice(place, 1);
+        if (left !== undefined) this.#waiting.unshift(left);
         if (!this.#isClosed) this.#next();
       },
     });
-    this.#threads.add(thread);
+    this.#threads.push(thread);
     return thread;
   }
 
   #stop(running: Running): void {
     if (running.thread !== undefined) {
-      running.thread.stop();
+      running.thread.stop(running);
       return;
     }
     const place = this.#waiting.indexOf(running);
@@ -177,7 +193,7 @@ function spare(thread: KernelThread): void {
     const place = SPARE.indexOf(thread);
     if (place >= 0) SPARE.splice(place, 1);
   };
-  thread.serve({ idle: () => {}, ended: leave });
+  thread.serve({ ready: () => {}, ended: leave });
   SPARE.push(thread);
   setTimeout(() => {
     if (SPARE.includes(thread)) void thread.end(new Stopped());
@@ -187,27 +203,22 @@ function spare(thread: KernelThread): void {
 
 /** What a thread tells of itself. */
 interface Master {
-  idle(): void;
-  ended(): void;
+  /** A job has ended. */
+  ready(): void;
+  /** It is no more; `left` was behind its job, and has not begun. */
+  ended(left: Running | undefined): void;
 }
 
-/** A thread, and what its job asks for. */
+/** A thread, and its jobs: the first runs, or is the next. */
 class KernelThread {
   readonly #codeCache: CodeCache | undefined;
-  #master: Master = { idle: () => {}, ended: () => {} };
+  #master: Master = { ready: () => {}, ended: () => {} };
   readonly #worker: Worker;
   readonly #start: KernelStart;
   readonly #answers: MessagePort;
-  #running: Running | undefined;
-  #isStopping = false;
-  #patience: NodeJS.Timeout | undefined;
-  /** What the host failed at. */
-  #failure: unknown;
-  /** By numbers; those of inputs are their places. */
-  readonly #artifacts: FoundArtifact[] = [];
-  /** Of those that were found, by keys. */
-  readonly #numbers = new Map<string, number>();
-  readonly #writers: (ArtifactWriter | undefined)[] = [];
+  readonly #jobs: ThreadJob[] = [];
+  #numbers = 0;
+  #hasEnded = false;
 
   constructor(codeCache: CodeCache | undefined) {
     this.#codeCache = codeCache;
@@ -215,10 +226,10 @@ class KernelThread {
     this.#answers = port1;
     port1.unref();
     this.#start = {
-      control: new Int32Array(new SharedArrayBuffer(4)),
-      bytes: new Uint8Array(new SharedArrayBuffer(CHUNK_BYTES)),
+      control: new Int32Array(new SharedArrayBuffer(4 * (Control.OFFER + SLOTS))),
+      bytes: new Uint8Array(new SharedArrayBuffer(CHUNK_BYTES * (1 + SLOTS))),
       answers: port2,
-      interrupt: createInterrupt(),
+      interrupts: Array.from({ length: SLOTS }, createInterrupt),
     };
     this.#worker = new Worker(SCRIPT, {
       workerData: this.#start,
@@ -233,142 +244,206 @@ class KernelThread {
     this.#worker.on("exit", () => void this.end(crashed(new Error("its thread ended"))));
     // Node.js refers to it again when it begins.
     this.#worker.on("online", () => {
-      if (this.#running === undefined) this.#worker.unref();
+      if (this.#jobs.length === 0) this.#worker.unref();
     });
+  }
+
+  /** How many it has. */
+  get jobs(): number {
+    return this.#jobs.length;
   }
 
   serve(master: Master): void {
     this.#master = master;
   }
 
-  run(running: Running): void {
-    this.#running = running;
-    this.#worker.ref();
-    const { node, inputs, seed, engine } = running.job;
+  /** Hands over a job; there is a free slot. */
+  offer(running: Running): void {
+    const slot = this.#jobs[0]?.slot === 0 ? 1 : 0;
+    const { control, bytes } = this.#start;
+    const number = ++this.#numbers;
+    const job = new ThreadJob(running, slot, number);
+    const area = CHUNK_BYTES * (1 + slot);
     try {
-      const message: JobMessage = {
+      const inputs = job.ship(bytes.subarray(area, area + CHUNK_BYTES));
+      const { node, seed, engine } = running.job;
+      this.#jobs.push(job);
+      this.#worker.ref();
+      this.#start.interrupts[slot]!.fill(0);
+      Atomics.store(control, Control.OFFER + slot, number);
+      this.#worker.postMessage({
+        slot,
+        number,
         node: { ...node, refs: [] },
-        inputs: this.#ship(inputs),
+        inputs,
         seed: ownOf(seed),
         engine,
-      };
-      this.#worker.postMessage(message);
+      } satisfies JobMessage);
     } catch (error) {
-      this.#ended((ended) => ended.reject(error));
+      this.#withdraw(job);
+      running.reject(error);
+      // Not at once: the pool hands over others meanwhile.
+      queueMicrotask(() => this.#master.ready());
     }
   }
 
-  /** Has the job stop soon, or else ends the thread. */
-  stop(): void {
-    this.#isStopping = true;
-    requestStop(this.#start.interrupt);
-    this.#patience ??= setTimeout(() => void this.end(new Stopped()), PATIENCE_MS);
+  /** The job behind the one that runs, unless that is what it runs by now. */
+  takeBack(): Running | undefined {
+    const job = this.#jobs[1];
+    return job !== undefined && this.#isTakenBack(job) ? job.running : undefined;
   }
 
-  /** Ends the thread; its job rejects. */
+  /** Has a job stop soon, or else ends the thread. */
+  stop(running: Running): void {
+    const job = this.#jobs.find((candidate) => candidate.running === running);
+    if (job === undefined) return;
+    if (this.#isTakenBack(job)) {
+      running.reject(new Stopped());
+      this.#master.ready();
+      return;
+    }
+    job.isStopping = true;
+    requestStop(this.#start.interrupts[job.slot]!);
+    job.patience ??= setTimeout(() => void this.end(new Stopped()), PATIENCE_MS);
+  }
+
+  /** Ends the thread; the job that runs rejects. */
   async end(error: unknown): Promise<void> {
-    clearTimeout(this.#patience);
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#worker.removeAllListeners();
     this.#worker.on("error", () => {});
     this.#answers.close();
-    const running = this.#running;
-    this.#running = undefined;
-    this.#master.ended();
-    running?.reject(this.#isStopping ? new Stopped() : error);
+    const [first, second] = this.#jobs.splice(0);
+    clearTimeout(first?.patience);
+    clearTimeout(second?.patience);
+    first?.running.reject(first.isStopping ? new Stopped() : error);
+    // Nothing that it asked was answered.
+    const isLeft = second?.isStopping === false;
+    if (!isLeft) second?.running.reject(new Stopped());
+    if (isLeft) second.running.thread = undefined;
+    this.#master.ended(isLeft ? second.running : undefined);
     await this.#worker.terminate();
   }
 
-  #ended(tell: (running: Running) => void): void {
-    const running = this.#running!;
-    this.#running = undefined;
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
-    const wasStopped = this.#isStopping;
-    this.#isStopping = false;
-    this.#failure = undefined;
-    this.#artifacts.length = 0;
-    this.#numbers.clear();
-    this.#writers.length = 0;
-    this.#start.interrupt.fill(0);
-    this.#worker.unref();
-    if (wasStopped) running.reject(new Stopped());
-    else tell(running);
-    this.#master.idle();
+  /** True when the thread has not begun with it, and will not. */
+  #isTakenBack(job: ThreadJob): boolean {
+    const { control } = this.#start;
+    if (Atomics.compareExchange(control, Control.OFFER + job.slot, job.number, 0) !== job.number) return false;
+    this.#withdraw(job);
+    return true;
   }
-
-  /** Inputs as the thread knows them; small ones are in the shared bytes. */
-  #ship(inputs: KernelJob["inputs"]): JobInput[] {
-    const { bytes: shared } = this.#start;
-    let end = 0;
-    return inputs.map(({ name, bytes, ...input }, number) => {
-      const key = ownOf(input.key);
-      if (bytes > SHIPPED_BYTES || end + bytes > shared.length) return { number, name, key, bytes, at: -1 };
-      const at = end;
-      if (bytes > 0) this.#read(number, 0, shared.subarray(at, at + bytes));
-      end += bytes;
-      return { number, name, key, bytes, at };
-    });
+  #withdraw(job: ThreadJob): void {
+    const place = this.#jobs.indexOf(job);
+    if (place >= 0) this.#jobs.splice(place, 1);
+    job.running.thread = undefined;
+    if (this.#jobs.length === 0) this.#worker.unref();
   }
 
   #hear(message: ThreadMessage): void {
-    const running = this.#running!;
-    switch (message.type) {
-      case "ask":
-        this.#answer(message.question);
-        return;
-      case "end": {
-        const { type: _, image, ...end } = message;
-        if (image !== undefined) this.#codeCache?.write(codeName(running.job.node), image);
-        this.#ended(({ resolve }) => resolve(end));
-        return;
-      }
-      case "stopped": {
-        const error = this.#failure ?? new Stopped();
-        this.#ended(({ reject }) => reject(error));
-        return;
-      }
-      case "failed": {
-        const error = this.#failure ?? new PelError("PEL-KERNEL", `${message.code}: ${message.message}`);
-        this.#ended(({ reject }) => reject(error));
-      }
+    const job = this.#jobs[0]!;
+    if (message.type === "ask") {
+      this.#answer(job, message.question);
+      return;
     }
+    clearTimeout(job.patience);
+    this.#withdraw(job);
+    if (message.type === "end" && message.image !== undefined)
+      this.#codeCache?.write(codeName(job.running.job.node), message.image);
+    job.settle(message);
+    this.#master.ready();
   }
 
-  /** Answers a question of the job. */
-  #answer(question: Question): void {
-    const { control } = this.#start;
+  /** Answers a question of the job that runs. */
+  #answer(job: ThreadJob, question: Question): void {
+    const { control, bytes } = this.#start;
     let how: number = Answered.FAILED;
     try {
-      if (!this.#isStopping) {
-        const message = question.type === "read" ? this.#readAsked(question) : this.#messageFor(question);
-        if (question.type !== "read") this.#answers.postMessage(message);
-        how = question.type === "read" ? Answered.BYTES : Answered.MESSAGE;
+      if (!job.isStopping) {
+        if (question.type === "read") {
+          job.read(question.artifact, question.offset, bytes.subarray(0, question.length));
+          how = Answered.BYTES;
+        } else {
+          this.#answers.postMessage(question.type === "module" ? this.#module(job.running.job) : job.answer(question));
+          how = Answered.MESSAGE;
+        }
       }
     } catch (error) {
-      this.#failure = error;
+      job.failure = error;
       // Whatever the guest would make of it.
-      requestStop(this.#start.interrupt);
+      requestStop(this.#start.interrupts[job.slot]!);
     }
     Atomics.store(control, Control.ANSWER, how);
     Atomics.notify(control, Control.ANSWER);
   }
 
-  #readAsked({ artifact, offset, length }: Extract<Question, { type: "read" }>): void {
-    this.#read(artifact, offset, this.#start.bytes.subarray(0, length));
+  #module(job: KernelJob): ModuleAnswer {
+    const image = job.engine === "compiled" ? this.#codeCache?.read(codeName(job.node)) : undefined;
+    return {
+      module: ownOf(job.module()),
+      image: image && ownOf(image),
+      keepsCode: this.#codeCache !== undefined && image === undefined,
+    };
+  }
+}
+
+/** A job of a thread, and what it asks for. */
+class ThreadJob {
+  readonly running: Running;
+  readonly slot: number;
+  readonly number: number;
+  isStopping = false;
+  patience: NodeJS.Timeout | undefined;
+  /** What the host failed at. */
+  failure: unknown;
+  /** By numbers; those of inputs are their places. */
+  readonly #artifacts: FoundArtifact[] = [];
+  /** Of those that were found, by keys. */
+  readonly #numbers = new Map<string, number>();
+  readonly #writers: (ArtifactWriter | undefined)[] = [];
+
+  constructor(running: Running, slot: number, number: number) {
+    this.running = running;
+    this.slot = slot;
+    this.number = number;
+  }
+
+  /** Tells whoever waits for it how it ended. */
+  settle(message: Exclude<ThreadMessage, { type: "ask" }>): void {
+    const { resolve, reject } = this.running;
+    if (this.isStopping) reject(new Stopped());
+    else if (this.failure !== undefined) reject(this.failure);
+    else if (message.type === "end") {
+      const { outcome, fuel, trace, outputs } = message;
+      resolve({ outcome, fuel, trace, outputs });
+    } else if (message.type === "stopped") reject(new Stopped());
+    else reject(new PelError("PEL-KERNEL", `${message.code}: ${message.message}`));
+  }
+
+  /** Inputs as the thread knows them; small ones are put into `shared`. Throws what the store throws. */
+  ship(shared: Uint8Array): JobInput[] {
+    let end = 0;
+    return this.running.job.inputs.map(({ name, bytes, ...input }, number) => {
+      const key = ownOf(input.key);
+      if (bytes > SHIPPED_BYTES || end + bytes > shared.length) return { number, name, key, bytes, at: -1 };
+      const at = end;
+      if (bytes > 0) this.read(number, 0, shared.subarray(at, at + bytes));
+      end += bytes;
+      return { number, name, key, bytes, at };
+    });
   }
 
   /** Fills shared bytes. */
-  #read(number: number, offset: number, into: Uint8Array): void {
-    const { store } = this.#running!.job;
+  read(number: number, offset: number, into: Uint8Array): void {
     const bytes = SCRATCH.subarray(0, into.length);
-    store.read(this.#artifact(number), offset, bytes);
+    this.running.job.store.read(this.#artifact(number), offset, bytes);
     into.set(bytes);
   }
 
   #artifact(number: number): FoundArtifact {
     const known = this.#artifacts[number];
     if (known !== undefined) return known;
-    const { store, inputs } = this.#running!.job;
+    const { store, inputs } = this.running.job;
     const found = store.find(inputs[number]!.key);
     if (found === undefined) throw new PelError("PEL-KERNEL", `the input ${inputs[number]!.name} is not there`);
     this.#artifacts[number] = found;
@@ -381,19 +456,17 @@ class KernelThread {
     const name = keyName(key);
     let number = this.#numbers.get(name);
     if (number === undefined) {
-      number = this.#running!.job.inputs.length + this.#numbers.size;
+      number = this.running.job.inputs.length + this.#numbers.size;
       this.#numbers.set(name, number);
       this.#artifacts[number] = artifact;
     }
     return { key, bytes, records, number };
   }
 
-  #messageFor(question: Exclude<Question, { type: "read" }>): unknown {
-    const { job } = this.#running!;
-    const { store } = job;
+  /** The message that answers a question. */
+  answer(question: Exclude<Question, { type: "read" | "module" }>): unknown {
+    const { store } = this.running.job;
     switch (question.type) {
-      case "module":
-        return this.#module(job);
       case "find": {
         const found = store.find(question.key);
         return found && this.#numbered(found);
@@ -424,15 +497,6 @@ class KernelThread {
         this.#writers[question.writer] = undefined;
         return undefined;
     }
-  }
-
-  #module(job: KernelJob): ModuleAnswer {
-    const image = job.engine === "compiled" ? this.#codeCache?.read(codeName(job.node)) : undefined;
-    return {
-      module: ownOf(job.module()),
-      image: image && ownOf(image),
-      keepsCode: this.#codeCache !== undefined && image === undefined,
-    };
   }
 }
 

@@ -7,7 +7,15 @@ import { adopt, codeMadeFor } from "../compile.ts";
 import { readImage, writeImage } from "../image.ts";
 import { refused, runKernel } from "./kernel.ts";
 import { ChannelStore, KernelChannel } from "./kernel-channel.ts";
-import type { EndMessage, JobMessage, KernelEnd, KernelStart, ModuleAnswer, ThreadMessage } from "./kernel-messages.ts";
+import {
+  Control,
+  type EndMessage,
+  type JobMessage,
+  type KernelEnd,
+  type KernelStart,
+  type ModuleAnswer,
+  type ThreadMessage,
+} from "./kernel-messages.ts";
 
 /** Modules that are kept, and bytes of them all. */
 const KEPT_MODULES = 64;
@@ -82,8 +90,9 @@ class CodeOf {
   }
 }
 
-function run({ node, inputs, seed, engine }: JobMessage): EndMessage {
-  channel.begin(inputs);
+function run(job: JobMessage): EndMessage {
+  const { node, inputs, seed, engine, slot } = job;
+  channel.begin(job);
   let kept: Kept;
   try {
     kept = moduleOf(node.module);
@@ -98,7 +107,7 @@ function run({ node, inputs, seed, engine }: JobMessage): EndMessage {
     store: node.io === "artifacts" ? new ChannelStore(channel) : undefined,
     seed,
     engine,
-    interrupt: start.interrupt,
+    interrupt: start.interrupts[slot]!,
     code,
   });
   // Alone in its buffer: all of that would be copied.
@@ -106,6 +115,9 @@ function run({ node, inputs, seed, engine }: JobMessage): EndMessage {
 }
 
 port.on("message", (job: JobMessage) => {
+  // It was taken back.
+  const offer = Control.OFFER + job.slot;
+  if (Atomics.compareExchange(start.control, offer, job.number, 0) !== job.number) return;
   let answer: ThreadMessage;
   try {
     answer = run(job);

@@ -62,10 +62,40 @@ t.test("[PEL-KERNEL-12] a job that waits, runs in a loop, or asks is stopped; th
   }
 });
 
+t.test("[PEL-KERNEL-11] what waits behind a long job goes to a thread that has nothing to do", async (t) => {
+  const pool = new KernelPool({ workers: 2 });
+  t.teardown(() => pool.close());
+  const stop = new AbortController();
+  const long = pool.run(jobOf("compiled", { entry: "loop", limits: { fuel: 2n ** 62n } }), stop.signal);
+  const short = Array.from({ length: 7 }, (_, k) => pool.run(jobOf(ENGINES[k % 2]!, { entry: "hello" })));
+  for (const end of await Promise.all(short)) t.same(end.outcome, OK);
+  stop.abort();
+  await t.rejects(long, Stopped);
+});
+
+t.test(
+  "[PEL-KERNEL-12] a kernel that cannot be stopped ends with its thread; what is behind it runs on another",
+  async (t) => {
+    const pool = new KernelPool({ workers: 1 });
+    t.teardown(() => pool.close());
+    // Neither a loop nor a call of the host.
+    const fills = "(memory.fill (i32.const 0) (i32.const 1) (i32.const 33554432))".repeat(1000);
+    const module = await loadWat(`(module (memory 512) (func (export "_start") ${fills}))`);
+    const stop = new AbortController();
+    await pool.run(jobOf("compiled", { entry: "hello" }));
+    const stuck = pool.run(jobOf("compiled", { module, outputs: [] }), stop.signal);
+    const behind = pool.run(jobOf("compiled", { entry: "hello" }));
+    const last = pool.run(jobOf("compiled", { entry: "hello" }), stop.signal);
+    setTimeout(() => stop.abort(), 50);
+    await Promise.all([t.rejects(stuck, Stopped), t.rejects(last, Stopped)]);
+    t.same((await behind).outcome, OK);
+  },
+);
+
 t.test("[PEL-KERNEL-12] closing a pool stops all; none begins behind it", async (t) => {
   const pool = new KernelPool({ workers: 2 });
   const jobs = ENGINES.flatMap((engine) =>
-    [0, 1].map(() => pool.run(jobOf(engine, { entry: "loop", limits: { fuel: 2n ** 62n } }))),
+    [0, 1, 2].map(() => pool.run(jobOf(engine, { entry: "loop", limits: { fuel: 2n ** 62n } }))),
   );
   const ended = Promise.all(jobs.map((job) => t.rejects(job, Stopped)));
   await pool.close();
