@@ -40,6 +40,9 @@ export function expecting(fail: JsonProblem): {
   };
 }
 
+/** How members are that an assignment makes. */
+const PLAIN = { configurable: true, enumerable: true, writable: true } as const;
+
 class Parser {
   readonly #text: string;
   readonly #problem: JsonProblem;
@@ -84,9 +87,10 @@ class Parser {
   }
 
   #object(pointer: string, depth: number): JsonObject {
-    const members = new Map<string, Json>();
+    const members: { [key: string]: Json } = {};
+    let isFirst = true;
     for (let next = this.#next(); next !== "}"; next = this.#next()) {
-      if (members.size > 0) {
+      if (!isFirst) {
         if (next !== ",") this.#unexpected('"," or "}"', pointer);
         this.#at++;
         next = this.#next();
@@ -94,14 +98,17 @@ class Parser {
       if (next !== '"') this.#unexpected("a key", pointer);
       const key = this.#scalar(pointer) as string;
       const place = pointer + pointerStep(key);
-      if (members.has(key)) this.#fail(`the key ${JSON.stringify(key.slice(0, 80))} comes twice`, place);
+      if (Object.hasOwn(members, key)) this.#fail(`the key ${JSON.stringify(key.slice(0, 80))} comes twice`, place);
       if (this.#next() !== ":") this.#unexpected('":"', place);
       this.#at++;
-      members.set(key, this.#value(place, depth));
+      const value = this.#value(place, depth);
+      // A key like others.
+      if (key === "__proto__") Object.defineProperty(members, key, { value, ...PLAIN });
+      else members[key] = value;
+      isFirst = false;
     }
     this.#at++;
-    // Defines what it sets: `__proto__` is a key like others.
-    return Object.fromEntries(members);
+    return members;
   }
 
   #array(pointer: string, depth: number): readonly Json[] {

@@ -154,6 +154,8 @@ interface Draft {
 }
 
 const NO_REFS: readonly Ref[] = [];
+/** Of what is no guest; stays empty. */
+const NO_OUTPUTS = new Map<string, string>();
 /** Stands where a key was expected and something else was found. */
 const NO_KEY = keyText(1, new Uint8Array(32));
 
@@ -205,8 +207,8 @@ class TextReader {
     if (!ID.test(id)) this.#report("PEL-NAME", "an id has 1 to 255 of A-Z, a-z, 0-9, _ and -", pointer);
     this.#ids.set(id, this.#drafts.length);
     const refs: TextRef[] = [];
-    const outputs = new Map<string, string>();
     const op = this.#op(value, pointer);
+    const outputs = op === "guest" ? new Map<string, string>() : NO_OUTPUTS;
     const object = op === undefined ? {} : this.#object(value, pointer, ...MEMBERS[op]);
     const node = op === undefined ? undefined : this.#node(op, id, object, pointer, refs, outputs);
     this.#drafts.push({ id, pointer, node, refs, outputs });
