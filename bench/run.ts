@@ -2,10 +2,10 @@
  * `npm run bench -- [--only GROUP] [--rounds N] [--write] [--compile] [--quick]`: speeds against named peers, as ratios measured in one
  * run. Peers take turns inside each round, so that what else the machine does falls on all of them.
  *
- * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup, store, pel; may be given again
+ * --only     one group: execute, bytes, syscalls, assets, wasi, wasi-ruby, wasi-startup, translate, tiering, startup, store, pel, tgk; may be given again
  * --rounds   how often each peer has its turn, 3 by default
  * --write    writes bench/RESULTS.md; with --only the other sections stay as they are
- * --quick    the groups store and pel with a fraction of what they do, for a first look
+ * --quick    the groups store, pel and tgk with a fraction of what they do, for a first look
  * --compile  first compiles kernels/*.c to kernels/*.wat again (needs clang and lld on the path)
  *
  * Rivals and older Node.js versions are packages of their own (bench/package.json): installed when they are not there. gcc, Lua
@@ -26,6 +26,7 @@ import { type Group, machine, type Options, progress, sectionOf } from "./report
 import { startupGroup } from "./startup.ts";
 import { storeGroup } from "./store.ts";
 import { syscallsGroup } from "./syscalls.ts";
+import { tgkGroup } from "./tgk.ts";
 import { tieringGroup } from "./tiering.ts";
 import { translateGroup } from "./translate.ts";
 import { wasiGroup } from "./wasi.ts";
@@ -45,6 +46,7 @@ const GROUPS: { readonly [name: string]: (options: Options) => Promise<Group> } 
   startup: startupGroup,
   store: storeGroup,
   pel: pelGroup,
+  tgk: tgkGroup,
 };
 
 const { values: options } = parseArgs({

@@ -110,9 +110,12 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 
+/** Takes any bytes, and no Buffer has to be made for them. */
+const { hexSlice } = Buffer.prototype as Buffer & { hexSlice(from: number, to: number): string };
+
 /** The text of a key. */
 export function keyText(algorithm: number, bytes: Uint8Array, at = 0): ArtifactKey {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset + at, DIGEST_BYTES).toString("hex");
+  const hex = hexSlice.call(bytes, at, at + DIGEST_BYTES);
   return `${algorithmOf(algorithm).name}:${hex}` as ArtifactKey;
 }
 

@@ -110,7 +110,8 @@ function putKey(key: KeyLike): void {
       return;
     }
   }
-  const bytes = keyBytes(key);
+  const bytes =
+    key instanceof Uint8Array && key.length === 34 && key[0] === 0x12 && key[1] === 32 ? key : keyBytes(key);
   scratch[start + 1] = bytes.length;
   scratch.set(bytes, start + 2);
   length = start + 2 + bytes.length;

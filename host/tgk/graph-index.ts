@@ -61,7 +61,7 @@ const TUNING: GraphTuning = {
   keptEdges: 16_384,
   keptLogBytes: 32 * 1024 * 1024,
   mergedSegments: 64,
-  cacheBytes: 32 * 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
 };
 
 /** What a manifest says. */
@@ -408,22 +408,21 @@ export class GraphIndex {
     this.#named = [...this.#segments];
     if (!this.#store.isReadOnly) for (const { path } of gone) this.#remove(path);
   }
-  /** The first of the last segments that are to become one: none of them is half as large as all behind it; −1 without any. */
+  /** The first segment that has less than twice the edges of all behind it, which become one with it; −1 without any. */
   #firstToMerge(): number {
     const segments = this.#segments;
-    let first = segments.length - 1;
-    let edges = segments[first]?.entry.edges ?? 0;
-    let words = segments[first]?.plan.checksums ?? 0;
-    while (first > 0 && segments.length - first < this.#tuning.mergedSegments) {
-      const { entry, plan } = segments[first - 1]!;
-      const span = segments.at(-1)!.entry.last - entry.first;
-      if (entry.edges >= 2 * edges || words + plan.checksums > MOST_WORDS || span >= MOST_SPAN) break;
-      if (!this.#isMine(segments[first - 1]!)) break;
-      edges += entry.edges;
+    const last = segments.at(-1)?.entry.last ?? 0;
+    let edges = 0;
+    let words = 0;
+    let found = -1;
+    for (let k = segments.length - 1; k >= 0; k--) {
+      const { entry, plan } = segments[k]!;
       words += plan.checksums;
-      first--;
+      if (words > MOST_WORDS || last - entry.first >= MOST_SPAN || !this.#isMine(segments[k]!)) break;
+      if (entry.edges < 2 * edges) found = k;
+      edges += entry.edges;
     }
-    return first < segments.length - 1 ? first : -1;
+    return found;
   }
   /** Whether it may be replaced: not what a writer has made, for a reader. */
   #isMine(segment: Segment): boolean {

@@ -6,7 +6,7 @@ import { type EdgeFilter, edgeFilter, tagsOf } from "./edge-filter.ts";
 import { TgkError } from "./errors.ts";
 import { GraphIndex, type GraphTuning } from "./graph-index.ts";
 import { compareIds, LinkCursor } from "./link-cursor.ts";
-import { DIGEST_WORDS, EDGE_WORDS, EdgeWord, REMOVED, type Segment, wordsOf } from "./segment.ts";
+import { DIGEST_WORDS, damaged, EDGE_WORDS, EdgeWord, REMOVED, type Segment, wordsOf } from "./segment.ts";
 
 /** `from`: of edges that lead away from it. `to`: of edges that lead to it. */
 export type Side = "from" | "to";
@@ -64,16 +64,20 @@ export class FoundEdge implements Edge {
     return this.#read((segment, place) => {
       segment.locate(place, EDGE_WORDS);
       const counts = segment.words[segment.at + EdgeWord.COUNTS]!;
-      const ends = segment.plan.ends + segment.words[segment.at + EdgeWord.ENDS]!;
+      const ends = segment.words[segment.at + EdgeWord.ENDS]!;
       const begin = isFrom ? ends : ends + (counts & 0xffff);
       const end = begin + (isFrom ? counts & 0xffff : counts >>> 16);
       const keys: ArtifactKey[] = [];
-      for (let at = begin; at < end; at++) keys.push(segment.key(segment.word(at)));
+      for (let k = begin; k < end; k++) keys.push(segment.key(segment.endAt(k)));
       return keys;
     });
   }
   #read<Result>(read: (segment: Segment, place: number) => Result): Result {
-    return this.#graph.guarded(() => read(this.#segment, this.#segment.plan.edges + this.#number * EDGE_WORDS));
+    return this.#graph.guarded(() => {
+      const { counts, plan, path } = this.#segment;
+      if (this.#number >= counts.edges) throw damaged("it names an edge that it does not have", path);
+      return read(this.#segment, plan.edges + this.#number * EDGE_WORDS);
+    });
   }
 }
 
@@ -154,12 +158,12 @@ export class Graph {
     const accepts = edgeFilter(filter);
     const tags = tagsOf(filter);
     this.#check();
-    const links = new Links(this.#view.position, isOut);
+    const links = new Links(this.#segments, this.#view.position, isOut);
     const nodes = new Int32Array(this.#segments.length);
     const { algorithm, digest } = digestOf(key);
     try {
       for (const [k, segment] of this.#segments.entries()) nodes[k] = segment.find(digest, algorithm);
-      links.begin(this.#segments, nodes);
+      links.begin(nodes);
       while (links.next()) {
         const { segment, edge, type, flags } = links;
         if (!accepts(type, flags) || (tags !== undefined && !this.#hasTag(links, tags))) continue;
@@ -190,7 +194,7 @@ export class Graph {
     let left = countOf(limit, "limit");
     this.#check();
     const segments = this.#segments;
-    const links = new Links(this.#view.position, isOut);
+    const links = new Links(this.#segments, this.#view.position, isOut);
     const levels = segments.map((segment) => new Level(segment));
     const seenEdges = segments.map(({ counts }) => new Uint32Array((counts.edges >>> 5) + 1));
     try {
@@ -207,7 +211,7 @@ export class Graph {
         if (isOver) return;
         const merger = new LevelMerger(levels);
         while (merger.next()) {
-          links.begin(segments, merger.nodes);
+          links.begin(merger.nodes);
           while (links.next()) {
             const { segment, edge, type, flags, at } = links;
             const seen = seenEdges[at]!;
@@ -226,10 +230,14 @@ export class Graph {
   }
   /** What is at the other side of an edge comes to the next level; false if tags are wanted and nothing there has one. */
   #enter(links: Links, level: Level, tags: ReadonlySet<number> | undefined): boolean {
-    let isAny = tags === undefined;
+    if (tags === undefined) {
+      links.addFar(level);
+      return true;
+    }
+    let isAny = false;
     for (let k = 0; k < links.farCount; k++) {
       const node = links.far(k);
-      if (tags !== undefined && !this.#isTagged(links.segment, node, tags)) continue;
+      if (!this.#isTagged(links.segment, node, tags)) continue;
       isAny = true;
       level.add(node);
     }
@@ -257,9 +265,10 @@ export class Graph {
 /** The edges of an artifact at a position, in the order of their ids: of all entries about one, the last one counts. */
 class Links {
   readonly #position: number;
-  readonly #isOut: boolean;
-  #cursors: LinkCursor[] = [];
-  #places: number[] = [];
+  readonly #all: readonly LinkCursor[];
+  /** Of the segments that have the artifact, and which they are. */
+  readonly #cursors: LinkCursor[] = [];
+  readonly #places: number[] = [];
   segment!: Segment;
   /** Which of the segments that is. */
   at = 0;
@@ -268,17 +277,18 @@ class Links {
   flags = 0;
   #far = 0;
 
-  constructor(position: number, isOut: boolean) {
+  constructor(segments: readonly Segment[], position: number, isOut: boolean) {
     this.#position = position;
-    this.#isOut = isOut;
+    this.#all = segments.map((segment) => new LinkCursor(segment, isOut));
   }
   /** `nodes`: its number in each of the segments, or −1. */
-  begin(segments: readonly Segment[], nodes: Int32Array): void {
+  begin(nodes: Int32Array): void {
     this.#cursors.length = 0;
     this.#places.length = 0;
-    for (let k = 0; k < segments.length; k++) {
+    for (let k = 0; k < nodes.length; k++) {
       if (nodes[k]! < 0) continue;
-      const cursor = new LinkCursor(segments[k]!, nodes[k]!, this.#isOut);
+      const cursor = this.#all[k]!;
+      cursor.begin(nodes[k]!);
       if (cursor.isOver) continue;
       this.#cursors.push(cursor);
       this.#places.push(k);
@@ -289,7 +299,20 @@ class Links {
   }
   /** Number of an artifact at the other side, in the segment. */
   far(k: number): number {
-    return this.farCount === 1 ? this.#far : this.segment.word(this.segment.plan.ends + this.#far + k);
+    return this.farCount === 1 ? this.#far : this.segment.endAt(this.#far + k);
+  }
+  /** All of them come to the next level. */
+  addFar(level: Level): void {
+    const { segment, farCount } = this;
+    if (farCount === 1) {
+      level.add(this.#far);
+      return;
+    }
+    for (let k = 0; k < farCount; ) {
+      k += segment.endsAt(this.#far + k, farCount - k);
+      const { words, at, end } = segment;
+      for (let word = at; word < end; word++) level.add(words[word]!);
+    }
   }
   /** Whether there is one more. */
   next(): boolean {
@@ -355,6 +378,8 @@ class Level {
   }
   /** Whether it is seen for the first time. */
   see(node: number): boolean {
+    const { counts, path } = this.segment;
+    if (node >= counts.nodes) throw damaged("it names an artifact that it does not have", path);
     const word = node >>> 5;
     const bit = 1 << (node & 31);
     if ((this.#seen[word]! & bit) !== 0) return false;

@@ -1,12 +1,17 @@
 /** The rows of an artifact's edges in a segment (spec TGK-SEGMENT-5), one after the other. */
 import { DIGEST_WORDS, EDGE_WORDS, LINK_WORDS, LinkWord, NODE_WORDS, NodeWord, type Segment } from "./segment.ts";
 
+/** Reused for one artifact after the other. */
 export class LinkCursor {
   readonly segment: Segment;
   /** Row of the section, and behind the last. */
-  row: number;
-  readonly end: number;
+  #row = 0;
+  #end = 0;
+  isOver = true;
   readonly #place: number;
+  readonly #count: number;
+  /** Where rows of artifacts tell the first row. */
+  readonly #nodes: number;
   id0 = 0;
   id1 = 0;
   edge = 0;
@@ -16,26 +21,30 @@ export class LinkCursor {
   flags = 0;
   far = 0;
 
-  constructor(segment: Segment, node: number, isOut: boolean) {
+  constructor(segment: Segment, isOut: boolean) {
     this.segment = segment;
-    const { plan } = segment;
-    const word = plan.nodes + node * NODE_WORDS + (isOut ? NodeWord.OUT : NodeWord.IN);
+    const { plan, counts } = segment;
     this.#place = isOut ? plan.out : plan.in;
-    this.row = segment.word(word);
-    this.end = Math.min(segment.word(word + NODE_WORDS), isOut ? segment.counts.out : segment.counts.in);
+    this.#count = isOut ? counts.out : counts.in;
+    this.#nodes = plan.nodes + (isOut ? NodeWord.OUT : NodeWord.IN);
+  }
+  /** Begins with the first edge of an artifact, if it has one. */
+  begin(node: number): void {
+    const { segment } = this;
+    segment.locate(this.#nodes + node * NODE_WORDS, NODE_WORDS + 1);
+    this.#row = segment.words[segment.at]!;
+    this.#end = Math.min(segment.words[segment.at + NODE_WORDS]!, this.#count);
     this.#load();
   }
-  get isOver(): boolean {
-    return this.row >= this.end;
-  }
   next(): void {
-    this.row++;
+    this.#row++;
     this.#load();
   }
   #load(): void {
-    if (this.row >= this.end) return;
+    this.isOver = this.#row >= this.#end;
+    if (this.isOver) return;
     const { segment } = this;
-    segment.locate(this.#place + this.row * LINK_WORDS, LINK_WORDS);
+    segment.locate(this.#place + this.#row * LINK_WORDS, LINK_WORDS);
     const { words, at } = segment;
     this.id0 = words[at]!;
     this.id1 = words[at + 1]!;

@@ -248,6 +248,7 @@ export class EdgeCollector {
       out: out.edges.length,
       in: into.edges.length,
       ends: this.#ends.length,
+      algorithm: commonOf(algorithms.subarray(0, nodes)),
     };
     return written(place, counts, cache, (file) => {
       const { plan } = file;
@@ -365,6 +366,12 @@ function sorted(
 /** So that a word and a number of a row fit into 53 bits. */
 const MOST_ROWS = 2 ** 21;
 
+/** The number that all of them are; 0 if they differ. */
+function commonOf(numbers: ArrayLike<number>): number {
+  for (let k = 1; k < numbers.length; k++) if (numbers[k] !== numbers[0]) return 0;
+  return numbers[0] ?? 0;
+}
+
 function putNode(section: Section, out: number, into: number, algorithm: number): void {
   section.put(out);
   section.put(into);
@@ -426,7 +433,9 @@ export function mergeSegments(segments: readonly Segment[], place: SegmentPlace,
     return source;
   });
   const nodes = number(sources);
-  const counts = { edges: edgeBase, nodes, out: sum(({ out }) => out), in: sum((all) => all.in), ends: endBase };
+  const algorithm = commonOf(segments.map(({ counts }) => counts.algorithm));
+  const out = sum((counts) => counts.out);
+  const counts = { edges: edgeBase, nodes, out, in: sum((counts) => counts.in), ends: endBase, algorithm };
   return written(place, counts, cache, (file) => {
     const { plan } = file;
     const edges = new Section(file, plan.edges);
@@ -435,19 +444,22 @@ export function mergeSegments(segments: readonly Segment[], place: SegmentPlace,
     const digests = new Section(file, plan.digests);
     const nodeRows = new Section(file, plan.nodes);
     const directory = new Section(file, plan.directory);
-    const out = new LinkMerger(new Section(file, plan.out), true);
-    const into = new LinkMerger(new Section(file, plan.in), false);
+    const out = new LinkMerger(new Section(file, plan.out), sources, true);
+    const into = new LinkMerger(new Section(file, plan.in), sources, false);
+    const here: number[] = [];
     for (const source of sources) source.node = 0;
     for (let node = 0; node < nodes; node++) {
-      const here = sources.filter((source) => !source.isOver && source.numbers[source.node] === node);
-      const [first] = here as [Source];
+      here.length = 0;
+      for (let k = 0; k < sources.length; k++)
+        if (!sources[k]!.isOver && sources[k]!.numbers[sources[k]!.node] === node) here.push(k);
+      const first = sources[here[0]!]!;
       first.load();
       if (node % PAGE_NODES === 0) directory.put(first.digest[0]!);
       for (let k = 0; k < DIGEST_WORDS; k++) digests.put(first.digest[k]!);
       putNode(nodeRows, out.count, into.count, first.algorithm);
       out.take(here);
       into.take(here);
-      for (const source of here) source.node++;
+      for (const k of here) sources[k]!.node++;
     }
     putNode(nodeRows, out.count, into.count, 0);
     for (const section of [edges, ends, digests, nodeRows, directory, out.section, into.section]) section.end();
@@ -482,27 +494,31 @@ function copyEdges({ segment, numbers, endBase, positionBase }: Source, edges: S
       edges.put(words[at + k]! + more);
     }
   }
-  for (let k = 0; k < counts.ends; k++) ends.put(numbers[segment.word(plan.ends + k)]!);
+  for (let k = 0; k < counts.ends; k++) ends.put(numbers[segment.endAt(k)]!);
 }
 
 /** Rows of the edges at one artifact, in the order of their ids, from several segments. */
 class LinkMerger {
   readonly section: Section;
   count = 0;
-  readonly #isOut: boolean;
+  readonly #cursors: readonly LinkCursor[];
+  readonly #sources: readonly Source[];
 
-  constructor(section: Section, isOut: boolean) {
+  constructor(section: Section, sources: readonly Source[], isOut: boolean) {
     this.section = section;
-    this.#isOut = isOut;
+    this.#sources = sources;
+    this.#cursors = sources.map(({ segment }) => new LinkCursor(segment, isOut));
   }
-  take(sources: readonly Source[]): void {
-    const cursors = sources.map((source) => new LinkCursor(source.segment, source.node, this.#isOut));
+  /** Those of the artifact that some sources, by their numbers, are at. */
+  take(here: readonly number[]): void {
+    const cursors = this.#cursors;
+    for (const k of here) cursors[k]!.begin(this.#sources[k]!.node);
     for (;;) {
       let least = -1;
-      for (let k = 0; k < cursors.length; k++)
+      for (const k of here)
         if (!cursors[k]!.isOver && (least < 0 || cursors[k]!.compare(cursors[least]!) < 0)) least = k;
       if (least < 0) return;
-      this.#put(cursors[least]!, sources[least]!);
+      this.#put(cursors[least]!, this.#sources[least]!);
       cursors[least]!.next();
     }
   }

@@ -6,7 +6,7 @@
 import { crc32Of } from "../asl/checksum.ts";
 import { AslError } from "../asl/errors.ts";
 import { getU64, Magic, numbered, readPreamble, setU64, writePreamble } from "../asl/format.ts";
-import { type ArtifactKey, DIGEST_BYTES, keyText } from "../asl/key.ts";
+import { ALGORITHMS, type ArtifactKey, DIGEST_BYTES, keyText } from "../asl/key.ts";
 import type { PageCache, PagedFile } from "../asl/page-cache.ts";
 import { PAGE_BYTES, PAGE_WORDS } from "../asl/segment-format.ts";
 import { readFully, type Volume, type VolumeFile } from "../asl/volume.ts";
@@ -44,6 +44,8 @@ export interface SegmentCounts {
   readonly out: number;
   readonly in: number;
   readonly ends: number;
+  /** Number of the algorithm that the keys of all artifacts have; 0 if they have several. */
+  readonly algorithm: number;
 }
 
 /** First word of each section in the file, and of what is behind them. */
@@ -68,7 +70,7 @@ export const PAGE_NODES: number = PAGE_WORDS / DIGEST_WORDS;
 /** Words of a file: so that a place fits into 31 bits. */
 export const MOST_WORDS: number = 2 ** 31;
 
-export function planOf({ edges, nodes, out, in: into, ends }: SegmentCounts): SegmentPlan {
+export function planOf({ edges, nodes, out, in: into, ends }: Omit<SegmentCounts, "algorithm">): SegmentPlan {
   let at = PAGE_WORDS;
   const section = (words: number): number => {
     const begin = at;
@@ -102,6 +104,11 @@ export interface EdgesEntry {
   readonly digest: Uint8Array;
 }
 
+/** In the order of the header. */
+function countsOf({ edges, nodes, out, in: into, ends, algorithm }: SegmentCounts): number[] {
+  return [edges, nodes, out, into, ends, algorithm];
+}
+
 export function encodeSegmentHeader(number: number, first: number, last: number, counts: SegmentCounts): Buffer {
   const bytes = Buffer.alloc(PAGE_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_BYTES);
@@ -109,8 +116,7 @@ export function encodeSegmentHeader(number: number, first: number, last: number,
   setU64(view, 16, number);
   setU64(view, 24, first);
   setU64(view, 32, last);
-  for (const [k, count] of [counts.edges, counts.nodes, counts.out, counts.in, counts.ends].entries())
-    view.setUint32(40 + 4 * k, count, true);
+  for (const [k, count] of countsOf(counts).entries()) view.setUint32(40 + 4 * k, count, true);
   return bytes;
 }
 
@@ -123,6 +129,7 @@ export class Segment implements PagedFile {
   /** Where {@link locate} found a row: it begins at `at` of `words`. Valid until the next call of any segment with the same cache. */
   words: Uint32Array;
   at = 0;
+  end = 0;
   readonly #file: VolumeFile;
   readonly #checksums: Uint32Array;
   readonly #cache: PageCache;
@@ -166,14 +173,15 @@ export class Segment implements PagedFile {
         throw damaged("it has not the length that the manifest says", path);
       const view = new DataView(header.buffer, header.byteOffset, PAGE_BYTES);
       if (!readPreamble(view, Magic.EDGES, path)) throw damaged("it does not begin as a segment of edges", path, 0);
-      const [edges, nodes, out, into, ends] = [0, 1, 2, 3, 4].map((k) => view.getUint32(40 + 4 * k, true)) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
-      const counts = { edges, nodes, out, in: into, ends };
+      const count = (k: number): number => view.getUint32(40 + 4 * k, true);
+      const counts = {
+        edges: count(0),
+        nodes: count(1),
+        out: count(2),
+        in: count(3),
+        ends: count(4),
+        algorithm: count(5),
+      };
       const plan = planOf(counts);
       // Held against the file's length before memory is taken by it.
       if (plan.bytes !== entry.bytes || getU64(view, 16) !== entry.number || plan.checksums > MOST_WORDS)
@@ -245,6 +253,25 @@ export class Segment implements PagedFile {
     this.at = 0;
   }
 
+  /** Has rows of the ends, as many of `count` as are in their page, in {@link words} from {@link at} to {@link end}; answers how many. */
+  endsAt(row: number, count: number): number {
+    if (row + count > this.counts.ends) throw damaged("it names ends that it does not have", this.path);
+    const place = this.plan.ends + row;
+    const cache = this.#cache;
+    const first = place & (PAGE_WORDS - 1);
+    cache.load(this, place >>> PAGE_BITS);
+    const length = Math.min(count, PAGE_WORDS - first);
+    this.words = cache.words;
+    this.at = cache.base + first;
+    this.end = this.at + length;
+    return length;
+  }
+  /** Number of the artifact at an end. */
+  endAt(row: number): number {
+    this.endsAt(row, 1);
+    return this.words[this.at]!;
+  }
+
   /** Puts the digest of an artifact, eight words, into `into`. Throws TGK-INDEX-DAMAGED for a number that none has. */
   digest(node: number, into: Uint32Array): void {
     if (node >= this.counts.nodes) throw damaged("it names an artifact that it does not have", this.path);
@@ -253,12 +280,14 @@ export class Segment implements PagedFile {
     for (let k = 0; k < DIGEST_WORDS; k++) into[k] = words[at + k]!;
   }
   algorithm(node: number): number {
-    return this.word(this.plan.nodes + node * NODE_WORDS + NodeWord.ALGORITHM);
+    return this.counts.algorithm || this.word(this.plan.nodes + node * NODE_WORDS + NodeWord.ALGORITHM);
   }
   key(node: number): ArtifactKey {
     this.digest(node, keyWords);
     for (let k = 0; k < DIGEST_WORDS; k++) keyWords[k] = swapped(keyWords[k]!);
-    return keyText(this.algorithm(node), keyBytes);
+    const algorithm = this.algorithm(node);
+    if (ALGORITHMS[algorithm - 1] === undefined) throw damaged("it has a key of an unknown algorithm", this.path);
+    return keyText(algorithm, keyBytes);
   }
   /** Number of the first artifact from `from` on whose key is not before this one. */
   seek(digest: Uint32Array, algorithm: number, from: number): number {

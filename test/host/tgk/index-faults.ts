@@ -1,6 +1,7 @@
 /** What becomes of the index of edges when its files are changed, cut off, or cannot be written: right answers, or a typed error. */
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { AslError } from "../../../host/asl/errors.ts";
-import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
 import type { Store, StoreOptions } from "../../../host/asl/store.ts";
 import type { Volume } from "../../../host/asl/volume.ts";
 import { openGraph, TgkError } from "../../../host/tgk/index.ts";
@@ -139,4 +140,33 @@ export async function cutAll(
   return { images: left.length, wrong };
 }
 
-export { MemoryVolume };
+/** Changes a word of a segment, and makes all checksums fit; answers what is wrong: anything but an answer or a typed error. */
+export function forge({ files, model }: Sample, path: string, place: number, value: number): string[] {
+  const changed = new Map(files);
+  const segment = Buffer.from(files.get(path)!);
+  const manifest = Buffer.from(files.get("tgk/MANIFEST")!);
+  const pages = segment.length / 2052;
+  const before = digestOf(segment, pages);
+  segment.writeUInt32LE(value, 4 * place);
+  const page = Math.floor(place / 512);
+  segment.writeUInt32LE(crc32(segment.subarray(2048 * page, 2048 * (page + 1)), page), 2048 * pages + 4 * page);
+  manifest.set(digestOf(segment, pages), manifest.indexOf(before));
+  manifest.writeUInt32LE(crc32(manifest.subarray(0, -4)), manifest.length - 4);
+  changed.set(path, segment).set("tgk/MANIFEST", manifest);
+  const store = openSmall({ volume: SimulatedVolume.of(changed), options: { readOnly: true } });
+  try {
+    const { code } = askAll(store, model, place);
+    return code === undefined || code === "TGK-INDEX-DAMAGED" ? [] : [`word ${place} of ${path}: ${code}`];
+  } catch (error) {
+    return [`word ${place} of ${path} as ${value}: ${(error as Error).stack}`];
+  } finally {
+    store.closeSync();
+  }
+}
+
+function digestOf(segment: Buffer, pages: number): Buffer {
+  return createHash("sha256")
+    .update(segment.subarray(0, 2048))
+    .update(segment.subarray(2048 * pages))
+    .digest();
+}

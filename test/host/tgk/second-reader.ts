@@ -125,6 +125,8 @@ function readSegment(
     { length: nodeCount },
     (_, k) => `${ALGORITHMS[word(nodes + 3 * k + 2)]}:${hex(digests + 8 * k)}`,
   );
+  const algorithms = new Set(keys.map((key) => ALGORITHMS.indexOf(key.split(":")[0]!)));
+  expect(word(15) === (algorithms.size === 1 ? [...algorithms][0] : 0), "algorithm");
   for (let p = 0; 64 * p < nodeCount; p++) expect(word(directory + p) === word(digests + 8 * 64 * p), "directory");
   const own: ReadEdge[] = [];
   for (let edge = 0; edge < edgeCount; edge++) {
