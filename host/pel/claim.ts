@@ -310,7 +310,11 @@ class ReceiptReader extends CborReader {
     }
     const code = this.uint();
     if (failureName(code) === undefined) throw receiptError(start, `${code} is the code of no failure`);
-    return { type: "failure", code: code as FailureCode, detail: this.text(4096) };
+    const detail = this.text(4096);
+    const hasDetail = code !== FailureCode.OUT_OF_RANGE && code !== FailureCode.BAD_SELECTOR;
+    if ((detail !== "") !== hasDetail)
+      throw receiptError(start, `${failureName(code)} has ${hasDetail ? "a" : "no"} detail`);
+    return { type: "failure", code: code as FailureCode, detail };
   }
 }
 
@@ -388,6 +392,8 @@ function readRunClaim(reader: ReceiptReader): RunClaim {
   const claims = reader.list(nodes, () => (reader.takeNull() ? undefined : reader.keyText()));
   if (failed !== undefined && claims[failed] === undefined)
     throw receiptError(place, `node ${failed}, which failed, has no claim`);
+  if (failed !== undefined && claims[failed] === undefined)
+    throw receiptError(start, `the node ${failed} cannot have failed: it has no claim`);
   return { kind: "run", program, inputs, keepGoing, ...versions, failed, outputs, claims };
 }
 

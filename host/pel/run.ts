@@ -552,7 +552,7 @@ class Run {
     const stat = (this.#batch ?? this.#store).stat(known.key) ?? this.#options.from?.stat(known.key);
     if (stat === undefined) throw this.#lost(known.key);
     known.bytes = stat.length;
-    known.logseq ??= recordOf(stat, known.tag)?.logseq ?? 0;
+    known.logseq ??= (recordOf(stat, known.tag) ?? stat.records[0]!).logseq;
   }
   #highest(inputs: readonly Known[]): number {
     let highest = 0;

@@ -254,7 +254,7 @@ function primitives(): ProgramBuilder {
 }
 
 t.test(
-  "all that primitives leave is what the specs say, their calls and fuel too [PEL-NODE-3, PEL-NODE-4, PEL-NODE-5, PEL-NODE-6, PEL-COMPILE-1, PEL-COMPILE-2, PEL-COMPILE-3, PEL-COMPILE-4, PEL-EXEC-2, PER-TRACE-1, PER-TRACE-2, PER-TRACE-3, PER-TRACE-4]",
+  "all that primitives leave is what the specs say, their calls and fuel too [PEL-NODE-3, PEL-NODE-4, PEL-NODE-5, PEL-NODE-6, PEL-COMPILE-1, PEL-COMPILE-2, PEL-COMPILE-3, PEL-COMPILE-4, PEL-COMPILE-5, PEL-EXEC-2, PER-TRACE-1, PER-TRACE-2, PER-TRACE-3, PER-TRACE-4]",
   async (t) => {
     for (const engine of ["compiled", "reference"] as const) {
       const store = openStore();
