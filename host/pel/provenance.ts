@@ -68,7 +68,12 @@ const TURN_NODES = 256;
 
 /** What came of reading a receipt. */
 export type ReadReceipt =
-  | { readonly claim: NodeClaim | RunClaim; readonly problem?: undefined }
+  | {
+      readonly claim: NodeClaim | RunClaim;
+      /** Its length. */
+      readonly bytes: number;
+      readonly problem?: undefined;
+    }
   | { readonly claim?: undefined; readonly problem: "missing" | "damaged" | "version"; readonly message: string };
 
 /** What is said of stored bytes that are not those of their key. */
@@ -96,7 +101,7 @@ export function readReceipt(from: Pick<View, "read">, key: KeyLike): ReadReceipt
     if (bytes === undefined) return { problem: "missing", message: "the store lacks the receipt" };
     if (bytes.length > MOST_CLAIM_BYTES)
       return { problem: "damaged", message: `a receipt has ${MOST_CLAIM_BYTES} bytes at most` };
-    return { claim: decodeClaim(bytes) };
+    return { claim: decodeClaim(bytes), bytes: bytes.length };
   } catch (error) {
     if (error instanceof PelError)
       return { problem: error.code === "PEL-VERSION" ? "version" : "damaged", message: error.message };

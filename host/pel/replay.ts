@@ -15,6 +15,7 @@ import {
   type Finding,
   Findings,
   findingOf,
+  groupsOf,
   hasRecord,
   lackOfRun,
   madeClaim,
@@ -23,6 +24,7 @@ import {
   type Rerun,
   type RunReceipt,
   readProgram,
+  TOGETHER,
   unread,
   type Verdict,
   versionFinding,
@@ -58,9 +60,6 @@ export interface Replay {
 
 type Receipt = NodeReceipt | RunReceipt;
 
-/** Receipts of nodes that are made again together. */
-const TOGETHER = 1024;
-
 /**
  * Makes again what the receipts of a store tell of. `into` is empty, can be written, and names artifacts as `from` does, which is not changed. Throws
  * PEL-ARGUMENT, an AslError, and Stopped.
@@ -85,9 +84,9 @@ class Replayer {
   readonly #producers: Producers;
   readonly #findings = new Findings();
   /** Receipts that wait for an artifact which another one makes. */
-  readonly #waiting = new Map<ArtifactKey, Receipt[]>();
+  readonly #waiting = new Map<ArtifactKey, ArtifactKey[]>();
   readonly #store: Store;
-  #ready: Receipt[] = [];
+  #ready: ArtifactKey[] = [];
   #read: { readonly key: ArtifactKey; readonly read: ReturnType<typeof readProgram> } | undefined;
   #receipts = 0;
   #done = 0;
@@ -109,18 +108,19 @@ class Replayer {
       const turn = this.#ready;
       this.#ready = [];
       let nodes: NodeReceipt[] = [];
-      for (const receipt of turn) {
+      for (const key of turn) {
         checkStopped(signal);
+        const receipt = this.#readReceipt(key);
         if (!(await this.#prepare(receipt))) continue;
-        if (receipt.claim.kind === "node") nodes.push(receipt as NodeReceipt);
-        else await this.#run(receipt as RunReceipt);
+        if ("bytes" in receipt) nodes.push(receipt);
+        else await this.#run(receipt);
         if (nodes.length >= TOGETHER) {
           await this.#runNodes(nodes);
           nodes = [];
         }
         onProgress?.({ receipts: this.#receipts, done: this.#done });
       }
-      if (nodes.length > 0) await this.#runNodes(nodes);
+      await this.#runNodes(nodes);
     }
     this.#giveUp();
     this.#compareModules();
@@ -130,18 +130,25 @@ class Replayer {
   }
 
   /** The receipts of runs, and those of nodes that are of no run, in the order in which the store got them. */
-  async #find(): Promise<Receipt[]> {
-    const found: { readonly position: number; readonly receipt: Receipt }[] = [];
+  async #find(): Promise<ArtifactKey[]> {
+    const found: { readonly position: number; readonly key: ArtifactKey }[] = [];
     const ofRuns = new Set<ArtifactKey>();
     for await (const { key, position } of this.#keys()) {
       const { claim, ...read } = readReceipt(this.#from, key);
       const finding = claim === undefined ? unread(key, read) : versionFinding(key, claim);
       if (finding !== undefined) this.#findings.add(finding);
-      else found.push({ position, receipt: { key, claim: claim! } as Receipt });
+      else found.push({ position, key });
       if (claim?.kind === "run") for (const node of claim.claims) if (node !== undefined) ofRuns.add(node);
     }
     found.sort((one, other) => one.position - other.position);
-    return found.map(({ receipt }) => receipt).filter(({ key }) => !ofRuns.has(key));
+    return found.map(({ key }) => key).filter((key) => !ofRuns.has(key));
+  }
+  /** One that could be read before. */
+  #readReceipt(key: ArtifactKey): Receipt {
+    const { claim, ...read } = readReceipt(this.#from, key);
+    if (claim?.kind === "run") return { key, claim };
+    if (claim !== undefined && "bytes" in read) return { key, claim, bytes: read.bytes };
+    throw new PelError("PEL-RECEIPT", "the receipt cannot be read any more", { key });
   }
   async *#keys(): AsyncGenerator<{ readonly key: ArtifactKey; readonly position: number }> {
     const { receipts, signal } = this.#options;
@@ -185,8 +192,8 @@ class Replayer {
       if (isInput ? hasRecord(this.#into, taken, tag) : this.#into.has(taken)) continue;
       if (this.#isMade(taken, tag)) {
         const waiting = this.#waiting.get(taken);
-        if (waiting === undefined) this.#waiting.set(taken, [receipt]);
-        else waiting.push(receipt);
+        if (waiting === undefined) this.#waiting.set(taken, [key]);
+        else waiting.push(key);
         return false;
       }
       const problem = await this.#copy(taken);
@@ -264,23 +271,19 @@ class Replayer {
   }
   /** Those that do not wait for one another. */
   async #runNodes(receipts: readonly NodeReceipt[]): Promise<void> {
+    for (const group of groupsOf(receipts)) await this.#runGroup(group);
+  }
+  async #runGroup(receipts: readonly NodeReceipt[]): Promise<void> {
     const { engine, workers, codeCache, signal } = this.#options;
     const { program, indices, inputs } = programOf(receipts.map(({ claim }) => claim));
-    const result = await runProgram(this.#into, program, {
-      inputs,
-      keepGoing: true,
-      engine,
-      workers,
-      codeCache,
-      signal,
-    });
+    const options = { inputs, keepGoing: true, engine, workers, codeCache, signal };
+    const result = await runProgram(this.#into, program, options);
     for (const [k, receipt] of receipts.entries()) {
       const { claim } = result.nodes[indices[k]!]!;
-      const made = claim === receipt.key ? undefined : madeClaim(this.#into, claim);
-      if (claim === receipt.key) this.#counts.nodes++;
-      this.#settle(
-        claim === receipt.key ? undefined : await compareNodes(this.#from, this.#into, receipt, made, signal),
-      );
+      const isSame = claim === receipt.key;
+      if (isSame) this.#counts.nodes++;
+      const made = isSame ? undefined : madeClaim(this.#into, claim);
+      this.#settle(isSame ? undefined : await compareNodes(this.#from, this.#into, receipt, made, signal));
     }
     this.#take(result);
   }
@@ -311,12 +314,11 @@ class Replayer {
   /** Nobody makes what is still waited for. */
   #giveUp(): void {
     for (const [artifact, receipts] of this.#waiting)
-      for (const { key, claim } of receipts)
+      for (const key of receipts)
         this.#settle(
           findingOf({
             type: "missing",
             receipt: key,
-            op: claim.kind === "node" ? claim.node.op : undefined,
             field: "inputs",
             recorded: artifact,
             message: `it cannot be made again: ${artifact}, which another receipt made, was not`,

@@ -85,8 +85,8 @@ export interface Verification {
 /** Most findings that are told. */
 export const MOST_FINDINGS = 100;
 const MOST_RECEIPTS = 1_000_000;
-/** Receipts of nodes that are run again together, and bytes of their nodes and keys, about. */
-const TOGETHER = 1024;
+/** Receipts of nodes that are run again together, and bytes of their claims, unless it is one. */
+export const TOGETHER = 1024;
 const TOGETHER_BYTES = 4 * 1024 * 1024;
 /** Bytes of two artifacts that are compared at once. */
 const PIECE_BYTES = 1024 * 1024;
@@ -107,7 +107,7 @@ export async function verifyReceipt(store: Store, key: KeyLike, options: VerifyO
     throw new PelError(first.problem === "missing" ? "PEL-ARGUMENT" : "PEL-RECEIPT", first.message, { key: receipt });
   const closure = new Closure(store, options.most);
   try {
-    return await verifyClosure(view, receipt, first.claim, closure, options);
+    return await verifyClosure(view, receipt, first, closure, options);
   } finally {
     closure.close();
   }
@@ -116,7 +116,7 @@ export async function verifyReceipt(store: Store, key: KeyLike, options: VerifyO
 async function verifyClosure(
   view: View,
   receipt: ArtifactKey,
-  first: NodeClaim | RunClaim,
+  first: Extract<ReadReceipt, { readonly bytes: number }>,
   closure: Closure,
   options: VerifyOptions,
 ): Promise<Verification> {
@@ -132,6 +132,7 @@ async function verifyClosure(
   let waiting: NodeReceipt[] = [];
   let weight = 0;
   const runWaiting = async (): Promise<void> => {
+    if (waiting.length === 0) return;
     const receipts = waiting;
     waiting = [];
     weight = 0;
@@ -152,19 +153,20 @@ async function verifyClosure(
       continue;
     }
     checkStopped(options.signal);
-    const { claim, ...read } = next === receipt ? { claim: first } : readReceipt(view, next);
-    if (claim === undefined) {
+    const read = next === receipt ? first : readReceipt(view, next);
+    if (read.claim === undefined) {
       findings.add(unread(next, read));
       done++;
       continue;
     }
+    const { claim } = read;
     const version = versionFinding(next, claim);
     if (version !== undefined) {
       findings.add(version);
       done++;
     } else if (claim.kind === "node") {
-      waiting.push({ key: next, claim });
-      weight += weightOf(claim);
+      waiting.push({ key: next, claim, bytes: read.bytes });
+      weight += read.bytes;
     } else {
       const { finding, outputs } = await verifyRun(view, { key: next, claim }, options);
       done++;
@@ -177,11 +179,12 @@ async function verifyClosure(
       onProgress?.({ receipts: closure.found, done });
     }
     if (deep) await closure.addBehind(claim);
-    if (waiting.length >= TOGETHER || weight >= TOGETHER_BYTES) await runWaiting();
+    // What was asked about comes before what is behind it.
+    if (next === receipt || waiting.length >= TOGETHER || weight >= TOGETHER_BYTES) await runWaiting();
   }
   return {
     receipt,
-    kind: first.kind,
+    kind: first.claim.kind,
     verdict: findings.verdict,
     verified,
     findings: findings.first,
@@ -215,8 +218,9 @@ export class Closure {
   /** Made when something is behind. */
   #producers: Producers | undefined;
   readonly #most: number;
-  /** Digests of artifacts and receipts that were seen, as latin1: the shortest that a set can hold. */
-  readonly #seen = new Set<string>();
+  // Digests as latin1, the shortest that a set can hold. A receipt may also be an artifact like any other.
+  readonly #receipts = new Set<string>();
+  readonly #artifacts = new Set<string>();
   readonly #queue: ArtifactKey[] = [];
   #at = 0;
   #turn = 0;
@@ -227,7 +231,7 @@ export class Closure {
     this.#most = most;
   }
   add(receipt: ArtifactKey): void {
-    if (!this.#isNew(receipt)) return;
+    if (!isNewIn(this.#receipts, receipt)) return;
     if (++this.found > this.#most)
       throw new PelError("PEL-LIMIT", `there are more than ${this.#most} receipts behind it`, { key: receipt });
     this.#queue.push(receipt);
@@ -237,7 +241,7 @@ export class Closure {
   }
   /** It need not be looked at. */
   skip(receipt: ArtifactKey): void {
-    this.#isNew(receipt);
+    isNewIn(this.#receipts, receipt);
   }
   next(): ArtifactKey | undefined {
     // What is behind is let go of now and then.
@@ -245,7 +249,7 @@ export class Closure {
       this.#queue.splice(0, this.#at);
       this.#at = 0;
     }
-    return this.#queue[this.#at++];
+    return this.#at < this.#queue.length ? this.#queue[this.#at++] : undefined;
   }
   /** The receipts that what it was made of came with. */
   async addBehind(claim: NodeClaim | RunClaim): Promise<void> {
@@ -254,23 +258,26 @@ export class Closure {
       claim.kind === "node" ? madeOf(claim) : [...claim.inputs, { key: claim.program, tag: undefined }];
     for (const { key, tag } of inputs) {
       if (tag === TypeTag.CLAIM) this.add(key);
-      else if (this.#isNew(key)) {
+      else if (isNewIn(this.#artifacts, key)) {
         const origin = this.#producers.origin(key);
         if (origin !== undefined) this.add(origin.key);
         if (++this.#turn % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     }
   }
-  #isNew(key: ArtifactKey): boolean {
-    const { size } = this.#seen;
-    this.#seen.add(Buffer.from(key.slice(key.indexOf(":") + 1), "hex").toString("latin1"));
-    return this.#seen.size > size;
-  }
+}
+
+/** Adds a key; false if it was there. */
+function isNewIn(set: Set<string>, key: ArtifactKey): boolean {
+  const { size } = set;
+  return set.add(Buffer.from(key.slice(key.indexOf(":") + 1), "hex").toString("latin1")).size > size;
 }
 
 export interface NodeReceipt {
   readonly key: ArtifactKey;
   readonly claim: NodeClaim;
+  /** Length of the claim. */
+  readonly bytes: number;
 }
 
 export interface RunReceipt {
@@ -303,11 +310,6 @@ export function versionFinding(receipt: ArtifactKey, claim: NodeClaim | RunClaim
         message: `it cannot be verified by this program: the ${what} is ${claim[field]}, and this program's is ${VERSIONS[field]}`,
       });
   return undefined;
-}
-
-/** What of a receipt has to be held while it waits, about. */
-function weightOf({ node, inputs, outputs }: NodeClaim): number {
-  return 200 * (inputs.length + outputs.length + 1) + (node.op === "const" ? node.bytes.length : 0);
 }
 
 /** Runs the nodes of receipts again, which do not depend on one another: all that they take is there by its key. */
@@ -348,18 +350,21 @@ export function hasRecord(view: Pick<View, "stat">, key: ArtifactKey, tag: Tag):
 }
 
 /** Receipts that fit in one program, and whose artifacts are named alike. */
-function* groupsOf(receipts: readonly NodeReceipt[]): Generator<NodeReceipt[]> {
+export function* groupsOf(receipts: readonly NodeReceipt[]): Generator<NodeReceipt[]> {
   let group: NodeReceipt[] = [];
   let inputs = 0;
+  let bytes = 0;
+  const algorithmOf = ({ key }: NodeReceipt): string => key.slice(0, key.indexOf(":"));
   for (const receipt of receipts) {
-    const { length } = receipt.claim.inputs;
-    const isFull = inputs + length > PROGRAM_LIMITS.inputs || group[0]?.key.split(":")[0] !== receipt.key.split(":")[0];
-    if (group.length > 0 && isFull) {
+    inputs += receipt.claim.inputs.length;
+    bytes += receipt.bytes;
+    const fits = inputs <= PROGRAM_LIMITS.inputs && bytes <= TOGETHER_BYTES && group.length < TOGETHER;
+    if (group.length > 0 && !(fits && algorithmOf(group[0]!) === algorithmOf(receipt))) {
       yield group;
       group = [];
-      inputs = 0;
+      inputs = receipt.claim.inputs.length;
+      bytes = receipt.bytes;
     }
-    inputs += length;
     group.push(receipt);
   }
   if (group.length > 0) yield group;
@@ -579,7 +584,7 @@ function failureText(failed: number | undefined): string {
 export async function compareNodes(
   view: View,
   scratch: Store,
-  { key: receipt, claim: recorded }: NodeReceipt,
+  { key: receipt, claim: recorded }: Omit<NodeReceipt, "bytes">,
   actual: NodeClaim | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Finding> {

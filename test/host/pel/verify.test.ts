@@ -341,6 +341,56 @@ t.test("[PER-VERIFY-6] in depth: a lie behind what is true, a receipt as an inpu
   });
 });
 
+t.test("[PER-VERIFY-6] in depth: a receipt that is also an artifact like any other is no less a receipt", async (t) => {
+  const store = openStore();
+  const a = await store.put(Buffer.from("a"));
+  const other = await store.put(Buffer.from("other"));
+  const lie = putClaim(store, claimOf({ op: "concat", refs: [] }, [a], [other]));
+  await store.put(store.get(lie)!);
+  const builder = new ProgramBuilder();
+  // Inputs are looked at in the order of refs: first as bytes, then as a receipt.
+  builder.output("both", builder.concat([builder.input("bytes"), builder.input("receipt", { tag: TypeTag.CLAIM })]));
+  const { claim } = await runProgram(store, builder.build(), { inputs: { bytes: lie, receipt: lie } });
+  t.match(await verifyReceipt(store, claim, { deep: true }), { verdict: "differs", findings: [{ receipt: lie }] });
+});
+
+t.test(
+  "[PER-VERIFY-4, PER-VERIFY-6] in depth: of many that are run together, one whose input is damaged",
+  async (t) => {
+    const volume = new SimulatedVolume();
+    let store = openStore(volume);
+    const builder = new ProgramBuilder();
+    const inputs: { [name: string]: ArtifactKey } = {};
+    for (let k = 0; k < 9; k++) inputs[k] = await store.put(Buffer.alloc(100_000, k));
+    const all = builder.concat(Object.keys(inputs).map((name) => builder.hash(builder.input(name))));
+    const { nodes } = await runProgram(store, builder.output("all", all).build(), { inputs });
+    const { claim, outputs } = nodes.find(({ op }) => op === "concat")!;
+    t.equal(outputs.length, 1);
+    const { location } = store.stat(inputs[4]!)!;
+    await store.close();
+    volume.flip(location.file, location.offset + 70_000, 1);
+    store = openStore(volume);
+    // Keys of artifacts tell their digests: nothing is read.
+    expectTrue(t, await verifyReceipt(store, claim!, { deep: true }), 10);
+    const parts = new ProgramBuilder();
+    const slices = Object.keys(inputs).map((name) => parts.slice(parts.input(name), 50_000, 50_000));
+    const { "4": damaged, ...rest } = inputs;
+    const spare = await store.put(Buffer.alloc(100_000, 99));
+    const some = await runProgram(store, parts.output("all", parts.concat(slices)).build(), {
+      inputs: { ...rest, "4": spare },
+    });
+    const { location: later } = store.stat(spare)!;
+    await store.close();
+    volume.flip(later.file, later.offset + 70_000, 1);
+    store = openStore(volume);
+    const joined = some.nodes.find(({ op }) => op === "concat")!.claim!;
+    const found = await verifyReceipt(store, joined, { deep: true });
+    t.match(found, { verdict: "unverifiable", verified: 9, findings: [{ type: "damaged", op: "slice" }] });
+    t.equal(found.findings.length, 1);
+    t.ok(damaged);
+  },
+);
+
 async function runOneReceipt(store: Store, text: ArtifactKey): Promise<ArtifactKey> {
   const builder = new ProgramBuilder();
   builder.output("length", builder.length(builder.input("text")));
