@@ -49,7 +49,7 @@ export interface GraphTuning {
   /** Fewer edges than these are collected again each time, unless so many bytes of the log were read for them. */
   readonly keptEdges: number;
   readonly keptLogBytes: number;
-  /** Segments that are merged at once, at most. */
+  /** So many segments that no manifest names yet are named, and merged. */
   readonly mergedSegments: number;
   /** Bytes of memory for pages of segments. */
   readonly cacheBytes: number;
@@ -60,7 +60,7 @@ const TUNING: GraphTuning = {
   segmentEnds: 1_048_576,
   keptEdges: 16_384,
   keptLogBytes: 32 * 1024 * 1024,
-  mergedSegments: 64,
+  mergedSegments: 128,
   cacheBytes: 64 * 1024 * 1024,
 };
 

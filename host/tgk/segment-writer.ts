@@ -383,6 +383,8 @@ function putNode(section: Section, out: number, into: number, algorithm: number)
 /** A segment while it is read from its beginning to its end. */
 class Source {
   readonly segment: Segment;
+  /** Which of the sources it is: those of later positions come later. */
+  readonly index: number;
   /** What numbers of its edges, and places of its ends, become more by. */
   readonly edgeBase: number;
   readonly endBase: number;
@@ -390,11 +392,14 @@ class Source {
   /** New numbers of its artifacts. */
   readonly numbers: Uint32Array;
   node = 0;
+  /** The one whose rows are written. */
+  here = 0;
   readonly digest = new Uint32Array(DIGEST_WORDS);
   algorithm = 0;
 
-  constructor(segment: Segment, edgeBase: number, endBase: number, positionBase: number) {
+  constructor(segment: Segment, index: number, edgeBase: number, endBase: number, positionBase: number) {
     this.segment = segment;
+    this.index = index;
     this.edgeBase = edgeBase;
     this.endBase = endBase;
     this.positionBase = positionBase;
@@ -426,8 +431,8 @@ export function mergeSegments(segments: readonly Segment[], place: SegmentPlace,
     segments.reduce((total, { counts }) => total + count(counts), 0);
   let edgeBase = 0;
   let endBase = 0;
-  const sources = segments.map((segment) => {
-    const source = new Source(segment, edgeBase, endBase, segment.entry.first - place.first);
+  const sources = segments.map((segment, index) => {
+    const source = new Source(segment, index, edgeBase, endBase, segment.entry.first - place.first);
     edgeBase += segment.counts.edges;
     endBase += segment.counts.ends;
     return source;
@@ -446,42 +451,83 @@ export function mergeSegments(segments: readonly Segment[], place: SegmentPlace,
     const directory = new Section(file, plan.directory);
     const out = new LinkMerger(new Section(file, plan.out), sources, true);
     const into = new LinkMerger(new Section(file, plan.in), sources, false);
-    const here: number[] = [];
     for (const source of sources) source.node = 0;
+    const heap = new SourceHeap(sources, compareNumbers);
+    const here: Source[] = [];
     for (let node = 0; node < nodes; node++) {
       here.length = 0;
-      for (let k = 0; k < sources.length; k++)
-        if (!sources[k]!.isOver && sources[k]!.numbers[sources[k]!.node] === node) here.push(k);
-      const first = sources[here[0]!]!;
-      first.load();
-      if (node % PAGE_NODES === 0) directory.put(first.digest[0]!);
-      for (let k = 0; k < DIGEST_WORDS; k++) digests.put(first.digest[k]!);
-      putNode(nodeRows, out.count, into.count, first.algorithm);
+      for (let { first } = heap; first !== undefined && first.numbers[first.node] === node; { first } = heap) {
+        here.push(first);
+        first.here = first.node++;
+        heap.settle();
+      }
+      // What came first stays first.
+      if (here.length > 1) here.sort((left, right) => left.index - right.index);
+      const { segment, here: old } = here[0]!;
+      segment.digest(old, idWords);
+      if (node % PAGE_NODES === 0) directory.put(idWords[0]!);
+      for (let k = 0; k < DIGEST_WORDS; k++) digests.put(idWords[k]!);
+      putNode(nodeRows, out.count, into.count, segment.algorithm(old));
       out.take(here);
       into.take(here);
-      for (const k of here) sources[k]!.node++;
     }
     putNode(nodeRows, out.count, into.count, 0);
     for (const section of [edges, ends, digests, nodeRows, directory, out.section, into.section]) section.end();
   });
 }
 
+/** By the new numbers of the artifacts that they are at. */
+function compareNumbers(left: Source, right: Source): number {
+  return left.numbers[left.node]! - right.numbers[right.node]!;
+}
+
+/** Sources in a heap: the one whose artifact is the least comes first. */
+class SourceHeap {
+  readonly #heap: Source[];
+  readonly #compare: (left: Source, right: Source) => number;
+
+  constructor(sources: readonly Source[], compare: (left: Source, right: Source) => number) {
+    this.#compare = compare;
+    this.#heap = sources.filter(({ isOver }) => !isOver).sort(compare);
+  }
+  get first(): Source | undefined {
+    return this.#heap[0];
+  }
+  /** The first one has gone on to its next artifact. */
+  settle(): void {
+    const heap = this.#heap;
+    const moved = heap[0]!.isOver ? heap.pop()! : heap[0]!;
+    if (heap.length === 0 || moved.isOver) return;
+    let at = 0;
+    for (let below = 1; below < heap.length; below = 2 * at + 1) {
+      if (below + 1 < heap.length && this.#compare(heap[below + 1]!, heap[below]!) < 0) below++;
+      if (this.#compare(moved, heap[below]!) <= 0) break;
+      heap[at] = heap[below]!;
+      at = below;
+    }
+    heap[at] = moved;
+  }
+}
+
 /** Gives the artifacts of all their new numbers; answers how many there are. */
 function number(sources: readonly Source[]): number {
+  const heap = new SourceHeap(sources, compareKeys);
+  const digest = new Uint32Array(DIGEST_WORDS);
+  let algorithm = 0;
   let count = 0;
-  for (;;) {
-    let least: Source | undefined;
-    for (const source of sources)
-      if (!source.isOver && (least === undefined || compareKeys(source, least) < 0)) least = source;
-    if (least === undefined) return count;
-    for (const source of sources) {
-      if (source === least || source.isOver || compareKeys(source, least) !== 0) continue;
-      source.numbers[source.node++] = count;
-      source.load();
+  for (let { first } = heap; first !== undefined; { first } = heap) {
+    let isSame = count > 0 && first.algorithm === algorithm;
+    for (let k = 0; isSame && k < DIGEST_WORDS; k++) isSame = first.digest[k] === digest[k];
+    if (!isSame) {
+      digest.set(first.digest);
+      ({ algorithm } = first);
+      count++;
     }
-    least.numbers[least.node++] = count++;
-    least.load();
+    first.numbers[first.node++] = count - 1;
+    first.load();
+    heap.settle();
   }
+  return count;
 }
 
 function copyEdges({ segment, numbers, endBase, positionBase }: Source, edges: Section, ends: Section): void {
@@ -502,24 +548,24 @@ class LinkMerger {
   readonly section: Section;
   count = 0;
   readonly #cursors: readonly LinkCursor[];
-  readonly #sources: readonly Source[];
 
   constructor(section: Section, sources: readonly Source[], isOut: boolean) {
     this.section = section;
-    this.#sources = sources;
     this.#cursors = sources.map(({ segment }) => new LinkCursor(segment, isOut));
   }
-  /** Those of the artifact that some sources, by their numbers, are at. */
-  take(here: readonly number[]): void {
+  /** Those of the artifact that some sources are at, in the order of these. */
+  take(here: readonly Source[]): void {
     const cursors = this.#cursors;
-    for (const k of here) cursors[k]!.begin(this.#sources[k]!.node);
+    for (const { index, here: node } of here) cursors[index]!.begin(node);
     for (;;) {
-      let least = -1;
-      for (const k of here)
-        if (!cursors[k]!.isOver && (least < 0 || cursors[k]!.compare(cursors[least]!) < 0)) least = k;
-      if (least < 0) return;
-      this.#put(cursors[least]!, this.#sources[least]!);
-      cursors[least]!.next();
+      let least: Source | undefined;
+      for (const source of here) {
+        const cursor = cursors[source.index]!;
+        if (!cursor.isOver && (least === undefined || cursor.compare(cursors[least.index]!) < 0)) least = source;
+      }
+      if (least === undefined) return;
+      this.#put(cursors[least.index]!, least);
+      cursors[least.index]!.next();
     }
   }
   #put(link: LinkCursor, { edgeBase, endBase, positionBase, numbers }: Source): void {
