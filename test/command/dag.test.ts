@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import t, { type Test } from "tap";
+import type { Program } from "../../host/command/command.ts";
+import { ASHLAR } from "../../host/command/commands.ts";
 import { type Dag, type DagNode, dagData, dotLines, treeLines } from "../../host/command/pel/dag.ts";
 import { layOut, ROW_HEIGHT } from "../../host/command/pel/dag-layout.ts";
 import { dagPage } from "../../host/command/pel/dag-page.ts";
 import { writePage } from "../../host/command/pel/show.ts";
 import { Random } from "../vm/random.ts";
+import { runInProcess } from "./in-process.ts";
 
 const EVIL = `</script><script>globalThis.evil=1</script><img src=x onerror="globalThis.evil=1">&lt;"'\`\${1}<!--\u2028\u202e\n\u001b[31m`;
 
@@ -211,10 +214,8 @@ const EXECUTABLE = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/
 // Not so in CI, which installs one.
 const skip = EXECUTABLE === undefined && process.env.CI === undefined ? "there is no Chromium" : false;
 
-/** Opens the page of a graph; what goes wrong in it, and what it asks for, is told at the end. */
-async function open(t: Test, browser: Browser, dag: Dag, colorScheme: "light" | "dark" = "light") {
-  const file = join(t.testdir(), "graph.html");
-  writeFileSync(file, [...dagPage(dag)].join(""));
+/** Opens a page; what goes wrong in it, and what it asks for, is told at the end. */
+async function openFile(browser: Browser, file: string, colorScheme: "light" | "dark" = "light") {
   const page = await browser.newPage({ viewport: { width: 1200, height: 800 }, colorScheme });
   const heard: string[] = [];
   page.on("pageerror", ({ message }) => heard.push(message));
@@ -224,11 +225,17 @@ async function open(t: Test, browser: Browser, dag: Dag, colorScheme: "light" | 
   const address = pathToFileURL(file).href;
   await page.goto(address);
   await page.waitForSelector("#graph[data-view]");
-  const close = async (): Promise<void> => {
+  const close = async (t: Test): Promise<void> => {
     await page.close();
     t.strictSame(heard, [address], "errors and requests");
   };
   return { page, close };
+}
+
+function open(t: Test, browser: Browser, dag: Dag, colorScheme: "light" | "dark" = "light") {
+  const file = join(t.testdir(), "graph.html");
+  writeFileSync(file, [...dagPage(dag)].join(""));
+  return openFile(browser, file, colorScheme);
 }
 
 async function viewOf(page: Page): Promise<[number, number, number]> {
@@ -254,7 +261,7 @@ t.test("in Chromium", { skip }, async (t) => {
     await page.fill("#query", EVIL.split("\n")[0]!.slice(0, 40));
     t.equal(await page.innerText("#found"), "2 nodes");
     t.equal(await page.evaluate("globalThis.evil"), undefined);
-    await close();
+    await close(t);
   });
 
   await t.test("[CLI-DAG-6] it is moved and zoomed; a click shows the receipt", async (t) => {
@@ -290,7 +297,7 @@ t.test("in Chromium", { skip }, async (t) => {
     t.ok(zoomed[2] > scale * 1.5, "zoomed at the pointer");
     await page.getByRole("button", { name: "Whole graph" }).click();
     t.strictSame((await viewOf(page))[2], scale);
-    await close();
+    await close(t);
   });
 
   await t.test("[CLI-DAG-6] a keyboard is enough, and all has names", async (t) => {
@@ -330,7 +337,36 @@ t.test("in Chromium", { skip }, async (t) => {
     t.equal(await page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(28, 25, 23)", "dark");
     await page.emulateMedia({ colorScheme: "light" });
     t.equal(await page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(250, 250, 249)");
-    await close();
+    await close(t);
+  });
+
+  await t.test("[CLI-DAG-5, CLI-PEL-5] a run's own page: executions, hits, failures, receipts", async (t) => {
+    const name = "<img src=x onerror=globalThis.evil=1>";
+    const folder = t.testdir({ inputs: { [name]: "hello" } });
+    const path = (file: string): string => join(folder, file);
+    const nodes = { text: { op: "input", name }, sum: { op: "hash", of: "text" } };
+    const cut = { op: "slice", of: "sum", offset: 99 };
+    writeFileSync(path("sum.pel.json"), JSON.stringify({ nodes, outputs: { sum: "sum" } }));
+    writeFileSync(path("cut.pel.json"), JSON.stringify({ nodes: { ...nodes, cut }, outputs: { cut: "cut" } }));
+    const run = (...words: string[]) => runInProcess(ASHLAR as unknown as Program<unknown>, words);
+    await run("store", "init", path("store"));
+    const given = ["--store", path("store"), "--inputs", path("inputs"), "--html", path("run.html")];
+    t.match(await run("pel", "run", path("sum.pel.json"), ...given), { code: 0 });
+    const first = await openFile(browser, path("run.html"));
+    t.equal(await nameOf(first.page), "sum");
+    t.match(await first.page.innerText("#facts"), /state\s+executed[\s\S]*outcome\s+ok\s+receipt\s+sha256:/);
+    await first.close(t);
+    t.match(await run("pel", "run", path("cut.pel.json"), ...given), { code: 1 });
+    const second = await openFile(browser, path("run.html"));
+    t.equal(await nameOf(second.page), "cut");
+    t.match(await second.page.innerText("#facts"), /state\s+executed, failed[\s\S]*outcome\s+OUT_OF_RANGE/);
+    await second.page.locator("#sources button").click();
+    t.match(await second.page.innerText("#facts"), /state\s+hit/);
+    await second.page.locator("#sources button").click();
+    t.ok((await second.page.innerText("#facts")).includes(name));
+    t.equal(await second.page.evaluate("globalThis.evil"), undefined);
+    t.equal(await second.page.locator("img").count(), 0);
+    await second.close(t);
   });
 
   await t.test("[CLI-DAG-6] 10,000 nodes: what is seen is drawn, all are found", async (t) => {
@@ -345,6 +381,6 @@ t.test("in Chromium", { skip }, async (t) => {
     await page.keyboard.press("Enter");
     t.equal(await nameOf(page), "n7777");
     t.ok((await viewOf(page))[2] >= 0.45, "and shown so that it can be read");
-    await close();
+    await close(t);
   });
 });

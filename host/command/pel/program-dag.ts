@@ -127,7 +127,10 @@ function outputName(node: Node, output: number): string {
 function parametersOf(node: Node): [string, string][] {
   switch (node.op) {
     case "input":
-      return node.tag === undefined ? [] : [["type tag", String(node.tag)]];
+      return [
+        ["input", node.name],
+        ...(node.tag === undefined ? [] : [["type tag", String(node.tag)] as [string, string]]),
+      ];
     case "const":
       return [
         [

@@ -15,7 +15,6 @@ import { keyThere } from "./stores.ts";
 
 /** A program with what its text calls things. */
 export interface NamedProgram {
-  /** The word of the line. */
   readonly name: string;
   readonly program: Program;
   readonly bytes: Uint8Array;
@@ -68,10 +67,11 @@ export async function readProgram(
   const algorithm = store?.algorithm ?? "sha256";
   if (file === undefined && view === undefined)
     throw unreadable(word, "there is no such file, and no --store to look in");
+  const name = word === "-" ? "standard input" : word;
   const bytes = file ?? storedProgram(view!, keyThere(view!, word));
   if (bytes[0] === ENCODED) {
     const program = decodeProgram(bytes);
-    return { name: word, program, bytes, key: keyOf(algorithm, bytes), ids: new Map(), modules: [] };
+    return { name, program, bytes, key: keyOf(algorithm, bytes), ids: new Map(), modules: [] };
   }
   const modules = new Modules(word === "-" ? "." : dirname(word), algorithm, view);
   const text = textOf(bytes);
@@ -87,7 +87,7 @@ export async function readProgram(
   }
   const ids = new Map([...named].map(([index, names]) => [index, idsText(names)]));
   const encoded = encodeProgram(program);
-  return { name: word, program, bytes: encoded, key: keyOf(algorithm, encoded), ids, modules: modules.all };
+  return { name, program, bytes: encoded, key: keyOf(algorithm, encoded), ids, modules: modules.all };
 }
 
 /** Most ids that are shown of a node; the same node may stand in a text many times. */
