@@ -99,6 +99,7 @@ const HINTS: { readonly [code: string]: string } = {
   "PACK-PRELUDE": DAMAGED,
   "PEL-MODULE": "In a program's text a module is a key, a name in the store, or a file beside the program.",
   "PEL-VERSION": "It was made by another version of Ashlar.",
+  "TGK-INDEX-DAMAGED": "Remove the folder tgk of the store: it is made again from the log.",
   "VM-DECODE": "The file is damaged, or it is no WebAssembly module.",
   "VM-LIMIT": "--max-memory sets the limit on memory; limits on modules are fixed.",
   "VM-LINK":
