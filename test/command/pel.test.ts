@@ -84,7 +84,8 @@ t.test("[CLI-PEL-1] usage errors come before anything is done", async (t) => {
     [["pel", "run", PARTS, "--store", folder, "--input", "text=@text", "--output", "some=x"], /no output "some"/],
     [["pel", "run", PARTS, "--store", folder, "--output", "sum=-", "--json"], /no use/],
     [["pel", "run", PARTS, "--store", folder, "--engine", "fast"], /compiled or reference/],
-    [["pel", "run", PARTS, "--store", folder, "--workers", "0"], /1 to 256/],
+    [["pel", "run", PARTS, "--store", folder, "--workers", "0"], /1 to 256, not "0"/],
+    [["pel", "run", PARTS, "--store", folder, "--workers", "257"], /1 to 256/],
     [["pel", "graph", PARTS, "--dot", "--json"], /do not go together/],
     [["pel", "graph", PARTS, "--html", "-"], /name of a file/],
     [["pel", "graph", PARTS, "--input", "text=@text"], /--store DIR/],
@@ -101,7 +102,7 @@ t.test("[CLI-PEL-1] usage errors come before anything is done", async (t) => {
     t.match(await run("pel", "help", verb), { code: 0, stdout: new RegExp(`Usage: ashlar pel ${verb} PROGRAM`) });
   t.match(await json("pel", "run", "nothing", "--store", folder), {
     code: 1,
-    data: { schema: "ashlar.pel.run/1", error: { code: "ASL-NOT-FOUND", total: 1 } },
+    data: { schema: "ashlar.pel.run/1", error: { code: "CLI-PROGRAM", message: /no such file/, total: 1 } },
   });
   t.match(await run("pel", "run", PARTS, "--store", "nowhere", "--input", "text=@text"), {
     code: 1,
@@ -229,7 +230,7 @@ t.test("[CLI-PEL-2, CLI-PEL-4, CLI-PEL-5] run: files, keys and names as inputs; 
   const added = (await run("store", "put", folder, "new")).stdout.trim();
   t.match(await json("pel", "run", PARTS, "--store", folder, "--snapshot", "before", "--input", `text=${added}`), {
     code: 1,
-    data: { error: { code: "ASL-NOT-FOUND" } },
+    data: { error: { code: "ASL-NOT-FOUND", message: /^the input "text": / } },
   });
   t.match(await json("pel", "run", PARTS, "--store", folder, "--snapshot", "before", "--input", `text=${text}`), {
     code: 0,

@@ -8,7 +8,7 @@ import { counted } from "../columns.ts";
 import { Input } from "../store/input.ts";
 import { stoppable } from "../store/stopping.ts";
 import { plain } from "../terminal.ts";
-import { givenInputs } from "./inputs.ts";
+import { givenInputs, inputKey } from "./inputs.ts";
 import { labelsOf, type NodeEnd, nodeEnd } from "./program-dag.ts";
 import { keyOf, type NamedProgram, readFileNamed, readProgram } from "./program-source.ts";
 import { keyThere, storeFolder, withNamedStore } from "./stores.ts";
@@ -62,7 +62,7 @@ async function explanationOf(args: Arguments, store: Store, { program, modules }
   // A run would put these into the store.
   const assumed = new Set(modules.map((bytes) => keyOf(store.algorithm, bytes)));
   for (const [name, given] of givenInputs(args, program, true)) {
-    if ("word" in given) inputs.push([name, keyThere(view, given.word)]);
+    if ("word" in given) inputs.push([name, inputKey(view, name, given.word)]);
     else {
       const key = await keyOfFile(store.algorithm, given.file);
       assumed.add(key);

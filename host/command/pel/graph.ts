@@ -10,9 +10,9 @@ import { stoppable } from "../store/stopping.ts";
 import { type Dag, shortKey } from "./dag.ts";
 import { explained } from "./explain.ts";
 import { type NodeEnd, nodeEnd, programDag } from "./program-dag.ts";
-import { readFileNamed, readProgram, storedProgram } from "./program-source.ts";
+import { keyInStore, readFileNamed, readProgram, storedProgram } from "./program-source.ts";
 import { checkGraphOptions, dagAnswer } from "./show.ts";
-import { keyThere, withNamedStore } from "./stores.ts";
+import { withNamedStore } from "./stores.ts";
 
 const { answer }: Answering = answering("pel");
 
@@ -25,7 +25,7 @@ export async function graph(args: Arguments): Promise<number> {
   const work = async (file: Uint8Array | undefined, store?: Store): Promise<Answer> => {
     const view = store?.view();
     if (view !== undefined && file === undefined) {
-      const key = keyThere(view, word);
+      const key = keyInStore(view, word);
       if (isClaim(view, key)) return dagAnswer(args, runDag(view, key), { direction: "back" }, { receipt: key });
     }
     const program = await readProgram(word, file, store);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ArtifactKey, PutOptions, Store, View } from "../../asl/index.ts";
 import type { InputNode, Program } from "../../pel/program.ts";
 import type { Arguments } from "../arguments.ts";
-import { usageError } from "../failure.ts";
+import { CommandError, usageError } from "../failure.ts";
 import type { Progress } from "../progress.ts";
 import { Input, inputError } from "../store/input.ts";
 import { keyThere } from "./stores.ts";
@@ -89,10 +89,21 @@ export async function resolveInputs(
     const options = tag === undefined ? {} : { typeTag: tag };
     keys.push([
       name,
-      "word" in one ? keyThere(view, one.word) : await putFile(store, one.file, options, progress, signal),
+      "word" in one ? inputKey(view, name, one.word) : await putFile(store, one.file, options, progress, signal),
     ]);
   }
   return Object.fromEntries(keys);
+}
+
+/** The key of what an input is given. Throws CLI-KEY or ASL-NOT-FOUND. */
+export function inputKey(view: View, name: string, word: string): ArtifactKey {
+  try {
+    return keyThere(view, word);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const { code, exitCode, message, hint } = error;
+    throw new CommandError(code, exitCode, `the input ${JSON.stringify(name)}: ${message}`, hint);
+  }
 }
 
 async function putFile(

@@ -68,7 +68,7 @@ export async function readProgram(
   if (file === undefined && view === undefined)
     throw unreadable(word, "there is no such file, and no --store to look in");
   const name = word === "-" ? "standard input" : word;
-  const bytes = file ?? storedProgram(view!, keyThere(view!, word));
+  const bytes = file ?? storedProgram(view!, keyInStore(view!, word));
   if (bytes[0] === ENCODED) {
     const program = decodeProgram(bytes);
     return { name, program, bytes, key: keyOf(algorithm, bytes), ids: new Map(), modules: [] };
@@ -88,6 +88,16 @@ export async function readProgram(
   const ids = new Map([...named].map(([index, names]) => [index, idsText(names)]));
   const encoded = encodeProgram(program);
   return { name, program, bytes: encoded, key: keyOf(algorithm, encoded), ids, modules: modules.all };
+}
+
+/** The key that stands in a file's place. Throws CLI-PROGRAM. */
+export function keyInStore(view: View, word: string): ArtifactKey {
+  try {
+    return keyThere(view, word);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw unreadable(word, `there is no such file, and of the store: ${error.message}`);
+  }
 }
 
 /** Most ids that are shown of a node; the same node may stand in a text many times. */

@@ -4,12 +4,12 @@ import type { RunOptions } from "../../pel/run.ts";
 import type { Arguments } from "../arguments.ts";
 import { openCache } from "../cache.ts";
 import { usageError } from "../failure.ts";
-import { parseCount, parseSeconds } from "../quantities.ts";
+import { parseSeconds } from "../quantities.ts";
 import { keyNamed, notFound } from "../store/keys.ts";
 import { useStore } from "../store/stores.ts";
 import { note, plain } from "../terminal.ts";
 
-const MOST_WORKERS = 256n;
+const MOST_WORKERS = 256;
 const MOST_SECONDS = 2_000_000;
 
 /** Opens the store that `--store` names, and closes it when `use` is done. An abort ends the wait for another writer. */
@@ -50,8 +50,9 @@ export function executionOf({ options }: Arguments): Execution {
   if (engine !== undefined && engine !== "compiled" && engine !== "reference")
     throw usageError(`--engine is compiled or reference, not ${JSON.stringify(engine)}.`);
   const given = options.get("workers")?.[0];
-  const workers = given === undefined ? undefined : Number(parseCount("workers", given, MOST_WORKERS));
-  if (workers === 0) throw usageError("--workers takes an integer from 1 to 256.");
+  const workers = given === undefined ? undefined : Number(given);
+  if (workers !== undefined && (!/^\d+$/.test(given!) || workers < 1 || workers > MOST_WORKERS))
+    throw usageError(`--workers takes an integer from 1 to ${MOST_WORKERS}, not ${JSON.stringify(given)}.`);
   const codeCache = openCache(process.env, (text) => note(`note: ${plain(text)}\n`));
   return { engine, workers, codeCache };
 }
