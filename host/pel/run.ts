@@ -15,7 +15,7 @@ import {
   ParsedKey,
 } from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
-import type { SnapshotReference, Store } from "../asl/store.ts";
+import { type SnapshotReference, Store } from "../asl/store.ts";
 import type { ArtifactRecord, ArtifactStat, KeyLike, View } from "../asl/view.ts";
 import { digestOf } from "../assets/hash.ts";
 import { CborWriter } from "../tgk/cbor.ts";
@@ -142,6 +142,7 @@ export async function runProgram(
   program: Program | KeyLike,
   options: RunOptions = {},
 ): Promise<RunResult> {
+  checkOptions(store, options);
   const before = runs.get(store);
   const turn = (async () => {
     await unlessAborted(before, options.signal);
@@ -157,6 +158,29 @@ export async function runProgram(
   });
   runs.set(store, all);
   return await turn;
+}
+
+/** Most threads of a run. */
+const MOST_WORKERS = 256;
+
+/** What JavaScript may have been given. Throws PEL-ARGUMENT. */
+function checkOptions(store: Store, options: RunOptions): void {
+  const expect = (isRight: boolean, what: string): void => {
+    if (!isRight) throw new PelError("PEL-ARGUMENT", `${what} was expected`);
+  };
+  expect(store instanceof Store, "a store that is open");
+  expect(typeof options === "object" && options !== null, "options in an object");
+  const { inputs, snapshot, engine, workers, signal, onProgress, codeCache, from } = options;
+  expect(inputs === undefined || (typeof inputs === "object" && inputs !== null), "keys of inputs in an object");
+  expect(snapshot === undefined || typeof snapshot === "string", "the name of a snapshot");
+  expect(engine === undefined || engine === "compiled" || engine === "reference", "the engine compiled or reference");
+  const count = workers ?? 1;
+  expect(Number.isInteger(count) && count >= 1 && count <= MOST_WORKERS, `workers from 1 to ${MOST_WORKERS}`);
+  expect(signal === undefined || signal instanceof AbortSignal, "an AbortSignal");
+  expect(onProgress === undefined || typeof onProgress === "function", "a function that hears of progress");
+  const isCache = typeof codeCache?.read === "function" && typeof codeCache.write === "function";
+  expect(codeCache === undefined || isCache, "a cache that reads and writes code");
+  expect(from === undefined || typeof from?.readInto === "function", "a view of another store");
 }
 
 /** Waits, or throws Stopped. */
@@ -221,7 +245,10 @@ class Run {
   /** How many refs are to nodes that have not ended. */
   readonly #unmet: Uint32Array;
   readonly #blocked: Uint8Array;
-  /** Nodes that refer to node n: `#dependants[#first[n]]` to `#dependants[#first[n + 1] - 1]`. */
+  /**
+   * Refs to node n: `#dependants[#first[n]]` to `#dependants[#first[n + 1] - 1]`; each is the node that it is of, twice, and one more if it is to
+   * a receipt.
+   */
   readonly #first: Uint32Array;
   readonly #dependants: Uint32Array;
 
@@ -280,14 +307,20 @@ class Run {
     for (let k = 0; k < nodes.length; k++) this.#first[k + 1]! += this.#first[k]!;
     this.#dependants = new Uint32Array(this.#first[nodes.length]!);
     const next = this.#first.slice();
-    for (let k = 0; k < nodes.length; k++) for (const ref of nodes[k]!.refs) this.#dependants[next[ref.node]!++] = k;
+    for (let k = 0; k < nodes.length; k++)
+      for (const { node, output } of nodes[k]!.refs)
+        this.#dependants[next[node]!++] = 2 * k + (output === undefined ? 1 : 0);
   }
 
   // ---- before it begins
 
   #load(program: Program | KeyLike): Program {
     // Whoever made it by hand may have made something else than a program.
-    if (!isKey(program)) return decodeProgram(encodeProgram(program));
+    if (!isKey(program)) {
+      if (!Array.isArray(program?.nodes) || !Array.isArray(program.outputs))
+        throw new PelError("PEL-ARGUMENT", "a program, or the key of one, was expected");
+      return decodeProgram(encodeProgram(program));
+    }
     const bytes = this.#source.get(program) ?? this.#options.from?.get(program);
     if (bytes !== undefined) return decodeProgram(bytes);
     const { algorithm, bytes: digest, at } = this.#key.parse(program);
@@ -502,15 +535,13 @@ class Run {
   }
   /** Nodes that refer to this one need it no more; those that need what it has not made are blocked. */
   #release(index: number, isFailed: boolean): void {
+    const hasReceipt = this.#ended[index] !== undefined;
     for (let k = this.#first[index]!; k < this.#first[index + 1]!; k++) {
-      const dependant = this.#dependants[k]!;
-      if (isFailed && this.#needs(dependant, index)) this.#blocked[dependant] = 1;
+      const ref = this.#dependants[k]!;
+      const dependant = ref >> 1;
+      if (isFailed && !(hasReceipt && (ref & 1) === 1)) this.#blocked[dependant] = 1;
       if (--this.#unmet[dependant]! === 0) this.#queue.push(dependant);
     }
-  }
-  #needs(dependant: number, index: number): boolean {
-    const hasReceipt = this.#ended[index] !== undefined;
-    return this.#nodes[dependant]!.refs.some((ref) => ref.node === index && (ref.output !== undefined || !hasReceipt));
   }
   /** Guests behind a node that failed need not go on: the receipt of the run does not tell of them (spec PEL-RUN-5). */
   #stopBehind(index: number): void {
@@ -602,7 +633,7 @@ class Run {
   }
   /** Has as many guests run as there are threads. */
   #start(): void {
-    const workers = Math.max(1, this.#options.workers ?? availableParallelism());
+    const workers = this.#options.workers ?? Math.min(MOST_WORKERS, availableParallelism());
     try {
       while (this.#trouble === undefined && this.#running.size < workers + AHEAD && this.#waiting.length > 0)
         this.#run(this.#waiting.shift()!, workers);

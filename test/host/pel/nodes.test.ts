@@ -187,15 +187,15 @@ for (const engine of ENGINES) {
     const failed = builder.slice(builder.const("abc"), 4);
     const behind = builder.hash(failed);
     builder.output("behind", behind).output("proof", builder.concat([failed.receipt]));
+    // As many as there can be are no more work than they are.
+    builder.output("proofs", builder.concat(new Array(65_534).fill(failed.receipt)));
     const run = await runProgram(store, builder.build(), { engine, keepGoing: true });
     t.equal(run.failed, builder.indexOf(failed));
     t.equal(run.nodes[builder.indexOf(behind)]!.state, "skipped");
     const claim = run.nodes[builder.indexOf(failed)]!.claim!;
-    t.strictSame(
-      run.outputs.map(({ name, key }) => [name, key]),
-      [["proof", claim]],
-      "which is the same bytes",
-    );
+    const [proof, proofs] = run.outputs;
+    t.match(proof, { name: "proof", key: claim }, "which is the same bytes");
+    t.equal(store.stat(proofs!.key)?.length, 65_534 * store.stat(claim)!.length);
     t.match(decodeClaim(store.get(claim)!), { outcome: { type: "failure", code: 1 }, outputs: [] });
     await store.close();
   });
