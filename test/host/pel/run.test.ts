@@ -193,6 +193,38 @@ t.test("what a run is given has to be there, in the snapshot if there is one [PE
   await store.close();
 });
 
+t.test("arguments that make no sense are told before anything begins [PEL-ERROR-2]", async (t) => {
+  const store = openStore();
+  const program = sizes().build();
+  const text = await store.put(Buffer.from("hello"));
+  const { position } = store;
+  const wrong: { [name: string]: unknown }[] = [
+    { workers: Number.NaN },
+    { workers: "2" },
+    { workers: 0 },
+    { workers: 1.5 },
+    { workers: 257 },
+    { engine: "other" },
+    { snapshot: 5 },
+    { signal: {} },
+    { onProgress: 1 },
+    { codeCache: { read: () => undefined } },
+    { from: 3 },
+    { inputs: null },
+  ];
+  for (const options of wrong)
+    await t.rejects(
+      runProgram(store, program, { inputs: { text }, ...options }),
+      refused("PEL-ARGUMENT"),
+      JSON.stringify(options),
+    );
+  await t.rejects(runProgram(undefined as unknown as Store, program), refused("PEL-ARGUMENT"));
+  for (const other of [undefined, null, {}, 5, { nodes: [], outputs: 3 }])
+    await t.rejects(runProgram(store, other as unknown as string), refused("PEL-ARGUMENT"));
+  t.equal(store.position, position);
+  await store.close();
+});
+
 t.test(
   "a failure ends the run at the same place in whatever order nodes end [PEL-RUN-5, PEL-NODE-7, PER-RUN-2]",
   async (t) => {
