@@ -38,7 +38,7 @@ export interface CodeCache {
 }
 
 export interface KernelPoolOptions {
-  /** Threads at most; they begin when they are needed. */
+  /** Threads at most, 1 to 256; they begin when they are needed. */
   readonly workers: number;
   readonly codeCache?: CodeCache | undefined;
 }
@@ -55,6 +55,8 @@ export interface KernelJob {
   /** The bytes of the module; asked for where a thread does not have it. */
   module(): Uint8Array;
 }
+
+const MOST_WORKERS = 256;
 
 /** How long a kernel that was to stop has before its thread is ended. */
 const PATIENCE_MS = 100;
@@ -80,7 +82,11 @@ export class KernelPool {
   readonly #threads: KernelThread[] = [];
   #isClosed = false;
 
+  /** Throws a PelError PEL-ARGUMENT for a number of threads that is none. */
   constructor(options: KernelPoolOptions) {
+    const { workers } = options;
+    if (!Number.isInteger(workers) || workers < 1 || workers > MOST_WORKERS)
+      throw new PelError("PEL-ARGUMENT", `workers is an integer from 1 to ${MOST_WORKERS}, not ${workers}`);
     this.#options = options;
   }
 

@@ -92,6 +92,11 @@ t.test(
   },
 );
 
+t.test("[PEL-KERNEL-11] how many threads there may be", async (t) => {
+  for (const workers of [0, -1, 1.5, 257, Number.NaN, Number.POSITIVE_INFINITY, "2"])
+    t.throws(() => new KernelPool({ workers: workers as number }), { code: "PEL-ARGUMENT" });
+});
+
 t.test("[PEL-KERNEL-12] closing a pool stops all; none begins behind it", async (t) => {
   const pool = new KernelPool({ workers: 2 });
   const jobs = ENGINES.flatMap((engine) =>
