@@ -193,7 +193,10 @@ class TextReader {
         checkNode(draft.node, draft.refs.length, (code, message, part) =>
           this.#reportNew(code, message, draft.pointer + placeOf(draft, draft.node!, part)),
         );
-    checkInputs(nodes, (code, message, node) => this.#report(code, message, this.#drafts[node]!.pointer));
+    checkInputs(nodes, (code, message, node) => {
+      const { pointer } = this.#drafts[node]!;
+      if (!this.#wrong.has(`${pointer}/name`)) this.#report(code, message, pointer);
+    });
     return levelsOf(nodes, (path) => {
       const text = cycleText(path, (node) => this.#drafts[node]!.id);
       this.#report("PEL-CYCLE", text, this.#drafts[path[0]!]!.pointer);

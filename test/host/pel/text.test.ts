@@ -319,6 +319,18 @@ t.test("[PEL-TEXT-3, PEL-TEXT-5] values of members", (t) => {
     t.strictSame(nodeProblems({ op: "const", base64 }), ["PEL-VALUE /base64"], base64);
   t.strictSame(nodeProblems({ op: "const", json: null }), []);
   t.strictSame(nodeProblems({ op: "const", text: "a".repeat(PROGRAM_LIMITS.constBytes + 1) }), ["PEL-LIMIT "]);
+  // Only what is wrong, and not what follows from that.
+  const nameless = { a: { op: "input", name: 1 }, b: { op: "input", name: 2, tag: 1 } };
+  t.strictSame(problems({ nodes: nameless, outputs: { out: "a" } }), [
+    "PEL-TYPE /nodes/a/name",
+    "PEL-TYPE /nodes/b/name",
+  ]);
+  t.strictSame(guest({ outputs: [1, 2], stdout: 3, inputs: { a: 1 } }), [
+    "PEL-TYPE /outputs/0",
+    "PEL-TYPE /outputs/1",
+    "PEL-TYPE /stdout",
+    "PEL-TYPE /inputs/a",
+  ]);
   t.strictSame(nodeProblems({ op: "slice", of: "in", offset: 0.5 }), ["PEL-VALUE /offset"]);
   t.strictSame(nodeProblems({ op: "slice", of: "in", offset: "0" }), ["PEL-TYPE /offset"]);
   t.end();
