@@ -119,6 +119,12 @@ export function keyText(algorithm: number, bytes: Uint8Array, at = 0): ArtifactK
   return `${algorithmOf(algorithm).name}:${hex}` as ArtifactKey;
 }
 
+/** The text of a key that is a multihash, or text already. Throws ASL-KEY. */
+export function textOfKey(key: string | Uint8Array): ArtifactKey {
+  const { algorithm, bytes, at } = new ParsedKey().parse(key);
+  return keyText(algorithm, bytes, at);
+}
+
 /** The key of `bytes`, as a multihash. */
 export function multihashOf(algorithm: number, bytes: Uint8Array): Uint8Array {
   const prefix = PREFIXES[algorithm]!;

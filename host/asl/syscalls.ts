@@ -12,7 +12,7 @@ import type { Kind } from "../../vm/heap.ts";
 import { decodeUtf8, encodeUtf8 } from "../../vm/utf8.ts";
 import { scratchOf } from "../assets/scratch.ts";
 import { AslError } from "./errors.ts";
-import { keyBytes, keyText, ParsedKey } from "./key.ts";
+import { keyBytes, textOfKey } from "./key.ts";
 
 /** What stands behind the calls: a store as it is seen from one position, and what is put on top of it. */
 export interface ArtifactStore {
@@ -259,7 +259,7 @@ export function createArtifacts(store: ArtifactStore | undefined, quota: Artifac
     kinds: [
       {
         ...ARTIFACT_KIND,
-        save: (object) => encodeUtf8(JSON.stringify([textOf((object as OpenArtifact).artifact.key)])),
+        save: (object) => encodeUtf8(JSON.stringify([textOfKey((object as OpenArtifact).artifact.key)])),
         restore: (saved) => {
           const [text] = decodeSaved(saved);
           const key = typeof text === "string" ? keyOf(encodeUtf8(text)) : undefined;
@@ -315,11 +315,6 @@ function keyOf(given: Uint8Array): Uint8Array | undefined {
     if (error instanceof AslError) return undefined;
     throw error;
   }
-}
-
-function textOf(key: Uint8Array): string {
-  const { algorithm, bytes, at } = new ParsedKey().parse(key);
-  return keyText(algorithm, bytes, at);
 }
 
 /** Puts what `list` tells of an artifact at `at`; answers where the next one begins. */

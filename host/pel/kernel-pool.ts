@@ -7,6 +7,7 @@ import type { Engine } from "../../vm/execution.ts";
 import type { ArtifactStore, ArtifactWriter, FoundArtifact } from "../asl/syscalls.ts";
 import { digestHex } from "../assets/hash.ts";
 import { createInterrupt, requestStop } from "../interrupt.ts";
+import { textOf } from "./artifacts.ts";
 import { PelError } from "./errors.ts";
 import {
   Answered,
@@ -459,7 +460,7 @@ class ThreadJob {
   #numbered(artifact: FoundArtifact): NumberedArtifact {
     const { bytes, records } = artifact;
     const key = ownOf(artifact.key);
-    const name = keyName(key);
+    const name = textOf(key);
     let number = this.#numbers.get(name);
     if (number === undefined) {
       number = this.running.job.inputs.length + this.#numbers.size;
@@ -511,11 +512,6 @@ const SCRATCH = new Uint8Array(CHUNK_BYTES);
 /** The same bytes, alone in their buffer: all of that would be copied. */
 function ownOf(bytes: Uint8Array): Uint8Array {
   return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-/** For a map. */
-function keyName(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
 }
 
 /** By what compiled code depends on, beside what the module imports. */

@@ -8,7 +8,7 @@ import { Store } from "../../vm/store.ts";
 import { Trap, TrapCode } from "../../vm/trap.ts";
 import { decodeUtf8 } from "../../vm/utf8.ts";
 import { type Abi, type AbiOptions, abiSeries } from "../abi.ts";
-import { keyText, ParsedKey } from "../asl/key.ts";
+import { textOfKey } from "../asl/key.ts";
 import type { ArtifactStore } from "../asl/syscalls.ts";
 import { PackError } from "../assets/errors.ts";
 import { openPack, type Pack } from "../assets/pack.ts";
@@ -231,12 +231,7 @@ const NOTHING = new Uint8Array(0);
 
 /** Keys of the inputs, by their names (spec PEL-KERNEL-5). */
 function variablesOf(inputs: readonly Input[]): (readonly [string, string])[] {
-  return inputs.filter(({ name }) => !name.includes("=")).map(({ name, key }) => [name, textOf(key)]);
-}
-
-function textOf(key: Uint8Array): string {
-  const { algorithm, bytes, at } = new ParsedKey().parse(key);
-  return keyText(algorithm, bytes, at);
+  return inputs.filter(({ name }) => !name.includes("=")).map(({ name, key }) => [name, textOfKey(key)]);
 }
 
 /** What a kernel makes: files, and what it writes to streams. */
@@ -296,7 +291,7 @@ class Outputs {
         next++;
       }
     }
-    return next < sealed.length ? failure("UNDECLARED_OUTPUT", textOf(sealed[next]!.key)) : made;
+    return next < sealed.length ? failure("UNDECLARED_OUTPUT", textOfKey(sealed[next]!.key)) : made;
   }
 }
 
