@@ -1,8 +1,9 @@
 /** Receipts that are damaged, or made to do damage (spec 31). */
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import t from "tap";
 import { keyBytes, keyText } from "../../../host/asl/key.ts";
-import { canonicalProgram } from "../../../host/pel/canonical.ts";
+import { canonicalProgram, guestNode } from "../../../host/pel/canonical.ts";
 import {
   type ArtifactRef,
   decodeClaim,
@@ -200,5 +201,36 @@ t.test("[PER-CLAIM-5] receipts that contradict themselves", (t) => {
   for (const hex of ["840101879affffffff", "840100869b0000010000000000", "84010187015b0000010000000000"])
     t.equal(refused(Buffer.from(hex, "hex")), "PEL-RECEIPT");
   t.equal(refused(new Uint8Array(1_000_000).fill(0x84)), "PEL-RECEIPT");
+  t.end();
+});
+
+t.test("[PER-CLAIM-1, PER-RUN-1, PER-CONTEXT-1] receipts of the first version are read as ever", (t) => {
+  const versions = { abi: 1, fuelSchedule: 1, compiler: 1 };
+  const ref = { node: 0, output: 0 };
+  const guest = guestNode({
+    module: KEYS[1]!,
+    entry: "main",
+    args: ["-n", "é"],
+    inputs: [
+      ["fonts.pa", ref],
+      ["text", ref],
+    ],
+    outputs: [{ name: "log" }, { name: "page", tag: 70_000 }],
+    stdout: "log",
+    assets: "fonts.pa",
+    limits: { fuel: 2n ** 63n - 1n, depth: 10 },
+  });
+  const fixture = JSON.parse(readFileSync(new URL("../../fixtures/pel/receipts.json", import.meta.url), "utf8"));
+  const bytes = (name: string): Uint8Array => new Uint8Array(Buffer.from(fixture[name], "hex"));
+  for (const outcome of OUTCOMES) {
+    const claim = { ...claimOf(guest, outcome), ...versions };
+    t.strictSame(decodeClaim(bytes(outcome.type)), claim);
+    t.strictSame(encodeNodeClaim(claim), bytes(outcome.type));
+  }
+  const run = { ...RUN, ...versions };
+  t.strictSame(decodeClaim(bytes("run")), run);
+  t.strictSame(encodeRunClaim(run), bytes("run"));
+  t.strictSame(decodeContext(bytes("context")), CONTEXT);
+  t.strictSame(encodeContext(CONTEXT), bytes("context"));
   t.end();
 });
