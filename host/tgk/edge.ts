@@ -52,7 +52,9 @@ interface HexBuffer extends Buffer {
 }
 
 /** Answers where what tells the edge from others ends, behind its type. Throws TGK-ARGUMENT, TGK-LIMIT, or ASL-KEY. */
-function encode({ from, to, type, roles }: StagedEdge): number {
+function encode(edge: StagedEdge): number {
+  if (typeof edge !== "object" || edge === null) throw new TgkError("TGK-ARGUMENT", "an edge was expected");
+  const { from, to, type, roles } = edge;
   if (!Number.isInteger(type) || type < 0 || type > 0xffff_ffff)
     throw new TgkError("TGK-ARGUMENT", `the type is ${type}; an integer from 0 to 2^32 - 1 was expected`);
   if (!Number.isInteger(roles) || roles < 0 || roles > 255)

@@ -2,7 +2,7 @@
 import type { ArtifactKey, KeyLike, Store, View } from "../asl/index.ts";
 import { ParsedKey } from "../asl/key.ts";
 import type { Edge } from "./edge.ts";
-import { type EdgeFilter, edgeFilter, tagsOf } from "./edge-filter.ts";
+import { checkIterable, checkObject, type EdgeFilter, edgeFilter, tagsOf } from "./edge-filter.ts";
 import { TgkError } from "./errors.ts";
 import { GraphIndex, type GraphTuning } from "./graph-index.ts";
 import { compareIds, LinkCursor } from "./link-cursor.ts";
@@ -111,13 +111,22 @@ export interface GraphStats {
   readonly bytes: number;
 }
 
-/** Opens the graph of a store, and brings its index up to date (spec TGK-INDEX). Close it. Throws an AslError. */
-export function openGraph(store: Store, { at = store.view(), tuning = {} }: GraphOptions = {}): Graph {
+/** Opens the graph of a store, and brings its index up to date (spec TGK-INDEX). Close it. Throws TGK-ARGUMENT or an AslError. */
+export function openGraph(store: Store, options: GraphOptions = {}): Graph {
+  checkObject(store, "a store");
+  checkObject(options, "an object of options");
+  const { at = store.view(), tuning = {} } = options;
+  if (typeof (at as Partial<View> | null)?.stat !== "function")
+    throw new TgkError("TGK-ARGUMENT", "what the store held then as a view, of `at` or `view`, was expected");
   return new Graph(GraphIndex.of(store, tuning), at);
 }
 
-/** Brings the index of a store up to date, so that who opens its graph finds it so; a store that is read only has none to keep. Throws an AslError. */
+/**
+ * Brings the index of a store up to date, so that who opens its graph finds it so; a store that was opened for reading has none to keep. Throws
+ * TGK-ARGUMENT or an AslError.
+ */
 export function keepGraph(store: Store): void {
+  checkObject(store, "a store");
   if (!store.isReadOnly) openGraph(store).close();
 }
 
@@ -186,7 +195,10 @@ export class Graph {
    * Goes from artifacts along edges, level by level (spec TGK-TRAVERSE): each edge is visited once, from the first artifact that leads to it, in the order
    * of the keys of a level's artifacts and then of the edges' ids. Throws TGK-ARGUMENT, TGK-INDEX-DAMAGED, or an AslError.
    */
-  *traverse({ start, direction, depth, limit, ...filter }: Traversal): Generator<Visit, undefined> {
+  *traverse(traversal: Traversal): Generator<Visit, undefined> {
+    checkObject(traversal, "an object of options");
+    const { start, direction, depth, limit, ...filter } = traversal;
+    checkIterable(start, "keys");
     const isOut = isOne(direction, "forward", "backward", "direction");
     const accepts = edgeFilter(filter);
     const tags = tagsOf(filter);

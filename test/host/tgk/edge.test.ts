@@ -105,6 +105,7 @@ t.test("[TGK-EDGE-1, TGK-ERROR-1] what is no edge artifact", async (t) => {
 
 t.test("[TGK-EDGE-1] what no edge can be made of", async (t) => {
   const edge = { ...EXAMPLE };
+  for (const none of [undefined, null, 5, "x", {}]) t.throws(() => encodeEdge(none as never), { code: "TGK-ARGUMENT" });
   t.throws(() => encodeEdge({ ...edge, from: [], to: [] }), { code: "TGK-ARGUMENT" });
   for (const type of [-1, 0.5, 2 ** 32, Number.NaN])
     t.throws(() => encodeEdge({ ...edge, type }), { code: "TGK-ARGUMENT" });

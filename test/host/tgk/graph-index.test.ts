@@ -85,6 +85,30 @@ t.test("[TGK-INDEX-4] an index that cannot be written", async (t) => {
   t.ok(failed > 6, `${failed} failed`);
 });
 
+t.test("[TGK-INDEX-3] an index of a log of the same length is none, if the log says something else", async (t) => {
+  const before = new SimulatedVolume();
+  await openSmall({ volume: before }).close();
+  const volumes = [1, 2].map((target) => {
+    const volume = SimulatedVolume.of(before.files());
+    const store = openSmall({ volume, seed: 5 });
+    const batch = store.batch();
+    for (let k = 0; k < 6; k++) stageEdge(batch, { from: [keyOf(0)], to: [keyOf(target)], type: 256 + k, roles: 0 });
+    batch.commit();
+    openGraph(store, { tuning: TINY }).close();
+    store.closeSync();
+    return volume;
+  });
+  const [ours, theirs] = volumes.map((volume) => volume.files()) as [Map<string, Uint8Array>, Map<string, Uint8Array>];
+  t.equal(ours.get("log/0000000000000001.log")!.length, theirs.get("log/0000000000000001.log")!.length);
+  for (const [path, bytes] of theirs) if (path.startsWith("tgk")) ours.set(path, bytes);
+  const store = openSmall({ volume: SimulatedVolume.of(ours) });
+  const graph = openGraph(store, { tuning: TINY });
+  t.equal([...graph.edgesOf(keyOf(1), "to")].length, 6);
+  t.equal([...graph.edgesOf(keyOf(2), "to")].length, 0);
+  graph.close();
+  await store.close();
+});
+
 t.test("[TGK-INDEX-3] an index of another log is none", async (t) => {
   // Two stores that are one up to a point.
   const random = new Random(9);

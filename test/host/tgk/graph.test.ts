@@ -1,7 +1,7 @@
 import t from "tap";
 import type { Store, View } from "../../../host/asl/index.ts";
 import { MemoryVolume } from "../../../host/asl/memory-volume.ts";
-import { edgeId, type Graph, openGraph, stageEdge, type Traversal } from "../../../host/tgk/index.ts";
+import { edgeId, type Graph, keepGraph, openGraph, stageEdge, type Traversal } from "../../../host/tgk/index.ts";
 import { Random } from "../../vm/random.ts";
 import { openSmall } from "../asl/stores.ts";
 import { act, Comparison, compareKeys, EdgeModel, hexOf, keyOf, TINY } from "./edge-model.ts";
@@ -163,6 +163,10 @@ t.test("[TGK-ERROR-1] what a graph cannot be asked", async (t) => {
     { types: [2 ** 32] },
     { roles: 256 },
     { tags: [0.5] },
+    { types: 0 as never },
+    { tags: "12" as never },
+    { start: undefined as never },
+    { start: keyOf(0) as never },
   ];
   for (const options of refused)
     t.throws(
@@ -171,6 +175,16 @@ t.test("[TGK-ERROR-1] what a graph cannot be asked", async (t) => {
       JSON.stringify(options),
     );
   t.throws(() => graph.edgesOf(keyOf(0), "both" as never).next(), { code: "TGK-ARGUMENT" });
+  for (const filter of ["x", 5, null])
+    t.throws(() => graph.edgesOf(keyOf(0), "from", filter as never).next(), { code: "TGK-ARGUMENT" });
+  for (const at of ["x", 5, [], null, { position: 3 }])
+    t.throws(() => openGraph(store, { at: at as never }), { code: "TGK-ARGUMENT" });
+  t.throws(() => openGraph(store, null as never), { code: "TGK-ARGUMENT" });
+  for (const none of [undefined, null, 7]) {
+    t.throws(() => openGraph(none as never), { code: "TGK-ARGUMENT" });
+    t.throws(() => keepGraph(none as never), { code: "TGK-ARGUMENT" });
+    t.throws(() => graph.traverse(none as never).next(), { code: "TGK-ARGUMENT" });
+  }
   t.throws(() => graph.edgesOf("sha256:1", "from").next(), { code: "ASL-KEY" });
   t.throws(() => graph.traverse({ start: ["x"], direction }).next(), { code: "ASL-KEY" });
   const [edge] = graph.edgesOf(keyOf(0), "from");
