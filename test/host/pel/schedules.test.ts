@@ -75,7 +75,7 @@ t.test(
         await store.close();
       },
     );
-    await fc.assert(property, { numRuns: 12 });
+    await fc.assert(property, { numRuns: 8 });
     t.ok(counts.executed > 12, JSON.stringify(counts));
   },
 );
