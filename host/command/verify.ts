@@ -1,10 +1,12 @@
 /** `ashlar verify`: a receipt is run again, and compared (spec CLI-PEL-12). */
+import { existsSync } from "node:fs";
+import type { ArtifactKey, View } from "../asl/index.ts";
 import { type Finding, type Verification, verifyReceipt } from "../pel/verify.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
 import type { Arguments } from "./arguments.ts";
 import { attestationAnswer, attestationOf } from "./attest.ts";
 import { columns, counted } from "./columns.ts";
-import { ExitCode, usageError } from "./failure.ts";
+import { CommandError, ExitCode, usageError } from "./failure.ts";
 import { EXECUTION_OPTIONS } from "./pel/options.ts";
 import { executionOf, keyThere, withNamedStore } from "./pel/stores.ts";
 import { grouped } from "./quantities.ts";
@@ -22,7 +24,7 @@ export async function verify(args: Arguments): Promise<number> {
   return answer("verify", args, (progress) =>
     stoppable((signal) =>
       withNamedStore(args, "read", async (store): Promise<Answer> => {
-        const receipt = keyThere(store.view(), args.positionals[0]!);
+        const receipt = receiptNamed(store.view(), args.positionals[0]!);
         const verification = await verifyReceipt(store, receipt, {
           ...execution,
           deep,
@@ -38,6 +40,17 @@ export async function verify(args: Arguments): Promise<number> {
       }),
     ),
   );
+}
+
+/** The key of what is there. A word that is none may well be the file of an envelope. Throws CLI-KEY or ASL-NOT-FOUND. */
+function receiptNamed(view: View, word: string): ArtifactKey {
+  try {
+    return keyThere(view, word);
+  } catch (error) {
+    if (!(error instanceof CommandError) || (word !== "-" && !existsSync(word))) throw error;
+    const hint = "To check an envelope: --public-key FILE says who must have signed it.";
+    throw new CommandError(error.code, error.exitCode, error.message, hint);
+  }
 }
 
 /** An envelope is held against keys, and against its receipt where there is a store; nothing is run again. */

@@ -86,6 +86,10 @@ t.test("[CLI-PEL-12] verify: what is true, and the first thing that is not", asy
     code: 1,
     stdout: new RegExp(`^differs +${lie}[\\s\\S]*\ndiffers: ${lie}.*hash\\)\n {2}\\S`),
   });
+  t.match(await run("verify", "parts.pel.json", "--store", "disk"), {
+    code: 1,
+    stderr: /ASL-NOT-FOUND[\s\S]*--public-key FILE/,
+  });
   t.match(await run("verify", text, "--store", "disk"), { code: 1, stderr: /^error\[PEL-RECEIPT\]/ });
 });
 
