@@ -17,7 +17,7 @@ import {
   setU64,
   writePreamble,
 } from "../asl/format.ts";
-import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, frameHash } from "../asl/frames.ts";
+import { BINDING_BYTES, EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, frameHash } from "../asl/frames.ts";
 import { type KeyLike, Namespace, type Store, type View } from "../asl/index.ts";
 import { DIGEST_BYTES, digestAt, keyText } from "../asl/key.ts";
 import { type Frame, type LogPlace, logPath, readLog } from "../asl/log.ts";
@@ -316,27 +316,37 @@ export class GraphIndex {
     const last = this.#store.position;
     if (this.#place.position > last) return true;
     const reading = readLog(volume, format, this.#place);
-    for (let next = reading.next(); next.done !== true; next = reading.next()) {
-      const { header, hash } = next.value;
-      if (header.firstPosition > last) {
-        reading.return(undefined as never);
-        break;
+    try {
+      for (let next = reading.next(); next.done !== true; next = reading.next()) {
+        const { header, hash } = next.value;
+        if (header.firstPosition > last) break;
+        this.#takeFrame(next.value);
+        const offset = header.offset + FRAME_BYTES + header.bodyBytes;
+        this.#place = { number: header.log, offset, position: header.firstPosition + header.entries, hash };
+        this.#frame = header.offset;
+        this.#tailBytes += FRAME_BYTES + header.bodyBytes;
+        if (this.#segments.length - this.#named.length >= this.#tuning.mergedSegments) this.#publish();
       }
-      this.#takeFrame(next.value);
-      const offset = header.offset + FRAME_BYTES + header.bodyBytes;
-      this.#place = { number: header.log, offset, position: header.firstPosition + header.entries, hash };
-      this.#frame = header.offset;
-      this.#tailBytes += FRAME_BYTES + header.bodyBytes;
-      if (this.#segments.length - this.#named.length >= this.#tuning.mergedSegments) this.#publish();
+    } finally {
+      // The file is closed.
+      reading.return(undefined as never);
     }
     return this.#place.position > last;
   }
   #takeFrame({ header, bytes, at }: Frame): void {
     let entry = at + FRAME_BYTES + header.extents * EXTENT_BYTES;
+    const end = entry + header.entriesBytes;
     for (let k = 0; k < header.entries; k++) {
-      if (bytes[entry] === EntryKind.BINDING && bytes.readUInt32LE(entry + 8) === Namespace.EDGE)
+      const size = entry + 8 <= end ? bytes.readUInt32LE(entry + 4) : 0;
+      const isBinding = bytes[entry] === EntryKind.BINDING;
+      if (size < 8 || size > end - entry || (isBinding && size !== BINDING_BYTES))
+        throw new AslError("ASL-LOG-DAMAGED", `entry ${k} of the frame has no size that can be`, {
+          file: logPath(header.log),
+          offset: header.offset,
+        });
+      if (isBinding && EntryKind.BINDING && bytes.readUInt32LE(entry + 8) === Namespace.EDGE)
         this.#takeBinding(bytes, entry, header.firstPosition + k);
-      entry += bytes.readUInt32LE(entry + 4);
+      entry += size;
     }
   }
   #takeBinding(bytes: Buffer, entry: number, position: number): void {
