@@ -344,7 +344,7 @@ export class GraphIndex {
           file: logPath(header.log),
           offset: header.offset,
         });
-      if (isBinding && EntryKind.BINDING && bytes.readUInt32LE(entry + 8) === Namespace.EDGE)
+      if (isBinding && bytes.readUInt32LE(entry + 8) === Namespace.EDGE)
         this.#takeBinding(bytes, entry, header.firstPosition + k);
       entry += size;
     }
