@@ -19,6 +19,7 @@ import { type Call, type Fault, SimulatedVolume } from "../asl/simulated-volume.
 import { alone } from "../asl/stores.ts";
 import { claimOf, kernel, mixed, openStore, putClaim, putTexts } from "./runs.ts";
 import { checkSound } from "./soundness.ts";
+import { wideNodes } from "./wide.ts";
 
 const NOWHERE = `sha256:${"0".repeat(64)}` as ArtifactKey;
 
@@ -467,3 +468,5 @@ t.test("[PEL-RUN-1] a store that cannot be written", async (t) => {
   await t.rejects(runProgram(store, program, { inputs: { text } }), { code: "ASL-CLOSED" });
   t.equal(TypeTag.PROGRAM, 0x0101);
 });
+
+t.test("[PEL-RUN-4] nodes of thousands of inputs and outputs: the same on both engines", (t) => wideNodes(t, 3000));

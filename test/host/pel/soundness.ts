@@ -26,7 +26,10 @@ export function checkSound(store: Store): Sound {
   const fail = (message: string): never => {
     throw new Error(message);
   };
+  const expected = new Set<string>();
   const expect = (key: ArtifactKey, tag: number | undefined, what: string): void => {
+    if (expected.has(`${key} ${tag}`)) return;
+    expected.add(`${key} ${tag}`);
     const stat = store.stat(key) ?? fail(`${what} ${key} is not there`);
     if (!stat.records.some(({ typeTag }) => typeTag === tag)) fail(`${what} ${key} has no tag ${tag}`);
     // Held against its digest.
