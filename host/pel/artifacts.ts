@@ -15,6 +15,13 @@ export interface Known {
   bytes: number | undefined;
   /** Causal height; undefined until somebody asks. */
   logseq: number | undefined;
+  /** All of its bytes, for a while. */
+  held?: Uint8Array | undefined;
+}
+
+/** An input that was found. */
+interface FoundInput extends FoundArtifact {
+  readonly input: Known;
 }
 
 /** What a node has made. */
@@ -77,8 +84,11 @@ export class NodeArtifacts implements ArtifactStore {
 
   find(key: Uint8Array): FoundArtifact | undefined {
     const input = this.#input(key);
-    if (input !== undefined)
-      return { key: input.key, bytes: this.#guarded(() => this.#options.measure(input)), records: [recordOf(input)] };
+    if (input !== undefined) {
+      const bytes = input.bytes ?? this.#guarded(() => this.#options.measure(input));
+      const found: FoundInput = { key: input.key, bytes, records: [recordOf(input)], input };
+      return found;
+    }
     const made = this.#made(key);
     return made && { key: made.key, bytes: made.length, records: [recordOf(made)] };
   }
@@ -98,8 +108,14 @@ export class NodeArtifacts implements ArtifactStore {
     return this.made.find((made) => sameKey(made.key, key));
   }
 
-  read({ key }: FoundArtifact, offset: number, into: Uint8Array): void {
-    const made = this.#input(key) === undefined ? this.#made(key) : undefined;
+  read(artifact: FoundArtifact, offset: number, into: Uint8Array): void {
+    const { key } = artifact;
+    const { input } = artifact as Partial<FoundInput>;
+    if (input?.held !== undefined) {
+      into.set(input.held.subarray(offset, offset + into.length));
+      return;
+    }
+    const made = input === undefined && this.#input(key) === undefined ? this.#made(key) : undefined;
     if (made?.bytes !== undefined) into.set(made.bytes.subarray(offset, offset + into.length));
     else if (made !== undefined) this.#guarded(() => this.batch!.readInto(key, into, 0, offset, into.length));
     else this.#guarded(() => this.#options.read(key, offset, into));
@@ -186,9 +202,12 @@ export function sameKey(left: Uint8Array, right: Uint8Array): boolean {
   return true;
 }
 
+/** Takes any bytes, and no Buffer has to be made for them. */
+const { latin1Slice } = Buffer.prototype as Buffer & { latin1Slice(from: number, to: number): string };
+
 /** For maps: the bytes of a key as latin1. */
 export function textOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
+  return latin1Slice.call(key, 0, key.length);
 }
 
 /** By digests, and then by algorithms. */

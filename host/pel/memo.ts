@@ -1,5 +1,5 @@
 /** The memo (spec PEL-MEMO): what was asked for before, and what came of it. */
-import { digestInto } from "../asl/key.ts";
+import { DIGEST_BYTES, digestInto } from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
 import type { Store } from "../asl/store.ts";
 import { type EncodedRef, type EncodedResult, resultFor } from "./claim.ts";
@@ -15,10 +15,9 @@ export interface Memo {
   readonly gone: Uint8Array | undefined;
 }
 
-const name: Buffer = Buffer.alloc(32);
-
-/** The name that a request is remembered under: SHA-256 of it. Good until the next call. */
-export function memoName(request: Uint8Array): Buffer {
+/** The name that a request is remembered under: SHA-256 of it. */
+export function memoName(request: Uint8Array): Uint8Array {
+  const name = Buffer.allocUnsafe(DIGEST_BYTES);
   digestInto(1, request, name, 0);
   return name;
 }

@@ -8,7 +8,6 @@ import {
   type ArtifactKey,
   algorithmNamed,
   copyOf,
-  digestAt,
   keyBytes,
   keyText,
   multihashOf,
@@ -115,6 +114,9 @@ const HELD_BYTES = 256 * 1024;
 /** Bytes and nodes of a batch of several nodes: it is one frame of the log. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_NODES = 8192;
+/** Artifacts that are kept in memory when they were made, and the longest. */
+const REMEMBERED = 8192;
+const REMEMBERED_BYTES = 1024;
 /** Of a put, beside the artifact. */
 const PUT_BYTES = 160;
 /** Guests that wait for a thread, so that it has the next one while this thread keeps what the last one made. */
@@ -265,6 +267,10 @@ class Run {
   #batchNodes = 0;
   /** Claims of that, by request. */
   readonly #pending = new Map<string, Ended>();
+
+  /** What was made last and is small: a ring. */
+  readonly #remembered: Known[] = [];
+  #nextRemembered = 0;
 
   readonly #request = new CborWriter();
   readonly #writer = new CborWriter();
@@ -477,7 +483,7 @@ class Run {
     });
     writeRequest(this.#request.reset(), node, inputs);
     const request = this.#request.written;
-    const asked: Asked = { index, inputs, request, name: digestAt(memoName(request)) };
+    const asked: Asked = { index, inputs, request, name: memoName(request) };
     if (this.#options.cache !== false && this.#takeMemo(asked)) return;
     if (node.op === "guest") {
       this.#ask({ ...asked, request: copyOf(request) });
@@ -739,7 +745,10 @@ class Run {
         size += length;
         const isNew = bytes === undefined || batch.stage(bytes, { typeTag: tag, logseq }).isNew;
         // What was there keeps its height.
-        return { key, tag, bytes: length, logseq: isNew && bytes !== undefined ? logseq : undefined };
+        const height = isNew && bytes !== undefined ? logseq : undefined;
+        const made: Known = { key, tag, bytes: length, logseq: height, held: undefined };
+        if (bytes !== undefined && length <= REMEMBERED_BYTES) this.#remember(made, bytes);
+        return made;
       });
       const writer = this.#writer;
       writeNodeClaim(writer.reset(), request, { outputs: known, fuel, outcome, trace });
@@ -772,6 +781,14 @@ class Run {
       if (own === undefined) this.#batch = undefined;
       throw error;
     }
+  }
+  /** Nodes that take what was made a moment ago take it from memory. */
+  #remember(made: Known, bytes: Uint8Array): void {
+    made.held = bytes;
+    const before = this.#remembered[this.#nextRemembered];
+    if (before !== undefined) before.held = undefined;
+    this.#remembered[this.#nextRemembered] = made;
+    this.#nextRemembered = (this.#nextRemembered + 1) % REMEMBERED;
   }
   #moduleOf(index: number): Uint8Array[] {
     const node = this.#nodes[index]!;
