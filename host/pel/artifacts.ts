@@ -42,6 +42,8 @@ export interface NodeArtifactsOptions {
   readonly read: (key: Uint8Array, offset: number, into: Uint8Array) => void;
   /** Length of such an artifact; throws AslError when there is none. */
   readonly measure: (known: Known) => number;
+  /** Counts bytes that it is about to make; throws when there would be too many. */
+  readonly charge: (bytes: number) => void;
   /** Begins the batch of a node's own. */
   readonly begin: () => Batch;
 }
@@ -128,6 +130,7 @@ export class NodeArtifacts implements ArtifactStore {
     let large: StageWriter | undefined;
     return {
       write: (bytes) => {
+        this.#guarded(() => this.#options.charge(bytes.length));
         if (large === undefined && this.#held + bytes.length > heldBytes) {
           this.#guarded(() => {
             this.batch ??= this.#options.begin();

@@ -1,8 +1,7 @@
 /** Building programs in TypeScript (spec PEL-PROGRAM). */
-import type { ArtifactKey } from "../asl/key.ts";
-import { copyOf } from "../asl/key.ts";
+import { type ArtifactKey, copyOf, keyBytes } from "../asl/key.ts";
 import { canonicalProgram, guestNode } from "./canonical.ts";
-import { type PelCode, PelError } from "./errors.ts";
+import { expectArgument, type PelCode, PelError } from "./errors.ts";
 import {
   checkNode,
   GUEST_LIMITS,
@@ -64,10 +63,13 @@ export class ProgramBuilder {
 
   /** An artifact that a run is given; the same name again is the same input. */
   input(name: string, options: { readonly tag?: Tag } = {}): Value {
+    expectText(name, "the name of an input");
+    expectArgument(isRecord(options), "an object of options");
     return this.#add({ op: "input", name, tag: options.tag, refs: [] });
   }
   /** Bytes, of which it keeps a copy, or text as UTF-8. */
   const(bytes: Uint8Array | string): Value {
+    expectArgument(typeof bytes === "string" || bytes instanceof Uint8Array, "a Uint8Array, or text,");
     return this.#add({ op: "const", bytes: copyOf(typeof bytes === "string" ? Buffer.from(bytes) : bytes), refs: [] });
   }
   /** One to 65,534 values, one behind the other. */
@@ -88,14 +90,16 @@ export class ProgramBuilder {
   }
   /** The case that the little-endian number in `selector` tells; the first is 0. */
   select(selector: Value, cases: readonly Value[]): Value {
-    return this.#add({ op: "select", refs: this.#refs([selector, ...cases]) });
+    return this.#add({ op: "select", refs: [this.#ref(selector), ...this.#refs(cases)] });
   }
   /** One part more than there are offsets, which ascend. */
   split(value: Value, at: readonly number[]): Value[] {
+    expectArgument(Array.isArray(at), "an array of offsets");
     const { ref } = this.#add({ op: "split", at: [...at], refs: this.#refs([value]) });
     return Array.from({ length: at.length + 1 }, (_, output) => new Value(this, { node: ref.node, output }));
   }
   guest(options: GuestOptions): GuestValues {
+    expectGuestOptions(options);
     const inputs = Object.entries(options.inputs ?? {}).map(([name, value]) => [name, this.#ref(value)] as const);
     const outputs = (options.outputs ?? []).map((output) => (typeof output === "string" ? { name: output } : output));
     const { fuel = GUEST_LIMITS.fuel, ...counts } = options.limits ?? {};
@@ -114,6 +118,7 @@ export class ProgramBuilder {
 
   /** Makes `value` an output of the program. */
   output(name: string, value: Value): this {
+    expectText(name, "the name of an output");
     this.#outputs.push({ name, ref: this.#ref(value) });
     return this;
   }
@@ -141,10 +146,46 @@ export class ProgramBuilder {
     return new Value(this, { node: index, output: 0 });
   }
   #refs(values: readonly Value[]): Ref[] {
+    expectArgument(Array.isArray(values), "an array of values");
     return values.map((value) => this.#ref(value));
   }
   #ref(value: Value): Ref {
-    if (value?.builder === this) return value.ref;
-    throw new PelError("PEL-ARGUMENT", "a value of this builder was expected");
+    expectArgument(value instanceof Value && value.builder === this, "a value of this builder");
+    return value.ref;
+  }
+}
+
+function expectGuestOptions(options: GuestOptions): void {
+  expectArgument(isRecord(options), "an object of options");
+  const { module, args = [], inputs = {}, outputs = [], limits = {} } = options;
+  expectArgument(isKey(module), "the key of a module");
+  for (const option of ["entry", "stdout", "stderr", "assets"] as const)
+    if (options[option] !== undefined) expectText(options[option], option);
+  expectArgument(
+    Array.isArray(args) && args.every((argument) => typeof argument === "string"),
+    "an array of arguments",
+  );
+  expectArgument(isRecord(inputs), "an object of values by names");
+  const isOutput = (output: unknown): boolean =>
+    typeof output === "string" || (isRecord(output) && "name" in output && typeof output.name === "string");
+  expectArgument(Array.isArray(outputs) && outputs.every(isOutput), "an array of names, and of objects with a name,");
+  expectArgument(isRecord(limits), "an object of limits");
+  const unknown = Object.keys(limits).find((name) => !Object.hasOwn(GUEST_LIMITS, name));
+  if (unknown !== undefined) throw new PelError("PEL-ARGUMENT", `there is no limit ${JSON.stringify(unknown)}`);
+}
+
+function expectText(text: unknown, what: string): void {
+  expectArgument(typeof text === "string", `${what}, which is text,`);
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isKey(key: unknown): boolean {
+  try {
+    return typeof key === "string" && keyBytes(key).length > 0;
+  } catch {
+    return false;
   }
 }

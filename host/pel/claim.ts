@@ -5,7 +5,7 @@ import { type ArtifactKey, copyOf, DIGEST_BYTES, keyBytes, keyText, ParsedKey } 
 import type { KeyLike } from "../asl/view.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
 import { PEL_COMPILER } from "./compile.ts";
-import { PelError } from "./errors.ts";
+import { expectArgument, PelError } from "./errors.ts";
 import { type Node, outputCount, PROGRAM_LIMITS, readNode, type Tag, writeNode } from "./program.ts";
 
 /** Type tags of what programs leave in a store (spec PER-TAG-1). */
@@ -234,6 +234,7 @@ class ReceiptReader extends CborReader {
   readonly #key = new ParsedKey();
 
   constructor(bytes: Uint8Array) {
+    expectArgument(bytes instanceof Uint8Array, "a Uint8Array");
     super(bytes, receiptError);
   }
   version(): void {

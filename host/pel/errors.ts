@@ -108,3 +108,8 @@ export class Problems {
     if (this.#total > 0) throw PelError.of(this.#found, this.#total);
   }
 }
+
+/** Throws PEL-ARGUMENT unless `isRight`: types are no check of what JavaScript gives. */
+export function expectArgument(isRight: boolean, what: string): asserts isRight {
+  if (!isRight) throw new PelError("PEL-ARGUMENT", `${what} was expected`);
+}

@@ -1,7 +1,7 @@
 /** Programs: what their nodes are, and their one encoding (spec PEL-PROGRAM, PEL-NODE, PEL-ENC). */
 import { type ArtifactKey, copyOf, keyBytes, keyText, ParsedKey } from "../asl/key.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
-import { type PelCode, PelError, type Report } from "./errors.ts";
+import { expectArgument, type PelCode, PelError, type Report } from "./errors.ts";
 import { compareRanges, cycleText, levelsOf } from "./order.ts";
 
 /** Of an artifact; undefined: it has none. */
@@ -615,6 +615,7 @@ function readText(reader: CborReader): string | undefined {
 
 /** The program of these bytes. Throws a PelError for all that is not the one encoding of a program: pointers are into the program. */
 export function decodeProgram(bytes: Uint8Array): Program {
+  expectArgument(bytes instanceof Uint8Array, "a Uint8Array");
   return new ProgramReader(bytes).program();
 }
 

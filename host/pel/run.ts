@@ -4,15 +4,7 @@ import { Stopped } from "../../vm/errors.ts";
 import type { Engine } from "../../vm/execution.ts";
 import type { Batch } from "../asl/batch.ts";
 import { AslError } from "../asl/errors.ts";
-import {
-  type ArtifactKey,
-  algorithmNamed,
-  copyOf,
-  keyBytes,
-  keyText,
-  multihashOf,
-  ParsedKey,
-} from "../asl/key.ts";
+import { type ArtifactKey, algorithmNamed, copyOf, keyBytes, keyText, multihashOf, ParsedKey } from "../asl/key.ts";
 import { Namespace } from "../asl/namespace.ts";
 import { type SnapshotReference, Store } from "../asl/store.ts";
 import type { ArtifactRecord, ArtifactStat, KeyLike, View } from "../asl/view.ts";
@@ -65,6 +57,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Hears, now and then, how far it is. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Most bytes that nodes may make in all; PEL-LIMIT beyond. No limit by default: a program of a few nodes can ask for any number. */
+  readonly storeBytes?: number | undefined;
   /** Keeps compiled guests from one run to the next. */
   readonly codeCache?: CodeCache | undefined;
   /** Where artifacts are looked for that the store lacks. */
@@ -146,9 +140,11 @@ export async function runProgram(
 ): Promise<RunResult> {
   checkOptions(store, options);
   const before = runs.get(store);
+  // A snapshot may be dropped while others run.
+  const named = options.snapshot === undefined ? undefined : sourceOf(store, options.snapshot);
   const turn = (async () => {
     await unlessAborted(before, options.signal);
-    const run = new Run(store, program, options);
+    const run = new Run(store, program, options, named ?? sourceOf(store, undefined));
     try {
       return await run.work();
     } finally {
@@ -162,6 +158,20 @@ export async function runProgram(
   return await turn;
 }
 
+/** What a run takes its sources from. */
+interface Source {
+  readonly view: View;
+  readonly reference: SnapshotReference;
+}
+
+/** The snapshot of this name, or the store as it is. Throws ASL-NOT-FOUND. */
+function sourceOf(store: Store, snapshot: string | undefined): Source {
+  store.flush();
+  if (snapshot === undefined) return { view: store.view(), reference: store.reference };
+  const view = store.at(snapshot);
+  return { view, reference: store.snapshots().find(({ name }) => name === snapshot)! };
+}
+
 /** Most threads of a run. */
 const MOST_WORKERS = 256;
 
@@ -172,7 +182,7 @@ function checkOptions(store: Store, options: RunOptions): void {
   };
   expect(store instanceof Store, "a store that is open");
   expect(typeof options === "object" && options !== null, "options in an object");
-  const { inputs, snapshot, engine, workers, signal, onProgress, codeCache, from } = options;
+  const { inputs, snapshot, engine, workers, signal, onProgress, storeBytes = 0, codeCache, from } = options;
   expect(inputs === undefined || (typeof inputs === "object" && inputs !== null), "keys of inputs in an object");
   expect(snapshot === undefined || typeof snapshot === "string", "the name of a snapshot");
   expect(engine === undefined || engine === "compiled" || engine === "reference", "the engine compiled or reference");
@@ -180,6 +190,7 @@ function checkOptions(store: Store, options: RunOptions): void {
   expect(Number.isInteger(count) && count >= 1 && count <= MOST_WORKERS, `workers from 1 to ${MOST_WORKERS}`);
   expect(signal === undefined || signal instanceof AbortSignal, "an AbortSignal");
   expect(onProgress === undefined || typeof onProgress === "function", "a function that hears of progress");
+  expect(Number.isSafeInteger(storeBytes) && storeBytes >= 0, "storeBytes from 0 to 2^53 - 1");
   const isCache = typeof codeCache?.read === "function" && typeof codeCache.write === "function";
   expect(codeCache === undefined || isCache, "a cache that reads and writes code");
   expect(from === undefined || typeof from?.readInto === "function", "a view of another store");
@@ -259,6 +270,8 @@ class Run {
   #hits = 0;
   #executed = 0;
   #bytes = 0;
+  /** Bytes that nodes made, also of those that failed. */
+  #made = 0;
   #failed = Number.POSITIVE_INFINITY;
 
   /** What has ended and is not committed yet. */
@@ -285,18 +298,15 @@ class Run {
   #trouble: unknown;
   #wake: () => void = () => {};
 
-  constructor(store: Store, program: Program | KeyLike, options: RunOptions) {
+  constructor(store: Store, program: Program | KeyLike, options: RunOptions, { view, reference }: Source) {
     if (store.isReadOnly) throw new AslError("ASL-READ-ONLY", "the store was opened for reading");
     this.#store = store;
     this.#options = options;
     this.#engine = options.engine ?? "compiled";
     this.#algorithm = algorithmNamed(store.algorithm).number;
     this.#domain = store.domain;
-    store.flush();
-    const { snapshot } = options;
-    const taken = snapshot === undefined ? undefined : store.snapshots().find(({ name }) => name === snapshot);
-    this.#reference = taken ?? store.reference;
-    this.#source = snapshot === undefined ? store.view() : store.at(snapshot);
+    this.#source = view;
+    this.#reference = reference;
     this.#artifacts = this.#newArtifacts();
     this.#program = this.#load(program);
     const { nodes } = this.#program;
@@ -565,7 +575,14 @@ class Run {
       read: (key, offset, into) => this.#read(key, offset, into),
       measure: (known) => this.#measure(known),
       begin: () => this.#store.batch(),
+      charge: (bytes) => this.#charge(bytes),
     });
+  }
+  #charge(bytes: number): void {
+    const { storeBytes } = this.#options;
+    this.#made += bytes;
+    if (storeBytes === undefined || this.#made <= storeBytes) return;
+    throw new PelError("PEL-LIMIT", `nodes may make ${storeBytes} bytes in all, and this one would make more`);
   }
   #read(key: Uint8Array, offset: number, into: Uint8Array): void {
     let count = (this.#batch ?? this.#store).readInto(key, into, 0, offset, into.length);

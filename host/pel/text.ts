@@ -4,7 +4,7 @@ import { type ArtifactKey, keyText, ParsedKey } from "../asl/key.ts";
 import { canonicalJson, type Json, type JsonObject, pointerStep } from "../assets/json.ts";
 import { parseJson } from "../assets/json-text.ts";
 import { type GuestParts, guestNode, orderProgram } from "./canonical.ts";
-import { type PelCode, PelError, Problems } from "./errors.ts";
+import { expectArgument, type PelCode, PelError, Problems } from "./errors.ts";
 import { cycleText, levelsOf } from "./order.ts";
 import {
   checkInputs,
@@ -38,6 +38,7 @@ export type ResolveModule = (module: string) => ArtifactKey;
 
 /** The program of a `.pel.json`. Throws a PelError for all that is wrong with it at once: pointers are into the text. */
 export function parseProgram(text: string, resolve?: ResolveModule): ParsedProgram {
+  expectArgument(typeof text === "string", "text");
   const document = parseJson(text, (message, pointer) => new PelError("PEL-JSON", message, { pointer }));
   return new TextReader(resolve).program(document);
 }

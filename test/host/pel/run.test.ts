@@ -211,6 +211,7 @@ t.test("arguments that make no sense are told before anything begins [PEL-ERROR-
     { codeCache: { read: () => undefined } },
     { from: 3 },
     { inputs: null },
+    { storeBytes: -1 },
   ];
   for (const options of wrong)
     await t.rejects(
@@ -350,6 +351,15 @@ t.test(
     t.equal(after.claim, result.claim);
     t.equal((await other.fsck({ deep: true })).problems.length, 0);
     t.ok(blocks > 0);
+
+    // Twice as much each: the run ends before the disk is full.
+    const twice = new ProgramBuilder();
+    let value2 = twice.const(Buffer.alloc(1000));
+    for (let k = 0; k < 50; k++) value2 = twice.concat([value2, value2]);
+    twice.output("out", value2);
+    for (const engine of ["compiled", "reference"] as const)
+      await t.rejects(runProgram(other, twice.build(), { storeBytes: 10_000_000, engine }), refused("PEL-LIMIT"));
+    t.equal((await other.fsck({ deep: true })).problems.length, 0);
 
     // An artifact that goes while the run needs it has no outcome.
     await other.remove(large);
