@@ -51,7 +51,7 @@ export function guestNode(parts: GuestParts): GuestNode {
     stdout: parts.stdout,
     stderr: parts.stderr,
     assets: parts.assets,
-    io: parts.io ?? "files",
+    io: parts.io === undefined ? "files" : parts.io,
     limits: { ...GUEST_LIMITS, ...parts.limits },
     refs: inputs.map(([, ref]) => ref),
   };

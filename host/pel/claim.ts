@@ -234,7 +234,6 @@ class ReceiptReader extends CborReader {
   readonly #key = new ParsedKey();
 
   constructor(bytes: Uint8Array) {
-    expectArgument(bytes instanceof Uint8Array, "a Uint8Array");
     super(bytes, receiptError);
   }
   version(): void {
@@ -321,6 +320,7 @@ class ReceiptReader extends CborReader {
 
 /** What {@link writeNodeClaim}, {@link encodeNodeClaim} and {@link encodeRunClaim} made. Throws PEL-RECEIPT or PEL-VERSION. */
 export function decodeClaim(bytes: Uint8Array): NodeClaim | RunClaim {
+  expectArgument(bytes instanceof Uint8Array, "a Uint8Array");
   if (bytes.length > MOST_CLAIM_BYTES)
     throw receiptError(0, `the claim has ${bytes.length} bytes, and ${MOST_CLAIM_BYTES} are possible`);
   const reader = new ReceiptReader(bytes);
@@ -400,6 +400,7 @@ function readRunClaim(reader: ReceiptReader): RunClaim {
 
 /** Throws PEL-RECEIPT or PEL-VERSION. */
 export function decodeContext(bytes: Uint8Array): Context {
+  expectArgument(bytes instanceof Uint8Array, "a Uint8Array");
   const reader = new ReceiptReader(bytes);
   reader.tuple(6, "a context");
   reader.version();

@@ -1,6 +1,8 @@
 /** Building programs (spec 30). */
 import t from "tap";
 import { ProgramBuilder } from "../../../host/pel/builder.ts";
+import { decodeClaim, decodeContext } from "../../../host/pel/claim.ts";
+import { PelError } from "../../../host/pel/errors.ts";
 import { decodeProgram, encodeProgram, GUEST_LIMITS } from "../../../host/pel/program.ts";
 import { parseProgram } from "../../../host/pel/text.ts";
 import { MODULE } from "./programs.ts";
@@ -88,5 +90,52 @@ t.test("[PEL-ERROR-2] what is wrong with a node is told when it is made", (t) =>
   other.output("more", other.input("in"));
   t.strictSame(program.nodes, [{ op: "const", bytes: Uint8Array.of(1), refs: [] }]);
   t.equal(program.outputs.length, 1);
+  t.end();
+});
+
+t.test("[PEL-ERROR-2] arguments that types would not allow", (t) => {
+  const builder = new ProgramBuilder();
+  const input = builder.input("in");
+  const wrong: readonly unknown[] = [undefined, null, -1, "x", [], {}, ["x"], Symbol.iterator, () => 1];
+  const calls: readonly ((value: never) => unknown)[] = [
+    (value) => builder.output("out", value),
+    (value) => builder.concat(value),
+    (value) => builder.concat([value]),
+    (value) => builder.slice(value, 0),
+    (value) => builder.hash(value),
+    (value) => builder.select(value, [input]),
+    (value) => builder.select(input, value),
+    (value) => builder.split(value, []),
+    (value) => builder.guest(value),
+    (value) => builder.guest({ module: value }),
+    (value) => builder.guest({ module: MODULE, inputs: { a: value } }),
+    (value) => builder.indexOf(value),
+    (value) => decodeProgram(value),
+    (value) => decodeClaim(value),
+    (value) => decodeContext(value),
+  ];
+  for (const call of calls) for (const value of wrong) t.throws(() => call(value as never), PelError, `${call}`);
+  for (const value of [null, -1, {}, Symbol.iterator, () => 1] as never[]) {
+    t.throws(() => builder.input(value), { code: "PEL-ARGUMENT" });
+    t.throws(() => builder.const(value), { code: "PEL-ARGUMENT" });
+    t.throws(() => builder.output(value, input), { code: "PEL-ARGUMENT" });
+    t.throws(() => parseProgram(value), { code: "PEL-ARGUMENT" });
+    for (const option of ["entry", "args", "outputs", "stdout", "stderr", "assets"])
+      t.throws(() => builder.guest({ module: MODULE, [option]: value }), { code: "PEL-ARGUMENT" }, option);
+    t.throws(() => builder.guest({ module: MODULE, args: [value] }), { code: "PEL-ARGUMENT" });
+    t.throws(() => builder.guest({ module: MODULE, outputs: [value] }), { code: "PEL-ARGUMENT" });
+  }
+  for (const value of [null, -1, [], "x"] as never[]) {
+    t.throws(() => builder.guest({ module: MODULE, inputs: value }), { code: "PEL-ARGUMENT" });
+    t.throws(() => builder.guest({ module: MODULE, limits: value }), { code: "PEL-ARGUMENT" });
+    t.throws(() => builder.input("a", value), { code: "PEL-ARGUMENT" });
+    t.throws(() => builder.guest({ module: MODULE, limits: { depth: value } }), { code: "PEL-VALUE" });
+    t.throws(() => builder.slice(input, value), { code: "PEL-VALUE" });
+    t.throws(() => builder.input("a", { tag: value }), { code: "PEL-VALUE" });
+    t.throws(() => builder.guest({ module: MODULE, io: value }), { code: "PEL-VALUE" });
+  }
+  t.throws(() => builder.guest({ module: MODULE, limits: { gas: 1 } as never }), { code: "PEL-ARGUMENT" });
+  t.throws(() => builder.guest({ module: MODULE, args: "abc" as never }), { code: "PEL-ARGUMENT" });
+  t.equal(builder.output("out", input).build().nodes.length, 1, "and nothing of them is left");
   t.end();
 });
