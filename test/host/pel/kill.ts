@@ -37,7 +37,13 @@ export async function killRuns(kills: number, seed: number, nodes: number): Prom
       const expected = await claimOf(program, nodes, guests);
       for (let k = 0; k < KILLS_OF_A_PROGRAM && tally.kills < kills; k++, n++) {
         // From when it has opened the store: most while it works.
-        await killOne(join(folder, "store"), [program, nodes, guests].map(String), random.below(400), expected, tally);
+        await killOne(
+          join(folder, "store"),
+          [program, nodes, guests].map(String),
+          10 + 2 ** random.below(11),
+          expected,
+          tally,
+        );
         // What was ended is no use to kill: the next one begins anew, or goes on where this one was.
         if (random.chance(0.3)) rmSync(join(folder, "store"), { recursive: true, force: true });
       }
