@@ -56,8 +56,8 @@ export interface GraphTuning {
 }
 
 const TUNING: GraphTuning = {
-  segmentEdges: 65_536,
-  segmentEnds: 1_048_576,
+  segmentEdges: 32_768,
+  segmentEnds: 262_144,
   keptEdges: 16_384,
   keptLogBytes: 32 * 1024 * 1024,
   mergedSegments: 128,
