@@ -211,6 +211,11 @@ t.test("[CLI-PEL-2, CLI-PEL-4, CLI-PEL-5] run: files, keys and names as inputs; 
     stderr: new RegExp(`receipt +${receipt} +0 nodes executed, 4 hits`),
   });
   t.match(
+    await json("pel", "run", PARTS, "--store", folder, "--input", "text=@text", "--no-cache", "--store-bytes", "3"),
+    { code: 1, data: { error: { code: "PEL-LIMIT" } } },
+    "nodes that would make too much",
+  );
+  t.match(
     await json("pel", "run", PARTS, "--store", folder, "--input", "text=@text", "--no-cache", "--engine", "reference"),
     {
       data: { receipt, nodes: { executed: 4, hits: 0 } },

@@ -7,7 +7,7 @@ import type { Arguments } from "../arguments.ts";
 import { columns, counted } from "../columns.ts";
 import { describeFailure, ExitCode, usageError } from "../failure.ts";
 import type { Progress } from "../progress.ts";
-import { grouped } from "../quantities.ts";
+import { grouped, parseSize } from "../quantities.ts";
 import { writeArtifact } from "../store/get.ts";
 import { stoppable } from "../store/stopping.ts";
 import { note, plain } from "../terminal.ts";
@@ -20,10 +20,15 @@ import { executionOf, storeFolder, withNamedStore } from "./stores.ts";
 
 const { answer }: Answering = answering("pel");
 
+/** Highest of `--store-bytes`. */
+const MOST_GIB = 8_000_000;
+
 export async function run(args: Arguments): Promise<number> {
   const { options, positionals } = args;
   const execution = executionOf(args);
   const files = assignments(args, "output");
+  const size = options.get("store-bytes")?.[0];
+  const storeBytes = size === undefined ? undefined : parseSize("store-bytes", size, MOST_GIB);
   if ([...files.values()].includes("-") && options.has("json"))
     throw usageError("--json has no use where an output goes to standard output.", "Write it to a file.");
   htmlFile(args);
@@ -51,6 +56,7 @@ export async function run(args: Arguments): Promise<number> {
             signal,
             cache: !options.has("no-cache"),
             keepGoing: options.has("keep-going"),
+            storeBytes,
             onProgress: (at) => tellProgress(progress, at),
           });
           keepGraph(store);

@@ -58,6 +58,11 @@ const VERBS: readonly Command<unknown>[] = [
       },
       { name: "no-cache", doc: "Execute every node, whatever was executed before." },
       { name: "keep-going", doc: "When a node fails, run all those that do not depend on it." },
+      {
+        name: "store-bytes",
+        value: "SIZE",
+        doc: "End the run before nodes make more than this in all, such as 10GiB.",
+      },
       ...EXECUTION_OPTIONS,
       STORE_WAIT_OPTION,
       HTML_OPTION,
