@@ -6,7 +6,7 @@ import type { KeyLike } from "../asl/view.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
 import { PEL_COMPILER } from "./compile.ts";
 import { expectArgument, PelError } from "./errors.ts";
-import { type Node, outputCount, PROGRAM_LIMITS, readNode, type Tag, writeNode } from "./program.ts";
+import { type Node, nameProblem, outputCount, PROGRAM_LIMITS, readNode, type Tag, writeNode } from "./program.ts";
 
 /** Type tags of what programs leave in a store (spec PER-TAG-1). */
 export const TypeTag = { PROGRAM: 0x0101, MODULE: 0x0102, CLAIM: 0x0103, CONTEXT: 0x0104 } as const;
@@ -276,7 +276,10 @@ class ReceiptReader extends CborReader {
     const list = this.list(refs, () => {
       const start = this.offset;
       this.tuple(3, "an artifact with a name");
-      return { start, name: this.text(1024), key: this.keyText(), tag: this.tag() };
+      const name = this.text();
+      const problem = nameProblem(name);
+      if (problem !== undefined) throw receiptError(start, problem);
+      return { start, name, key: this.keyText(), tag: this.tag() };
     });
     return list.map(({ start, ...ref }, index) => {
       const before = list[index - 1];

@@ -26,7 +26,7 @@ import {
   writeRequest,
 } from "./claim.ts";
 import { compileShapes, exportName, PEL_COMPILER, type Shape, shapeOf } from "./compile.ts";
-import { PelError } from "./errors.ts";
+import { expectArgument, PelError } from "./errors.ts";
 import { type CodeCache, type KernelEnd, KernelPool } from "./kernel-pool.ts";
 import { memoName, memoOf } from "./memo.ts";
 import { type Executed, Primitives } from "./primitives.ts";
@@ -177,23 +177,26 @@ const MOST_WORKERS = 256;
 
 /** What JavaScript may have been given. Throws PEL-ARGUMENT. */
 function checkOptions(store: Store, options: RunOptions): void {
-  const expect = (isRight: boolean, what: string): void => {
-    if (!isRight) throw new PelError("PEL-ARGUMENT", `${what} was expected`);
-  };
-  expect(store instanceof Store, "a store that is open");
-  expect(typeof options === "object" && options !== null, "options in an object");
+  expectArgument(store instanceof Store, "a store that is open");
+  expectArgument(typeof options === "object" && options !== null, "options in an object");
   const { inputs, snapshot, engine, workers, signal, onProgress, storeBytes = 0, codeCache, from } = options;
-  expect(inputs === undefined || (typeof inputs === "object" && inputs !== null), "keys of inputs in an object");
-  expect(snapshot === undefined || typeof snapshot === "string", "the name of a snapshot");
-  expect(engine === undefined || engine === "compiled" || engine === "reference", "the engine compiled or reference");
+  expectArgument(
+    inputs === undefined || (typeof inputs === "object" && inputs !== null),
+    "keys of inputs in an object",
+  );
+  expectArgument(snapshot === undefined || typeof snapshot === "string", "the name of a snapshot");
+  expectArgument(
+    engine === undefined || engine === "compiled" || engine === "reference",
+    "the engine compiled or reference",
+  );
   const count = workers ?? 1;
-  expect(Number.isInteger(count) && count >= 1 && count <= MOST_WORKERS, `workers from 1 to ${MOST_WORKERS}`);
-  expect(signal === undefined || signal instanceof AbortSignal, "an AbortSignal");
-  expect(onProgress === undefined || typeof onProgress === "function", "a function that hears of progress");
-  expect(Number.isSafeInteger(storeBytes) && storeBytes >= 0, "storeBytes from 0 to 2^53 - 1");
+  expectArgument(Number.isInteger(count) && count >= 1 && count <= MOST_WORKERS, `workers from 1 to ${MOST_WORKERS}`);
+  expectArgument(signal === undefined || signal instanceof AbortSignal, "an AbortSignal");
+  expectArgument(onProgress === undefined || typeof onProgress === "function", "a function that hears of progress");
+  expectArgument(Number.isSafeInteger(storeBytes) && storeBytes >= 0, "storeBytes from 0 to 2^53 - 1");
   const isCache = typeof codeCache?.read === "function" && typeof codeCache.write === "function";
-  expect(codeCache === undefined || isCache, "a cache that reads and writes code");
-  expect(from === undefined || typeof from?.readInto === "function", "a view of another store");
+  expectArgument(codeCache === undefined || isCache, "a cache that reads and writes code");
+  expectArgument(from === undefined || typeof from?.readInto === "function", "a view of another store");
 }
 
 /** Waits, or throws Stopped. */
