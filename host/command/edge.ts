@@ -67,8 +67,10 @@ export async function list(args: Arguments): Promise<number> {
         const key = keyNamed(view, word);
         const graph = openGraph(store, { at: view });
         try {
-          for (const each of ["to", "from"] as const)
-            if (side === undefined || side === each) printLines(lines(graph.edgesOf(key, each, filter), line));
+          if (side !== "from") printLines(lines(graph.edgesOf(key, "to", filter), line));
+          // What leads both to it and from it is listed once.
+          const isListed = (edge: Edge): boolean => side === undefined && edge.to.includes(key);
+          if (side !== "to") printLines(lines(graph.edgesOf(key, "from", filter), line, isListed));
         } finally {
           graph.close();
         }
@@ -80,8 +82,12 @@ export async function list(args: Arguments): Promise<number> {
 
 type Identified = Edge & { readonly id: Uint8Array };
 
-function* lines(edges: Iterable<Identified>, line: (edge: Identified) => string): Generator<string> {
-  for (const edge of edges) yield line(edge);
+function* lines(
+  edges: Iterable<Identified>,
+  line: (edge: Identified) => string,
+  isListed: (edge: Edge) => boolean = () => false,
+): Generator<string> {
+  for (const edge of edges) if (!isListed(edge)) yield line(edge);
 }
 
 function lineOf(isJson: boolean): (edge: Identified) => string {

@@ -106,6 +106,11 @@ t.test("[TGK-COMMAND-1, TGK-COMMAND-2, TGK-COMMAND-3] edges come, are listed, an
   t.same(await done("list", "--store", store, "--at", "then"), [line(0)]);
   const [added] = await done("add", "--store", store, "--to", notes, "--json");
   t.match(JSON.parse(added!), { schema: "ashlar.edge.add/1", type: 256, roles: 0, from: [], to: [notes], isNew: true });
+  const [loop] = await done("add", "--store", store, "--from", report, "--to", report, "--type", "400");
+  t.same(
+    (await done("list", report, "--store", store)).map((text) => text.slice(0, 64)),
+    [loop, back],
+  );
   const [again] = await done("add", "--store", store, "--to", notes, "--json");
   t.match(JSON.parse(again!), { isNew: false });
 });
