@@ -1,10 +1,10 @@
 /** Where artifacts come from (spec PER-WHY): the receipts that have them as outputs, what those were made of, and so on down to what no receipt made. */
 import { Stopped } from "../../vm/errors.ts";
-import { type ArtifactKey, AslError, type KeyLike, type Store, type View } from "../asl/index.ts";
-import { keyText, ParsedKey } from "../asl/key.ts";
+import { type ArtifactKey, AslError, type KeyLike, Store, type View } from "../asl/index.ts";
+import { textOfKey } from "../asl/key.ts";
 import { EdgeType, type Graph, openGraph } from "../tgk/index.ts";
 import { type ArtifactRef, decodeClaim, MOST_CLAIM_BYTES, type NodeClaim, type RunClaim, TypeTag } from "./claim.ts";
-import { PelError } from "./errors.ts";
+import { expectArgument, PelError } from "./errors.ts";
 import type { Tag } from "./program.ts";
 
 export interface WhyOptions {
@@ -65,6 +65,14 @@ export interface Provenance {
 const MOST_NODES = 100_000;
 /** Nodes that one turn of the event loop looks at. */
 const TURN_NODES = 256;
+
+/** What JavaScript may have been given. Throws PEL-ARGUMENT. */
+export function expectStore(store: Store, options: { readonly onProgress?: unknown }): void {
+  expectArgument(store instanceof Store, "a store that is open");
+  expectArgument(typeof options === "object" && options !== null, "options in an object");
+  const { onProgress } = options;
+  expectArgument(onProgress === undefined || typeof onProgress === "function", "a function that hears of progress");
+}
 
 /** What came of reading a receipt. */
 export type ReadReceipt =
@@ -189,6 +197,11 @@ export function madeOf(claim: NodeClaim): readonly (ArtifactRef & { readonly nam
  * all of its nodes. Throws an AslError, Stopped, and PEL-ARGUMENT for what is neither in the store nor named by a receipt in it.
  */
 export async function why(store: Store, key: KeyLike, options: WhyOptions = {}): Promise<Provenance> {
+  expectStore(store, options);
+  const { depth = 0, most = 1, signal } = options;
+  expectArgument(depth === Number.POSITIVE_INFINITY || (Number.isInteger(depth) && depth >= 0), "a depth from 0 on");
+  expectArgument(Number.isInteger(most) && most >= 1, "most nodes from 1 on");
+  expectArgument(signal === undefined || signal instanceof AbortSignal, "an AbortSignal");
   const producers = new Producers(store);
   try {
     return await trace(store, producers, key, options);
@@ -249,8 +262,7 @@ async function trace(store: Store, producers: Producers, key: KeyLike, options: 
     }
   };
 
-  const { algorithm, bytes, at } = new ParsedKey().parse(key);
-  const root = keyText(algorithm, bytes, at);
+  const root = textOfKey(key);
   add(root, 0);
   const [first] = nodes as [ProvenanceNode];
   if (first.type === "artifact" && first.bytes === undefined && first.producers === 0)

@@ -2,11 +2,11 @@
  * All that programs made, made once more (spec PER-REPLAY): in an empty store, from sources, programs and modules alone, with the same keys at the end.
  */
 import { type ArtifactKey, type KeyLike, Namespace, type Store, type View } from "../asl/index.ts";
-import { keyText, ParsedKey } from "../asl/key.ts";
+import { textOfKey } from "../asl/key.ts";
 import { type ArtifactRef, type NodeClaim, type RunClaim, TypeTag } from "./claim.ts";
-import { PelError } from "./errors.ts";
+import { expectArgument, PelError } from "./errors.ts";
 import type { Tag } from "./program.ts";
-import { checkStopped, isDamage, madeOf, Producers, readReceipt } from "./provenance.ts";
+import { checkStopped, expectStore, isDamage, madeOf, Producers, readReceipt } from "./provenance.ts";
 import { runProgram } from "./run.ts";
 import {
   Closure,
@@ -65,6 +65,10 @@ type Receipt = NodeReceipt | RunReceipt;
  * PEL-ARGUMENT, an AslError, and Stopped.
  */
 export async function replayStore(from: Store, into: Store, options: ReplayOptions = {}): Promise<Replay> {
+  expectStore(from, options);
+  expectStore(into, options);
+  const { receipts = [] } = options;
+  expectArgument(typeof receipts === "object" && Symbol.iterator in receipts, "keys of receipts");
   if (into.list().next().done !== true)
     throw new PelError("PEL-ARGUMENT", "an empty store to replay into was expected");
   if (from.algorithm !== into.algorithm)
@@ -156,8 +160,7 @@ class Replayer {
       const closure = new Closure(this.#store);
       try {
         for (const receipt of receipts) {
-          const { algorithm, bytes, at } = new ParsedKey().parse(receipt);
-          closure.add(keyText(algorithm, bytes, at));
+          closure.add(textOfKey(receipt));
         }
         for (let key = closure.next(); key !== undefined; key = closure.next()) {
           const { claim } = readReceipt(this.#from, key);

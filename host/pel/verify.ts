@@ -6,12 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../../vm/index.ts";
 import { type ArtifactKey, type KeyLike, Store, type View } from "../asl/index.ts";
-import { algorithmOf, keyText, ParsedKey } from "../asl/key.ts";
+import { algorithmOf, ParsedKey, textOfKey } from "../asl/key.ts";
 import { CborWriter } from "../tgk/cbor.ts";
 import { canonicalProgram } from "./canonical.ts";
 import {
   type ArtifactRef,
   encodedRef,
+  failureName,
   type NodeClaim,
   type Outcome,
   type RunClaim,
@@ -19,9 +20,9 @@ import {
   VERSIONS,
   writeRequest,
 } from "./claim.ts";
-import { PelError } from "./errors.ts";
+import { expectArgument, PelError } from "./errors.ts";
 import { decodeProgram, type Node, PROGRAM_LIMITS, type Program, type Ref, type Tag } from "./program.ts";
-import { checkStopped, isDamage, madeOf, Producers, type ReadReceipt, readReceipt } from "./provenance.ts";
+import { checkStopped, expectStore, isDamage, madeOf, Producers, type ReadReceipt, readReceipt } from "./provenance.ts";
 import { type RunOptions, type RunResult, runProgram } from "./run.ts";
 
 export interface VerifyOptions {
@@ -99,13 +100,15 @@ export type Rerun = Pick<VerifyOptions, "engine" | "workers" | "codeCache" | "si
  * if it is none, an AslError, and Stopped.
  */
 export async function verifyReceipt(store: Store, key: KeyLike, options: VerifyOptions = {}): Promise<Verification> {
-  const { algorithm, bytes, at } = new ParsedKey().parse(key);
-  const receipt = keyText(algorithm, bytes, at);
+  expectStore(store, options);
+  const { most = MOST_RECEIPTS } = options;
+  expectArgument(Number.isInteger(most) && most >= 1, "most receipts from 1 on");
+  const receipt = textOfKey(key);
   const view = store.view();
   const first = readReceipt(view, receipt);
   if (first.problem !== undefined)
     throw new PelError(first.problem === "missing" ? "PEL-ARGUMENT" : "PEL-RECEIPT", first.message, { key: receipt });
-  const closure = new Closure(store, options.most);
+  const closure = new Closure(store, most);
   try {
     return await verifyClosure(view, receipt, first, closure, options);
   } finally {
@@ -695,7 +698,7 @@ function outcomeText(outcome: Outcome): string {
     case "exit":
       return `exit code ${outcome.code}`;
     case "failure":
-      return `failure ${outcome.code}: ${outcome.detail}`;
+      return [failureName(outcome.code), outcome.detail].filter((text) => text !== "").join(": ");
   }
 }
 

@@ -4,7 +4,7 @@ import type { ArtifactKey } from "../../../host/asl/key.ts";
 import type { Store } from "../../../host/asl/store.ts";
 import { TypeTag } from "../../../host/pel/claim.ts";
 import type { Node } from "../../../host/pel/program.ts";
-import { Producers, type Provenance, why } from "../../../host/pel/provenance.ts";
+import { Producers, type Provenance, type WhyOptions, why } from "../../../host/pel/provenance.ts";
 import { EdgeType, stageEdge } from "../../../host/tgk/edge.ts";
 import { claimOf, openStore, putClaim } from "./runs.ts";
 
@@ -152,6 +152,8 @@ t.test("[PER-WHY-3] limits, and a caller that has enough", async (t) => {
   const few = await why(store, last, { most: 10 });
   t.same([few.nodes.length, few.isWhole], [10, false]);
   await t.rejects(why(store, last, { signal: AbortSignal.abort(new Error("enough")) }), { code: "VM-STOPPED" });
+  for (const options of [null, { depth: "x" }, { depth: -1 }, { most: 0 }, { signal: 1 }, { onProgress: 1 }])
+    await t.rejects(why(store, last, options as unknown as WhyOptions), { code: "PEL-ARGUMENT" });
   let heard = 0;
   await why(store, last, { onProgress: (nodes) => (heard += nodes) });
   t.ok(heard > 0);

@@ -158,6 +158,9 @@ t.test("[PER-REPLAY-1] only into an empty store that names artifacts alike", asy
   await t.rejects(replayStore(store, full), { code: "PEL-ARGUMENT" });
   const other = openStore(new MemoryVolume(), { algorithm: "sha3-256" });
   await t.rejects(replayStore(store, other), { code: "PEL-ARGUMENT" });
+  const options = { receipts: 5 } as unknown as ReplayOptions;
+  await t.rejects(replayStore(store, openStore(), options), { code: "PEL-ARGUMENT" });
+  await t.rejects(replayStore(store, undefined as unknown as Store), { code: "PEL-ARGUMENT" });
   const { inputs } = await putTexts(store);
   await runProgram(store, mixed(undefined), { inputs });
   const stopped = replayStore(store, openStore(), { signal: AbortSignal.abort() });

@@ -424,6 +424,16 @@ t.test("[PER-VERIFY-6] in depth: edges in circles, and to nowhere", async (t) =>
   );
 });
 
+t.test("[PEL-ERROR-1] arguments that make no sense", async (t) => {
+  const { store, result } = await ran();
+  const { claim } = result;
+  const wrong = (options: unknown): Promise<unknown> => verifyReceipt(store, claim, options as VerifyOptions);
+  for (const options of [null, 5, { most: 0 }, { most: "x" }, { onProgress: 1 }, { workers: "x" }, { engine: "fast" }])
+    await t.rejects(wrong(options), { code: "PEL-ARGUMENT" }, JSON.stringify(options));
+  await t.rejects(verifyReceipt(undefined as unknown as Store, claim), { code: "PEL-ARGUMENT" });
+  await t.rejects(verifyReceipt(store, undefined as unknown as string), { code: "ASL-KEY" });
+});
+
 t.test("[PER-VERIFY-7] a caller that has enough, and a disk that is full, leave nothing behind", async (t) => {
   const { store, result, module } = await ran();
   const controller = new AbortController();
