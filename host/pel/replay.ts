@@ -251,7 +251,7 @@ class Replayer {
 
   async #run(receipt: RunReceipt): Promise<void> {
     const { key, claim } = receipt;
-    const { engine, workers, codeCache, signal } = this.#options;
+    const { engine, workers, codeCache, storeBytes, signal } = this.#options;
     const program = this.#readProgram(claim).program!;
     const inputs = Object.fromEntries(claim.inputs.map(({ name, key }) => [name, key]));
     const result = await runProgram(this.#into, program, {
@@ -260,6 +260,7 @@ class Replayer {
       engine,
       workers,
       codeCache,
+      storeBytes,
       signal,
     });
     let finding: Finding | undefined;
@@ -277,9 +278,9 @@ class Replayer {
     for (const group of groupsOf(receipts)) await this.#runGroup(group);
   }
   async #runGroup(receipts: readonly NodeReceipt[]): Promise<void> {
-    const { engine, workers, codeCache, signal } = this.#options;
+    const { engine, workers, codeCache, storeBytes, signal } = this.#options;
     const { program, indices, inputs } = programOf(receipts.map(({ claim }) => claim));
-    const options = { inputs, keepGoing: true, engine, workers, codeCache, signal };
+    const options = { inputs, keepGoing: true, engine, workers, codeCache, storeBytes, signal };
     const result = await runProgram(this.#into, program, options);
     for (const [k, receipt] of receipts.entries()) {
       const { claim } = result.nodes[indices[k]!]!;

@@ -31,6 +31,8 @@ export interface VerifyOptions {
   readonly engine?: Engine | undefined;
   readonly workers?: number | undefined;
   readonly codeCache?: RunOptions["codeCache"];
+  /** Most bytes that nodes which are run together may make: PEL-LIMIT beyond. No limit by default: a receipt can ask for any number. */
+  readonly storeBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
   /** Most receipts that are looked at, 1,000,000 by default: PEL-LIMIT if there are more. */
@@ -93,7 +95,7 @@ const TOGETHER_BYTES = 4 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 
 /** How things are run again. */
-export type Rerun = Pick<VerifyOptions, "engine" | "workers" | "codeCache" | "signal">;
+export type Rerun = Pick<VerifyOptions, "engine" | "workers" | "codeCache" | "storeBytes" | "signal">;
 
 /**
  * Runs again what a receipt tells of, and compares. Nothing is changed in the store. Throws PEL-ARGUMENT if the store has no such receipt, PEL-RECEIPT
@@ -731,7 +733,7 @@ async function runAgain(
   program: Program,
   inputs: { readonly [name: string]: ArtifactKey },
   keepGoing: boolean,
-  { engine, workers, codeCache, signal }: Rerun,
+  { engine, workers, codeCache, storeBytes, signal }: Rerun,
 ): Promise<RunResult> {
   return await runProgram(scratch, program, {
     inputs,
@@ -741,6 +743,7 @@ async function runAgain(
     engine,
     workers,
     codeCache,
+    storeBytes,
     signal,
   });
 }

@@ -442,6 +442,7 @@ t.test("[PER-VERIFY-7] a caller that has enough, and a disk that is full, leave 
   controller.abort(new Error("enough"));
   await t.rejects(verifyReceipt(store, result.claim, { signal }));
   await t.rejects(verifyReceipt(store, looping, { signal }));
+  await t.rejects(verifyReceipt(store, result.claim, { storeBytes: 10 }), { code: "PEL-LIMIT" });
   const late = new AbortController();
   setTimeout(() => late.abort(new Error("late")), 5);
   await t.rejects(verifyReceipt(store, await slowReceipt(store, module), { signal: late.signal, workers: 1 }));
