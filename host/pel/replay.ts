@@ -4,31 +4,24 @@
 import { type ArtifactKey, type KeyLike, Namespace, type Store, type View } from "../asl/index.ts";
 import { textOfKey } from "../asl/key.ts";
 import { type ArtifactRef, type NodeClaim, type RunClaim, TypeTag } from "./claim.ts";
+import { Closure } from "./closure.ts";
+import { compareNodes, compareRuns, madeClaim } from "./compare.ts";
 import { expectArgument, PelError } from "./errors.ts";
+import { type Finding, Findings, findingOf, unread, type Verdict, versionFinding } from "./findings.ts";
 import type { Tag } from "./program.ts";
 import { checkStopped, expectStore, isDamage, madeOf, Producers, readReceipt } from "./provenance.ts";
-import { runProgram } from "./run.ts";
 import {
-  Closure,
-  compareNodes,
-  compareRuns,
-  type Finding,
-  Findings,
-  findingOf,
   groupsOf,
   hasRecord,
   lackOfRun,
-  madeClaim,
   type NodeReceipt,
   programOf,
-  type Rerun,
   type RunReceipt,
   readProgram,
   TOGETHER,
-  unread,
-  type Verdict,
-  versionFinding,
-} from "./verify.ts";
+} from "./rerun.ts";
+import { runProgram } from "./run.ts";
+import type { Rerun } from "./verify.ts";
 
 export interface ReplayOptions extends Rerun {
   /** Only these, and what is behind them; all receipts of the store by default. */
@@ -264,8 +257,7 @@ class Replayer {
       signal,
     });
     let finding: Finding | undefined;
-    if (result.claim !== key)
-      finding = await compareRuns(this.#from, this.#into, receipt, program, result, this.#options);
+    if (result.claim !== key) finding = await compareRuns(this.#from, this.#into, receipt, program, result, signal);
     else {
       this.#counts.runs++;
       for (const node of claim.claims) if (node !== undefined) this.#counts.nodes++;
