@@ -1,13 +1,13 @@
 /** `ashlar trace`: what edges lead to and from an artifact (spec CLI-PEL-15). */
 import type { ArtifactKey, View } from "../asl/index.ts";
-import { TypeTag } from "../pel/claim.ts";
+import { outcomeText, TypeTag } from "../pel/claim.ts";
 import { readReceipt } from "../pel/provenance.ts";
 import { EDGE_TAG, EdgeType, openGraph, type Visit } from "../tgk/index.ts";
 import { type Answer, type Answering, answering } from "./answer.ts";
 import type { Arguments } from "./arguments.ts";
 import { usageError } from "./failure.ts";
 import type { Dag, DagEdge, DagNode } from "./pel/dag.ts";
-import { endOf, outcomeText } from "./pel/program-dag.ts";
+import { endOf } from "./pel/program-dag.ts";
 import { checkGraphOptions, dagAnswer, depthOf } from "./pel/show.ts";
 import { keyThere, withNamedStore } from "./pel/stores.ts";
 import { parseCount } from "./quantities.ts";

@@ -67,6 +67,9 @@ export class NodeArtifacts implements ArtifactStore {
   /** Bytes of what it makes that are in memory. */
   #held = 0;
   #byKey: Map<string, Known> | undefined;
+  /** Keys of the inputs and of so many artifacts that it made. */
+  #sorted: readonly Uint8Array[] | undefined;
+  #sortedMade = 0;
 
   constructor(options: NodeArtifactsOptions) {
     this.#options = options;
@@ -78,6 +81,7 @@ export class NodeArtifacts implements ArtifactStore {
     this.#next = 0;
     this.#held = 0;
     this.#byKey = undefined;
+    this.#sorted = undefined;
     this.made = [];
     this.batch = undefined;
     this.failure = undefined;
@@ -167,9 +171,12 @@ export class NodeArtifacts implements ArtifactStore {
   }
 
   *list(after: Uint8Array | undefined): Iterable<FoundArtifact> {
-    const keys = new Map([...this.#inputs, ...this.made].map(({ key }) => [textOf(key), key]));
-    const sorted = [...keys.values()].sort(compareKeys);
-    for (const key of sorted) if (after === undefined || compareKeys(key, after) > 0) yield this.find(key)!;
+    if (this.#sorted === undefined || this.#sortedMade !== this.made.length) {
+      const keys = new Map([...this.#inputs, ...this.made].map(({ key }) => [textOf(key), key]));
+      this.#sorted = [...keys.values()].sort(compareKeys);
+      this.#sortedMade = this.made.length;
+    }
+    for (const key of this.#sorted) if (after === undefined || compareKeys(key, after) > 0) yield this.find(key)!;
   }
 
   /** Gives up what is in a batch of its own. */

@@ -1,6 +1,7 @@
 /** Receipts (spec 31): the claim of a node or of a run, and the context of a claim. */
 import { ABI_VERSION } from "../../syscalls/table.ts";
 import { FUEL_SCHEDULE } from "../../vm/fuel.ts";
+import { trapName } from "../../vm/trap.ts";
 import { type ArtifactKey, copyOf, DIGEST_BYTES, keyBytes, keyText, ParsedKey } from "../asl/key.ts";
 import type { KeyLike } from "../asl/view.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
@@ -45,6 +46,22 @@ export type Outcome =
   | { readonly type: "out-of-fuel" }
   | { readonly type: "exit"; readonly code: number }
   | { readonly type: "failure"; readonly code: FailureCode; readonly detail: string };
+
+/** What to say of an outcome: `ok`, `trap Unreachable in function 3 at byte 120`, `MISSING_OUTPUT: counts.tsv`. */
+export function outcomeText(outcome: Outcome): string {
+  switch (outcome.type) {
+    case "ok":
+      return "ok";
+    case "trap":
+      return `trap ${trapName(outcome.code)} in function ${outcome.function} at byte ${outcome.offset}`;
+    case "out-of-fuel":
+      return "out of fuel";
+    case "exit":
+      return `exit code ${outcome.code}`;
+    case "failure":
+      return `${failureName(outcome.code)}${outcome.detail === "" ? "" : `: ${outcome.detail}`}`;
+  }
+}
 
 /** An artifact, as the record with this tag or without one. */
 export interface ArtifactRef {

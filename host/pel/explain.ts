@@ -11,6 +11,7 @@ import {
   encodedRef,
   type NodeClaim,
   type Outcome,
+  outcomeText,
   type RunClaim,
   TypeTag,
   VERSIONS,
@@ -386,7 +387,7 @@ export function reasonText(reason: Reason): string {
     case "no-module":
       return `the store has no module ${short(reason.key)}`;
     case "remembered":
-      return reason.outcome.type === "ok" ? "was executed before" : `failed before: ${reason.outcome.type}`;
+      return reason.outcome.type === "ok" ? "was executed before" : `failed before: ${outcomeText(reason.outcome)}`;
     case "same":
       return `does what node ${reason.node} does`;
     case "output-gone":

@@ -22,6 +22,7 @@ export {
   type NamedRef,
   type NodeClaim,
   type Outcome,
+  outcomeText,
   type RunClaim,
   TypeTag,
   VERSIONS,

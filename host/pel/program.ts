@@ -172,7 +172,7 @@ export const MOST_GUEST_LIMITS: GuestLimits = {
   fuel: 2n ** 63n - 1n,
   memoryPages: 65_536,
   tableElements: 10_000_000,
-  depth: 100_000_000,
+  depth: 1_000_000,
   heapObjects: 2 ** 24,
   heapBytes: 2 ** 31,
   outputBytes: 2 ** 31,

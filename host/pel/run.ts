@@ -16,7 +16,6 @@ import {
   type ArtifactRef,
   decodedRef,
   encodeRunClaim,
-  FailureCode,
   type NamedRef,
   type Outcome,
   TypeTag,
@@ -699,9 +698,9 @@ class Run {
     try {
       if (artifacts.failure !== undefined) throw artifacts.failure;
       if (this.#trouble !== undefined) throw this.#trouble;
-      const { outcome, outputs } = outputsOf(this.#nodes[index] as GuestNode, end, artifacts);
+      const outputs = outputsOf(this.#nodes[index] as GuestNode, end, artifacts);
       this.#running.delete(index);
-      const { fuel, trace } = end;
+      const { outcome, fuel, trace } = end;
       // What a guest that failed has sealed is nobody's.
       if (outcome.type !== "ok") artifacts.discardBatch();
       this.#keep(asked, logseq, { outcome, fuel, trace, outputs }, artifacts.batch);
@@ -914,34 +913,17 @@ class Report implements NodeReport {
   }
 }
 
-/** What a guest has left, held against what its node declares (spec PEL-KERNEL). */
-function outputsOf(
-  node: GuestNode,
-  end: KernelEnd,
-  artifacts: NodeArtifacts,
-): { readonly outcome: Outcome; readonly outputs: readonly Made[] } {
-  if (end.outcome.type !== "ok") return { outcome: end.outcome, outputs: [] };
-  const failure = (code: FailureCode, detail: string) =>
-    ({ outcome: { type: "failure", code, detail }, outputs: [] }) as const;
-  // In the order in which it sealed them; what comes of files and streams is behind.
-  const sealed = artifacts.made;
+/** What a guest has left, in the order of its outputs: what is bytes becomes artifacts, the others are those that it sealed. */
+function outputsOf(node: GuestNode, { outputs }: KernelEnd, artifacts: NodeArtifacts): readonly Made[] {
+  const sealed = artifacts.made.values();
   artifacts.made = [];
-  const outputs: Made[] = [];
-  let next = 0;
-  for (const [k, { name, tag }] of node.outputs.entries()) {
-    const output = end.outputs[k]!;
-    if ("bytes" in output) {
-      const writer = artifacts.create(tag);
-      if (output.bytes.length > 0) writer.write(output.bytes);
-      writer.seal();
-      outputs.push(artifacts.made.at(-1)!);
-    } else {
-      const made = sealed[next++]!;
-      if (made.tag !== tag) return failure(FailureCode.UNDECLARED_OUTPUT, name);
-      outputs.push(made);
-    }
-  }
-  return { outcome: end.outcome, outputs };
+  return outputs.map((output, k) => {
+    if (!("bytes" in output)) return sealed.next().value!;
+    const writer = artifacts.create(node.outputs[k]!.tag);
+    if (output.bytes.length > 0) writer.write(output.bytes);
+    writer.seal();
+    return artifacts.made.at(-1)!;
+  });
 }
 
 /** Where a guest's random bytes come from (spec PEL-KERNEL): its node and its inputs. */

@@ -1,9 +1,8 @@
 /** Programs, runs and their receipts as graphs that are shown (spec CLI-DAG). */
 
-import { trapName } from "../../../vm/trap.ts";
 import type { ArtifactKey, View } from "../../asl/index.ts";
 import { hex } from "../../assets/hash.ts";
-import { type ArtifactRef, failureName, type NodeClaim, type Outcome } from "../../pel/claim.ts";
+import { type ArtifactRef, type NodeClaim, type Outcome, outcomeText } from "../../pel/claim.ts";
 import { type Node, outputCount, type Program } from "../../pel/program.ts";
 import { readReceipt } from "../../pel/provenance.ts";
 import { grouped } from "../quantities.ts";
@@ -18,22 +17,6 @@ export interface NodeEnd {
   readonly fuel: bigint | undefined;
   /** More to show of it. */
   readonly facts?: readonly (readonly [name: string, value: string])[] | undefined;
-}
-
-/** How a node ended, for people. */
-export function outcomeText(outcome: Outcome): string {
-  switch (outcome.type) {
-    case "ok":
-      return "ok";
-    case "trap":
-      return `trap ${trapName(outcome.code)} in function ${outcome.function} at byte ${outcome.offset}`;
-    case "out-of-fuel":
-      return "out of fuel";
-    case "exit":
-      return `exit code ${outcome.code}`;
-    case "failure":
-      return `${failureName(outcome.code)}${outcome.detail === "" ? "" : `: ${outcome.detail}`}`;
-  }
 }
 
 /** What people call each node: its ids in the text, the names that it has for the program, or what it does. */

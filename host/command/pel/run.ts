@@ -1,5 +1,6 @@
 /** `ashlar pel run`. */
 import type { Store } from "../../asl/index.ts";
+import { outcomeText } from "../../pel/claim.ts";
 import { type Progress as RunProgress, type RunResult, runProgram } from "../../pel/run.ts";
 import { keepGraph } from "../../tgk/index.ts";
 import { type Answer, type Answering, answering } from "../answer.ts";
@@ -13,7 +14,7 @@ import { stoppable } from "../store/stopping.ts";
 import { note, plain } from "../terminal.ts";
 import { nodeText } from "./dag.ts";
 import { assignments, givenInputs, resolveInputs } from "./inputs.ts";
-import { labelsOf, nodeEnd, outcomeText, programDag } from "./program-dag.ts";
+import { labelsOf, nodeEnd, programDag } from "./program-dag.ts";
 import { type NamedProgram, readFileNamed, readProgram } from "./program-source.ts";
 import { htmlFile, writePage } from "./show.ts";
 import { executionOf, storeFolder, withNamedStore } from "./stores.ts";

@@ -69,7 +69,7 @@ export function writePage(file: string, dag: Dag): void {
       "CLI-PAGE",
       ExitCode.FAILURE,
       `The graph has ${counted(nodes.length, "node")} and ${counted(edges.length, "edge")}; a page shows at most ${counted(MOST_NODES, "node")} and ${counted(MOST_EDGES, "edge")}.`,
-      "--depth shows less of it; --json and --dot tell all.",
+      "--json and --dot tell all of it.",
     );
   replaceFile(file, Buffer.from([...dagPage(dag)].join("")), "CLI-PAGE", "page");
 }

@@ -148,7 +148,7 @@ t.test(
       ["slice", "hit", "remembered"],
     ]);
     const slice = nodes.find(({ op }) => op === "slice")!;
-    t.equal(reasonText(slice.reasons[0]!), "failed before: failure");
+    t.equal(reasonText(slice.reasons[0]!), "failed before: OUT_OF_RANGE");
     const hash = nodes.find(({ op }) => op === "hash")!;
     t.equal(reasonText(hash.reasons[0]!), `needs what node ${slice.index} failed to make`);
   }),

@@ -48,7 +48,7 @@ const seed = fc.oneof(
     outputs: fc.uniqueArray(fc.record({ name: fileName, tag }), { maxLength: 4, selector: (output) => output.name }),
     streams: fc.nat(8),
     io: fc.constantFrom("files" as const, "artifacts" as const),
-    limits: fc.record({ fuel: fc.bigInt(0n, 2n ** 63n - 1n), depth: fc.nat(100_000_000) }, { requiredKeys: [] }),
+    limits: fc.record({ fuel: fc.bigInt(0n, 2n ** 63n - 1n), depth: fc.nat(1_000_000) }, { requiredKeys: [] }),
     picks: fc.array(fc.nat(), { minLength: 3, maxLength: 3 }),
   }),
 );

@@ -222,7 +222,7 @@ function guestOf(parameters: Item[]): { inputs: string[]; outputs: { name: strin
     demand(stream === undefined || outputNames.includes(stream), "a stream");
   demand(guest.stdout === undefined || guest.stdout !== guest.stderr, "two streams");
   demand(guest.assets === undefined || guest.inputs.includes(guest.assets), "assets");
-  const most = [2n ** 63n - 1n, 65_536n, 10_000_000n, 100_000_000n, 2n ** 24n, 2n ** 31n, 2n ** 31n];
+  const most = [2n ** 63n - 1n, 65_536n, 10_000_000n, 1_000_000n, 2n ** 24n, 2n ** 31n, 2n ** 31n];
   const [fuel, memoryPages, tableElements, depth, heapObjects, heapBytes, outputBytes] = list(limits, 7).map(
     (limit, k) => uint(limit, most[k]!),
   );

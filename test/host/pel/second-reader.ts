@@ -163,7 +163,7 @@ export interface SecondNode {
   readonly own: Buffer;
 }
 
-const LIMITS = [2n ** 63n - 1n, 65_536n, 10_000_000n, 100_000_000n, 16_777_216n, 2n ** 31n, 2n ** 31n];
+const LIMITS = [2n ** 63n - 1n, 65_536n, 10_000_000n, 1_000_000n, 16_777_216n, 2n ** 31n, 2n ** 31n];
 const MOST_REFS = 65_534;
 
 function parametersOf(opcode: number, item: Item | undefined, refs: number): number {
