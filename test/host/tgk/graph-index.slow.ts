@@ -2,17 +2,15 @@ import t from "tap";
 import { cutAll, flip, forge, sampleOf } from "./index-faults.ts";
 
 t.test("[TGK-INDEX-6] every byte of an index as another one", async (t) => {
-  for (const seed of [1, 2]) {
-    const sample = await sampleOf(seed);
-    const wrong: string[] = [];
-    let flips = 0;
-    for (const [path, { length }] of sample.files)
-      if (/^tgk\/./.test(path))
-        for (let at = 0; at < length; at++)
-          wrong.push(...flip(sample, path, at, flips++ % 2 === 0 ? {} : { readOnly: true }).wrong);
-    t.same(wrong.slice(0, 5), []);
-    t.ok(flips > 10_000, `${flips} bytes`);
-  }
+  const sample = await sampleOf(1);
+  const wrong: string[] = [];
+  let flips = 0;
+  for (const [path, { length }] of sample.files)
+    if (/^tgk\/./.test(path))
+      for (let at = 0; at < length; at++)
+        wrong.push(...flip(sample, path, at, flips++ % 2 === 0 ? {} : { readOnly: true }).wrong);
+  t.same(wrong.slice(0, 5), []);
+  t.ok(flips > 10_000, `${flips} bytes`);
 });
 
 t.test("[TGK-SEGMENT-6] every word of a segment as a number that makes no sense", async (t) => {
