@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../../vm/index.ts";
+import { folderVolume } from "../asl/folder-volume.ts";
 import { type ArtifactKey, type KeyLike, Store, type View } from "../asl/index.ts";
 import { algorithmOf, ParsedKey, textOfKey } from "../asl/key.ts";
+import type { Volume } from "../asl/volume.ts";
 import type { ArtifactRef } from "./claim.ts";
 import { Closure, MOST_RECEIPTS } from "./closure.ts";
 import { compareNodes, compareRuns, madeClaim } from "./compare.ts";
@@ -283,7 +285,8 @@ async function inScratch<T>(key: ArtifactKey, act: (scratch: Store) => Promise<T
   const folder = mkdtempSync(join(tmpdir(), "ashlar-verify-"));
   try {
     const algorithm = algorithmOf(new ParsedKey().parse(key).algorithm).name;
-    const scratch = await Store.open(join(folder, "store"), { create: "new", durability: "none", algorithm });
+    const options = { create: "new", durability: "none", algorithm } as const;
+    const scratch = await Store.open(folder, options, { volume: fleetingVolume(folder) });
     try {
       return await act(scratch);
     } finally {
@@ -292,4 +295,19 @@ async function inScratch<T>(key: ArtifactKey, act: (scratch: Store) => Promise<T
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A folder of which nothing has to last: nobody waits for its disk. */
+function fleetingVolume(folder: string): Volume {
+  const volume = folderVolume(folder);
+  return {
+    ...volume,
+    open: (path, mode) => {
+      const file = volume.open(path, mode);
+      file.sync = () => {};
+      file.syncLater = async () => {};
+      return file;
+    },
+    syncFolder: () => {},
+  };
 }
