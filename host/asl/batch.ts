@@ -10,7 +10,7 @@ import { AslError } from "./errors.ts";
 import { EntryKind, type Extent } from "./frames.ts";
 import { type Group, Held, UNKNOWN } from "./group.ts";
 import { Row, RowFlag, RowKind } from "./index-rows.ts";
-import { type ArtifactKey, DIGEST_BYTES, digestAt, keyText, multihash, ParsedKey } from "./key.ts";
+import { type ArtifactKey, DIGEST_BYTES, keyText, multihash, ParsedKey } from "./key.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { PackedBlock } from "./packed-block.ts";
 import { RecordFlag } from "./record.ts";
@@ -354,8 +354,7 @@ export class Batch {
     if (!this.has(key))
       throw new AslError("ASL-NOT-FOUND", "there is no such artifact to bind to", { key: String(key) });
     const { algorithm, bytes, at } = this.#key.parse(key);
-    const digest = digestAt(bytes, at);
-    this.#group.add({ kind: "binding", namespace, name: digestAt(name), algorithm, digest, logseq });
+    this.#group.bind(namespace, name, algorithm, bytes, at, logseq);
   }
 
   /** Commits all that is staged, on disk when this returns: one frame. When it throws, nothing of it is in the store. */

@@ -6,6 +6,7 @@ import { LOG_BIT } from "./block-file.ts";
 import { crc32Of } from "./checksum.ts";
 import { getU64, setU64 } from "./format.ts";
 import {
+  BINDING_BYTES,
   BINDING_CRC_AT,
   EntryFlag,
   EntryKind,
@@ -177,6 +178,31 @@ export class Group {
     for (let k = 0; k < DIGEST_BYTES; k++) this.entries[at + 16 + k] = digest[digestAt + k]!;
     setU64(view, at + 48, this.#position === UNKNOWN ? UNKNOWN : ++this.logseq);
     this.#remember(at);
+  }
+  /** Adds a binding to the artifact of this digest. Programs make many: it is written where it stands. */
+  bind(
+    namespace: number,
+    name: Uint8Array,
+    algorithm: number,
+    digest: Uint8Array,
+    digestAt: number,
+    logseq: number,
+  ): void {
+    const at = this.#addEntry(BINDING_BYTES);
+    const { entries } = this;
+    const view = this.#entriesView;
+    view.setUint32(at, EntryKind.BINDING | (EntryFlag.REQUIRED << 8), true);
+    view.setUint32(at + 4, BINDING_BYTES, true);
+    view.setUint32(at + 8, namespace, true);
+    view.setUint32(at + 12, algorithm << 16, true);
+    for (let k = 0; k < DIGEST_BYTES; k++) {
+      entries[at + 16 + k] = name[k]!;
+      entries[at + 56 + k] = digest[digestAt + k]!;
+    }
+    setU64(view, at + 48, logseq);
+    view.setUint32(at + 88, 0, true);
+    view.setUint32(at + 92, 0, true);
+    if (logseq > this.logseq) this.logseq = logseq;
   }
   /** Adds an entry that is none of an artifact. */
   add(payload: Payload): void {

@@ -4,7 +4,7 @@ import t from "tap";
 import { FIRST_FREE, Namespace, nameOf, nameText, packName } from "../../../host/asl/namespace.ts";
 
 t.test("[ASL-NAMESPACE-1] the numbers that are given out", (t) => {
-  t.strictSame(Namespace, { NAME: 1, PACK: 2 });
+  t.strictSame(Namespace, { NAME: 1, PACK: 2, MEMO: 3, EDGE: 4, RUN: 5, CONTEXT: 6, MODULE: 7 });
   t.equal(FIRST_FREE, 65_536);
   t.end();
 });
