@@ -1,15 +1,7 @@
 /** In what a receipt differs from the one that a run has left (spec PER-VERIFY-3). */
 import type { ArtifactKey, Store, View } from "../asl/index.ts";
 import { CborWriter } from "../tgk/cbor.ts";
-import {
-  type ArtifactRef,
-  encodedRef,
-  failureName,
-  type NodeClaim,
-  type Outcome,
-  type RunClaim,
-  writeRequest,
-} from "./claim.ts";
+import { type ArtifactRef, encodedRef, type NodeClaim, outcomeText, type RunClaim, writeRequest } from "./claim.ts";
 import { type Finding, findingOf, type Told } from "./findings.ts";
 import type { Program } from "./program.ts";
 import { checkStopped, readReceipt } from "./provenance.ts";
@@ -180,21 +172,6 @@ function nameIn(ref: ArtifactRef & { readonly name?: string }): string | undefin
 
 export function listOf(texts: readonly string[]): string {
   return texts.join(", ");
-}
-
-function outcomeText(outcome: Outcome): string {
-  switch (outcome.type) {
-    case "ok":
-      return "success";
-    case "trap":
-      return `trap ${outcome.code} in function ${outcome.function} at byte ${outcome.offset}`;
-    case "out-of-fuel":
-      return "no fuel left";
-    case "exit":
-      return `exit code ${outcome.code}`;
-    case "failure":
-      return [failureName(outcome.code), outcome.detail].filter((text) => text !== "").join(": ");
-  }
 }
 
 /** Offset of the first byte in which two artifacts differ: the length of the shorter one if that is all of it. */

@@ -148,7 +148,7 @@ t.test("[PER-VERIFY-3] a receipt of a node that lies: what it says, and what is 
     ...about,
     field: "outcome",
     recorded: "exit code 3",
-    actual: "success",
+    actual: "ok",
   });
   const parts = result.nodes.find(({ op }) => op === "split")!;
   const split = nodeClaim(store, parts.claim);
