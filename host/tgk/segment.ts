@@ -120,6 +120,17 @@ export function encodeSegmentHeader(number: number, first: number, last: number,
   return bytes;
 }
 
+/** Pages that are read at once, and how far from the last ones the next are looked for. */
+const AHEAD_PAGES = 16;
+const NEAR_PAGES = 4;
+
+/** Pages from `first` to before `end`, which were read. */
+interface Ahead {
+  first: number;
+  end: number;
+  bytes: Uint8Array | undefined;
+}
+
 export class Segment implements PagedFile {
   readonly entry: EdgesEntry;
   readonly path: string;
@@ -135,6 +146,9 @@ export class Segment implements PagedFile {
   readonly #cache: PageCache;
   readonly #directory: Uint32Array;
   readonly #straddling = new Uint32Array(EDGE_WORDS);
+  /** Places of the file that are gone through at the same time. */
+  readonly #ahead = Array.from({ length: 4 }, (): Ahead => ({ first: 0, end: 0, bytes: undefined }));
+  #nextAhead = 0;
   #users = 1;
 
   private constructor(
@@ -221,14 +235,36 @@ export class Segment implements PagedFile {
     if (!(page < this.plan.pages)) throw damaged("it names what it does not have", path);
     const from = at * 4;
     const offset = page * PAGE_BYTES;
-    let count: number;
+    let isThere: boolean;
     try {
-      count = readFully(this.#file, bytes, from, PAGE_BYTES, offset);
+      isThere = this.#readAhead(page, bytes, from);
     } catch (error) {
       throw AslError.from(error, "ASL-READ", "it cannot be read", { file: path, offset });
     }
-    if (count < PAGE_BYTES || crc32Of(bytes, from, from + PAGE_BYTES, page) !== this.#checksums[page])
+    if (!isThere || crc32Of(bytes, from, from + PAGE_BYTES, page) !== this.#checksums[page])
       throw damaged("a page is not what its checksum says", path, offset);
+  }
+  /** Reads a page; where pages are asked for one soon behind the other, several at once, since calls cost more than bytes. False at the file's end. */
+  #readAhead(page: number, into: Uint8Array, at: number): boolean {
+    const file = this.#file;
+    let ahead = this.#ahead.find(({ first, end }) => first <= page && page < end + NEAR_PAGES);
+    if (ahead === undefined) {
+      ahead = this.#ahead[this.#nextAhead++ % this.#ahead.length]!;
+      ahead.first = ahead.end = page + 1;
+      return readFully(file, into, at, PAGE_BYTES, page * PAGE_BYTES) === PAGE_BYTES;
+    }
+    ahead.bytes ??= new Uint8Array(AHEAD_PAGES * PAGE_BYTES);
+    if (page >= ahead.end) {
+      const count = Math.min(AHEAD_PAGES, this.plan.pages - page);
+      ahead.first = page;
+      ahead.end = page;
+      const length = readFully(file, ahead.bytes, 0, count * PAGE_BYTES, page * PAGE_BYTES);
+      ahead.end = page + Math.floor(length / PAGE_BYTES);
+      if (ahead.end === page) return false;
+    }
+    const begin = (page - ahead.first) * PAGE_BYTES;
+    into.set(ahead.bytes.subarray(begin, begin + PAGE_BYTES), at);
+    return true;
   }
 
   /** A word of the file. */
