@@ -130,7 +130,7 @@ async function traverse(folder: string, count: number, shape: Shape): Promise<Tr
   };
   const best = (call: () => number): number => Math.max(...Array.from({ length: TURNS }, call));
   const root = [textOf(0)];
-  const ends = Array.from({ length: Math.ceil(count / 10) }, (_, k) => textOf((count - k) * step));
+  const ends = Array.from({ length: Math.ceil(count / 100) }, (_, k) => textOf((count - k) * step));
   const first = rate(root, "forward", false);
   const forward = best(() => rate(root, "forward", false));
   const backward = best(() => rate(ends, "backward", false));

@@ -75,7 +75,7 @@ export async function tgkGroup({ rounds, folder, quick = false }: Options): Prom
   return {
     title: "Edges",
     text: `Each edge leads from artifacts that came before, any of them, to new ones: so keys of neighbours lie anywhere. *Put* is an edge and its artifact on disk, a thousand in a batch; *indexed* is the making of the index from the log alone. Traversals go through all edges from the first
-artifact, or backward from the newest tenth; *with keys* all keys of the ends are made as text; *edges of one* looks for the edges that lead to one artifact, of any in turn. The files of the store are in the page cache; memory is what the process had more than before.
+artifact, or backward from the newest hundredth; *with keys* all keys of the ends are made as text; *edges of one* looks for the edges that lead to one artifact, of any in turn. The files of the store are in the page cache; memory is what the process had more than before.
 
 ${table(headings, rows)}`,
     targets: all.flatMap(targetsOf),

@@ -210,8 +210,8 @@ export class Graph {
     const levels = segments.map((segment) => new Level(segment));
     const seenEdges = segments.map(({ counts }) => new Uint32Array((counts.edges >>> 5) + 1));
     try {
-      for (const key of start) {
-        const { algorithm, digest } = digestOf(key);
+      // In order, neighbours are in the same pages.
+      for (const { algorithm, digest } of Array.from(start, digestOf).sort(byDigest)) {
         for (const [k, segment] of segments.entries()) {
           const node = segment.find(digest, algorithm);
           if (node >= 0) levels[k]!.add(node);
@@ -500,10 +500,19 @@ function isOne(word: string, first: string, second: string, what: string): boole
   throw new TgkError("TGK-ARGUMENT", `the ${what} is ${JSON.stringify(word)}; ${first} or ${second} was expected`);
 }
 
+interface KeyWords {
+  readonly algorithm: number;
+  readonly digest: Uint32Array;
+}
+
 /** Throws ASL-KEY. */
-function digestOf(key: KeyLike): { readonly algorithm: number; readonly digest: Uint32Array } {
+function digestOf(key: KeyLike): KeyWords {
   const { algorithm, bytes, at } = new ParsedKey().parse(key);
   const digest = new Uint32Array(DIGEST_WORDS);
   wordsOf(bytes, at, digest);
   return { algorithm, digest };
+}
+
+function byDigest({ digest: left }: KeyWords, { digest: right }: KeyWords): number {
+  return left[0]! - right[0]!;
 }
