@@ -54,7 +54,7 @@ export interface RunOptions {
   readonly keepGoing?: boolean | undefined;
   /** Stops the run, which throws Stopped; nodes that had ended stay remembered. */
   readonly signal?: AbortSignal | undefined;
-  /** Hears, now and then, how far it is. */
+  /** Hears, now and then, how far it is. What it throws ends the run; what it answers is not looked at. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Most bytes that nodes may make in all; PEL-LIMIT beyond. No limit by default: a program of a few nodes can ask for any number. */
   readonly storeBytes?: number | undefined;
