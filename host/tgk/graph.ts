@@ -330,37 +330,42 @@ class Links {
   next(): boolean {
     const cursors = this.#cursors;
     for (;;) {
-      let least = -1;
-      for (let k = 0; k < cursors.length; k++)
-        if (!cursors[k]!.isOver && (least < 0 || cursors[k]!.compare(cursors[least]!) < 0)) least = k;
-      if (least < 0) return false;
-      const { id0, id1, edge: first, segment: firstSegment } = cursors[least]!;
-      let isThere = false;
-      // Later segments tell what came later, and so do later rows.
+      let least = 0;
+      while (least < cursors.length && cursors[least]!.isOver) least++;
+      if (least === cursors.length) return false;
+      for (let k = least + 1; k < cursors.length; k++)
+        if (!cursors[k]!.isOver && cursors[k]!.compare(cursors[least]!) < 0) least = k;
+      const { id0, id1, edge, segment } = cursors[least]!;
+      let isThere = this.#take(least);
+      // Later rows tell what came later, and so do later segments.
       for (let k = least; k < cursors.length; k++) {
         const cursor = cursors[k]!;
-        const position = this.#position - cursor.segment.entry.first;
         while (
           !cursor.isOver &&
           cursor.id0 === id0 &&
           cursor.id1 === id1 &&
-          ((cursor.edge === first && cursor.segment === firstSegment) ||
-            compareIds(cursor.segment, cursor.edge, firstSegment, first) === 0)
-        ) {
-          if (cursor.position <= position) {
-            isThere = (cursor.flags & REMOVED) === 0;
-            this.segment = cursor.segment;
-            this.at = this.#places[k]!;
-            this.edge = cursor.edge;
-            this.type = cursor.type;
-            this.flags = cursor.flags;
-            this.#far = cursor.far;
-          }
-          cursor.next();
-        }
+          compareIds(cursor.segment, cursor.edge, segment, edge) === 0
+        )
+          isThere = this.#take(k) ?? isThere;
       }
-      if (isThere) return true;
+      if (isThere === true) return true;
     }
+  }
+  /** Goes over a row. Whether the edge is there as it says; undefined for one that is of later than what is shown. */
+  #take(k: number): boolean | undefined {
+    const cursor = this.#cursors[k]!;
+    const { segment, position, flags } = cursor;
+    const isShown = position <= this.#position - segment.entry.first;
+    if (isShown) {
+      this.segment = segment;
+      this.at = this.#places[k]!;
+      this.edge = cursor.edge;
+      this.type = cursor.type;
+      this.flags = flags;
+      this.#far = cursor.far;
+    }
+    cursor.next();
+    return isShown ? (flags & REMOVED) === 0 : undefined;
   }
 }
 
