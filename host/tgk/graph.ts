@@ -281,6 +281,7 @@ class Links {
   /** Of the segments that have the artifact, and which they are. */
   readonly #cursors: LinkCursor[] = [];
   readonly #places: number[] = [];
+  #count = 0;
   segment!: Segment;
   /** Which of the segments that is. */
   at = 0;
@@ -295,15 +296,15 @@ class Links {
   }
   /** `nodes`: its number in each of the segments, or −1. */
   begin(nodes: Int32Array): void {
-    this.#cursors.length = 0;
-    this.#places.length = 0;
+    // An array that becomes shorter would give its memory back, for each artifact.
+    this.#count = 0;
     for (let k = 0; k < nodes.length; k++) {
       if (nodes[k]! < 0) continue;
       const cursor = this.#all[k]!;
       cursor.begin(nodes[k]!);
       if (cursor.isOver) continue;
-      this.#cursors.push(cursor);
-      this.#places.push(k);
+      this.#cursors[this.#count] = cursor;
+      this.#places[this.#count++] = k;
     }
   }
   get farCount(): number {
@@ -329,16 +330,17 @@ class Links {
   /** Whether there is one more. */
   next(): boolean {
     const cursors = this.#cursors;
+    const count = this.#count;
     for (;;) {
       let least = 0;
-      while (least < cursors.length && cursors[least]!.isOver) least++;
-      if (least === cursors.length) return false;
-      for (let k = least + 1; k < cursors.length; k++)
+      while (least < count && cursors[least]!.isOver) least++;
+      if (least === count) return false;
+      for (let k = least + 1; k < count; k++)
         if (!cursors[k]!.isOver && cursors[k]!.compare(cursors[least]!) < 0) least = k;
       const { id0, id1, edge, segment } = cursors[least]!;
       let isThere = this.#take(least);
       // Later rows tell what came later, and so do later segments.
-      for (let k = least; k < cursors.length; k++) {
+      for (let k = least; k < count; k++) {
         const cursor = cursors[k]!;
         while (
           !cursor.isOver &&

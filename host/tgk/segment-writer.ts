@@ -455,14 +455,15 @@ export function mergeSegments(segments: readonly Segment[], place: SegmentPlace,
     const heap = new SourceHeap(sources, compareNumbers);
     const here: Source[] = [];
     for (let node = 0; node < nodes; node++) {
-      here.length = 0;
+      let count = 0;
       for (let { first } = heap; first !== undefined && first.numbers[first.node] === node; { first } = heap) {
-        here.push(first);
+        here[count++] = first;
         first.here = first.node++;
         heap.settle();
       }
+      if (here.length > count) here.length = count;
       // What came first stays first.
-      if (here.length > 1) here.sort((left, right) => left.index - right.index);
+      if (count > 1) here.sort((left, right) => left.index - right.index);
       const { segment, here: old } = here[0]!;
       segment.digest(old, idWords);
       if (node % PAGE_NODES === 0) directory.put(idWords[0]!);
