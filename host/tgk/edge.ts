@@ -168,6 +168,7 @@ export interface EdgeEnds {
 
 /** Takes an edge artifact apart. Throws TGK-EDGE for what is not the one encoding of an edge. */
 function readEdge(bytes: Uint8Array): EdgeEnds {
+  if (!(bytes instanceof Uint8Array)) throw new TgkError("TGK-ARGUMENT", "bytes in an Uint8Array were expected");
   const fail = (offset: number, message: string): TgkError => new TgkError("TGK-EDGE", message, { offset });
   const reader = new CborReader(bytes, fail);
   reader.tuple(5, "an edge");
@@ -220,7 +221,7 @@ export function readEdgeOf(name: Uint8Array, bytes: Uint8Array): EdgeEnds | unde
   }
 }
 
-/** The edge that an artifact holds. Throws TGK-EDGE for what is not the one encoding of an edge. */
+/** The edge that an artifact holds. Throws TGK-ARGUMENT, and TGK-EDGE for what is not the one encoding of an edge. */
 export function decodeEdge(bytes: Uint8Array): Edge {
   const { algorithms, places, fromCount, type, roles } = readEdge(bytes);
   const keys = places.map((at, k) => keyText(algorithms[k]!, bytes, at));
