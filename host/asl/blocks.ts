@@ -187,6 +187,8 @@ export class Blocks {
   #inRow = 0;
   /** Offset of the record in the window that {@link findNext} found last, −1 once it was read. */
   #provenAt = -1;
+  /** Hinted records that were read, each near behind the one before. */
+  #nearInRow = 0;
   // Of {@link peekNear}: what it read many of, and where it read last.
   #near: Buffer = Buffer.alloc(0);
   #nearBlock = -1;
@@ -420,7 +422,7 @@ export class Blocks {
     verify: boolean,
   ): Uint8Array | undefined {
     const bound = hint.length;
-    if (bound > POOLED_BYTES || this.#isNext(hint)) return undefined;
+    if (bound > POOLED_BYTES || this.#isExpected(hint)) return undefined;
     this.#makeRoom(bound);
     const { buffer, byteOffset } = this.#room;
     const from = this.#roomAt - RECORD_BYTES;
@@ -441,7 +443,7 @@ export class Blocks {
     length: number,
     verify: boolean,
   ): number {
-    if (hint.length > HEAD_BYTES || this.#isNext(hint)) return -1;
+    if (hint.length > HEAD_BYTES || this.#isExpected(hint)) return -1;
     const head = this.#head;
     const whole = this.#readHinted(hint, algorithm, head, this.#headView, 0, digest, at, verify);
     if (whole < 0) return -1;
@@ -451,8 +453,14 @@ export class Blocks {
     head.copy(into, intoAt, RECORD_BYTES + offset, RECORD_BYTES + offset + count);
     return count;
   }
-  #isNext({ block, offset }: NextPlace): boolean {
-    return offset === this.#next && block === this.#nextBlockOfRead;
+  /** Whether more records may be read in a row: this one is the next, or those before it came near one another. */
+  #isExpected({ block, offset }: NextPlace): boolean {
+    return this.#isNear(block, offset) && (offset === this.#next || this.#nearInRow >= 2);
+  }
+  /** Whether a record is the next one, or so near behind that it comes with those between. */
+  #isNear(block: number, offset: number): boolean {
+    const ahead = offset - this.#next;
+    return block === this.#nextBlockOfRead && ahead >= 0 && ahead <= NEAR_BYTES;
   }
   /**
    * Reads a record of at most the hint's length; the answer is the length that it has, −1 if it is not the one. Whoever compares digests
@@ -483,6 +491,7 @@ export class Blocks {
     hint.algorithm = algorithm;
     hint.length = length;
     if (!isCompared && !this.#isHeaderOf(into, view, from, hint, digest, at)) return -1;
+    this.#nearInRow = this.#isNear(block, offset) ? this.#nearInRow + 1 : 0;
     this.#next = offset + ((RECORD_BYTES + length + 7) & ~7);
     this.#nextBlockOfRead = block;
     this.#inRow = 0;
@@ -703,8 +712,7 @@ export class Blocks {
    * logs, between which there are frames.
    */
   #windowIndex(block: number, offset: number, length: number): number {
-    const ahead = offset - this.#next;
-    const isNext = block === this.#nextBlockOfRead && ahead >= 0 && ahead <= NEAR_BYTES;
+    const isNext = this.#isNear(block, offset);
     this.#next = offset + ((RECORD_BYTES + length + 7) & ~7);
     this.#nextBlockOfRead = block;
     if (!isNext) {

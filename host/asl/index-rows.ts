@@ -16,13 +16,14 @@ const BINDING = Buffer.from("ASL-BINDING");
 /** What is hashed for a name: that, the namespace and the name. Reused. */
 const bound: Buffer = Buffer.concat([BINDING, Buffer.alloc(4 + DIGEST_BYTES)]);
 
-/** What stands for a name of a namespace in the index (spec ASL-INDEX-2). */
+const boundDigest: Buffer = Buffer.alloc(DIGEST_BYTES);
+
+/** What stands for a name of a namespace in the index (spec ASL-INDEX-2). Good until the next call. */
 export function bindingDigest(namespace: number, name: Uint8Array): Uint8Array {
   bound.writeUInt32LE(namespace, BINDING.length);
   bound.set(name, BINDING.length + 4);
-  const digest = Buffer.allocUnsafe(DIGEST_BYTES);
-  digestInto(1, bound, digest, 0);
-  return digest;
+  digestInto(1, bound, boundDigest, 0);
+  return boundDigest;
 }
 
 /** Offsets of records are multiples of it. */

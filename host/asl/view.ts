@@ -4,7 +4,8 @@ import { blockPath } from "./block-file.ts";
 import type { Blocks } from "./blocks.ts";
 import { crc32Of } from "./checksum.ts";
 import { AslError } from "./errors.ts";
-import { BINDING_BYTES, BINDING_CRC_AT, type Payload, readEntry } from "./frames.ts";
+import { getU64 } from "./format.ts";
+import { BINDING_BYTES, BINDING_CRC_AT, EntryFlag, EntryKind } from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
 import {
   type ArtifactKey,
@@ -61,7 +62,12 @@ export interface ReadOptions {
   readonly verify?: boolean | undefined;
 }
 
-type BindingEntry = Extract<Payload, { readonly kind: "binding" }>;
+// Where in the entry of a binding things are (spec ASL-LOG-ENTRY).
+const NAMESPACE_AT = 8;
+const ALGORITHM_AT = 14;
+const NAME_AT = 16;
+const LOGSEQ_AT = 48;
+const DIGEST_AT = 56;
 
 /** Rows of bindings have no algorithm of their own: what they bind to has. */
 const BINDING_ALGORITHM = 0;
@@ -76,6 +82,7 @@ export class View {
   readonly #key = new ParsedKey();
   readonly #row = new Row();
   readonly #entry: Buffer = Buffer.alloc(BINDING_BYTES);
+  readonly #entryView = new DataView(this.#entry.buffer, this.#entry.byteOffset, BINDING_BYTES);
   /** `at` may move on. `check` throws when the store is closed; `lastTombstone` is the position of the last one in the log, 0 without any. */
   constructor(
     index: ArtifactIndex,
@@ -217,26 +224,29 @@ export class View {
   }
   /** The key that a name is bound to. */
   resolve(namespace: number, name: Uint8Array): ArtifactKey | undefined {
-    const bound = this.#resolve(namespace, name);
-    return bound && keyText(bound.algorithm, bound.digest!);
+    const entry = this.#resolve(namespace, name);
+    return entry && keyText(entry[ALGORITHM_AT]!, entry, DIGEST_AT);
   }
   /** The same, as a multihash. */
   resolveBytes(namespace: number, name: Uint8Array): Uint8Array | undefined {
-    const bound = this.#resolve(namespace, name);
-    return bound && multihash(bound.algorithm, bound.digest!);
+    const entry = this.#resolve(namespace, name);
+    return entry && multihash(entry[ALGORITHM_AT]!, entry, DIGEST_AT);
   }
   /** Position of the entry of the log that says what a name is bound to. */
   boundAt(namespace: number, name: Uint8Array): number | undefined {
     return this.#resolve(namespace, name) && this.#row.position;
   }
-  #resolve(namespace: number, name: Uint8Array): BindingEntry | undefined {
+  /** The entry that binds a name: good until the next call. */
+  #resolve(namespace: number, name: Uint8Array): Buffer | undefined {
     this.#check();
     checkName(namespace, name);
     const row = this.#row;
     if (!this.#index.find(row, true, BINDING_ALGORITHM, bindingDigest(namespace, name), 0, this.position))
       return undefined;
     if (row.kind !== RowKind.BINDING) return undefined;
-    return this.#bindingAt(row, (entry) => entry.namespace === namespace && sameDigest(entry.name, 0, name, 0));
+    const entry = this.#bindingAt(row);
+    if (entry.readUInt32LE(NAMESPACE_AT) !== namespace || !sameDigest(entry, NAME_AT, name, 0)) throw notThere(row);
+    return entry;
   }
   /** Every name that is bound, in no order that says anything. */
   *bindings(namespace?: number): IterableIterator<Binding> {
@@ -245,31 +255,26 @@ export class View {
       this.#check();
       const newest = rows.at(-1)!;
       if (newest.kind !== RowKind.BINDING || (namespace !== undefined && newest.tag !== namespace)) continue;
-      const { position, logseq, digest: expected } = newest;
-      const entry = this.#bindingAt(newest, ({ namespace, name }) =>
-        sameDigest(bindingDigest(namespace, name), 0, expected, 0),
-      );
-      const key = keyText(entry.algorithm, entry.digest!);
-      yield { namespace: entry.namespace, name: entry.name, key, position, logseq };
+      const entry = this.#bindingAt(newest);
+      const bound = { namespace: entry.readUInt32LE(NAMESPACE_AT), name: digestAt(entry, NAME_AT) };
+      if (!sameDigest(bindingDigest(bound.namespace, bound.name), 0, newest.digest, 0)) throw notThere(newest);
+      const key = keyText(entry[ALGORITHM_AT]!, entry, DIGEST_AT);
+      yield { ...bound, key, position: newest.position, logseq: newest.logseq };
     }
   }
 
-  /** The binding that a row names, which is what `isIt` says. */
-  #bindingAt({ block, offset, logseq }: Row, isIt: (entry: BindingEntry) => boolean): BindingEntry {
-    const bytes = this.#entry;
-    const file = blockPath(block);
-    const isWhole = (): boolean => bytes.readUInt32LE(BINDING_CRC_AT) === crc32Of(bytes, 0, BINDING_CRC_AT, this.#seed);
-    if (
-      (this.#blocks.peekNear(block, offset, bytes, BINDING_BYTES) === BINDING_BYTES && isWhole()) ||
-      (this.#blocks.peek(block, offset, bytes, BINDING_BYTES) === BINDING_BYTES && isWhole())
-    ) {
-      const entry = readEntry(bytes, 0, BINDING_BYTES, file, offset);
-      if (entry.kind === "binding" && entry.digest !== undefined && entry.logseq === logseq && isIt(entry)) {
-        algorithmOf(entry.algorithm);
-        return entry;
-      }
-    }
-    throw new AslError("ASL-LOG-DAMAGED", "the binding that the index names is not here", { file, offset });
+  /** The entry of a binding that a row names: good until the next call. */
+  #bindingAt(row: Row): Buffer {
+    const { block, offset } = row;
+    const entry = this.#entry;
+    const isWhole = (): boolean => entry.readUInt32LE(BINDING_CRC_AT) === crc32Of(entry, 0, BINDING_CRC_AT, this.#seed);
+    const isThere =
+      (this.#blocks.peekNear(block, offset, entry, BINDING_BYTES) === BINDING_BYTES && isWhole()) ||
+      (this.#blocks.peek(block, offset, entry, BINDING_BYTES) === BINDING_BYTES && isWhole());
+    const isBinding = entry[0] === EntryKind.BINDING && (entry[1]! & EntryFlag.REMOVED) === 0;
+    if (!isThere || !isBinding || getU64(this.#entryView, LOGSEQ_AT) !== row.logseq) throw notThere(row);
+    algorithmOf(entry[ALGORITHM_AT]!);
+    return entry;
   }
 
   /** Rows of one key after the other, of bindings or of artifacts; oldest first. */
@@ -296,6 +301,11 @@ export class View {
       (this.#index.find(row, false, algorithm, bytes, at, this.position) && row.kind === RowKind.PUT)
     );
   }
+}
+
+function notThere({ block, offset }: Row): AslError {
+  const file = blockPath(block);
+  return new AslError("ASL-LOG-DAMAGED", "the binding that the index names is not here", { file, offset });
 }
 
 function locationOf({ block, offset }: Row): ArtifactStat["location"] {

@@ -387,12 +387,13 @@ export function resultFor(claim: Uint8Array, request: Uint8Array): EncodedResult
   if (claim[0] !== 0x84 || claim[1] !== VERSION || claim[2] !== NODE || claim.length < at + request.length)
     return undefined;
   for (let k = 0; k < request.length; k++) if (claim[at + k] !== request[k]) return undefined;
-  const reader = new ReceiptReader(claim);
-  reader.offset = at + request.length;
-  const result = readResult(reader);
-  reader.end();
+  results.begin(claim, at + request.length);
+  const result = readResult(results);
+  results.end();
   return result;
 }
+/** Of what is found in the memo: a run of many nodes makes no reader for each. */
+const results = new ReceiptReader(new Uint8Array());
 
 function readRunClaim(reader: ReceiptReader): RunClaim {
   reader.tuple(7, "a request");

@@ -15,9 +15,10 @@ export interface Memo {
   readonly gone: Uint8Array | undefined;
 }
 
-/** The name that a request is remembered under: SHA-256 of it. */
+const name: Buffer = Buffer.alloc(DIGEST_BYTES);
+
+/** The name that a request is remembered under: SHA-256 of it. Good until the next call. */
 export function memoName(request: Uint8Array): Uint8Array {
-  const name = Buffer.allocUnsafe(DIGEST_BYTES);
   digestInto(1, request, name, 0);
   return name;
 }

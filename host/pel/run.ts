@@ -495,8 +495,9 @@ class Run {
     });
     writeRequest(this.#request.reset(), node, inputs);
     const request = this.#request.written;
-    const asked: Asked = { index, inputs, request, name: memoName(request) };
-    if (this.#options.cache !== false && this.#takeMemo(asked)) return;
+    const name = memoName(request);
+    if (this.#options.cache !== false && this.#takeMemo(index, request, name)) return;
+    const asked: Asked = { index, inputs, request, name: copyOf(name) };
     if (node.op === "guest") {
       this.#ask({ ...asked, request: copyOf(request) });
       return;
@@ -514,7 +515,7 @@ class Run {
     this.#keep(asked, logseq, executed, this.#artifacts.batch);
   }
 
-  #takeMemo({ index, request, name }: Asked): boolean {
+  #takeMemo(index: number, request: Uint8Array, name: Uint8Array): boolean {
     const pending = this.#pending.size === 0 ? undefined : this.#pending.get(textOf(name));
     if (pending !== undefined) {
       this.#end(index, State.HIT, pending);

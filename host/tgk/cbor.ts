@@ -135,12 +135,18 @@ export class CborWriter {
  */
 export class CborReader {
   offset = 0;
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array;
   readonly #fail: (offset: number, message: string) => Error;
 
   constructor(bytes: Uint8Array, fail: (offset: number, message: string) => Error) {
     this.#bytes = bytes;
     this.#fail = fail;
+  }
+
+  /** Goes on in other bytes. */
+  begin(bytes: Uint8Array, offset: number): void {
+    this.#bytes = bytes;
+    this.offset = offset;
   }
 
   /** Number of the items that follow; each has a byte at least. */
