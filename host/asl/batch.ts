@@ -157,11 +157,11 @@ export class Batch {
   put(bytes: Uint8Array, options: StageOptions = {}): ArtifactKey {
     return this.stage(bytes, options).key;
   }
-  /** The same, and tells whether it was there. */
-  stage(bytes: Uint8Array, options: StageOptions = {}): Staged {
+  /** The same, and tells whether it was there. `known` is its key as a multihash of the store's algorithm, if the caller has just made that. */
+  stage(bytes: Uint8Array, options: StageOptions = {}, known?: Uint8Array): Staged {
     checkBytes(bytes);
     checkLogseq(options.logseq);
-    if (bytes.length <= this.#parts.limits.packedBytes) return this.#put(bytes, options);
+    if (bytes.length <= this.#parts.limits.packedBytes) return this.#put(bytes, options, known);
     const writer = this.writer(options);
     try {
       writer.write(bytes);
@@ -171,14 +171,14 @@ export class Batch {
       throw error;
     }
   }
-  #put(bytes: Uint8Array, { typeTag, logseq: least = UNKNOWN }: StageOptions): Staged {
+  #put(bytes: Uint8Array, { typeTag, logseq: least = UNKNOWN }: StageOptions, known?: Uint8Array): Staged {
     this.#checkWritable();
     const { algorithm, limits } = this.#parts;
     const { flags, tag } = recordTag(typeTag);
     const group = this.#group;
-    group.digest(algorithm, bytes);
+    group.digest(algorithm, bytes, known);
     const { count } = group;
-    const key = multihash(algorithm, group.bytes, group.digestAt);
+    const key = known ?? multihash(algorithm, group.bytes, group.digestAt);
     const logseq = this.#raised(least, group.bytes, group.digestAt);
     if (!this.#addKnown(group.bytes, group.digestAt, flags, tag, logseq)) {
       group.put(EntryKind.PUT, algorithm, bytes, flags, tag, logseq);

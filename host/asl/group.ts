@@ -85,10 +85,12 @@ export class Group {
     return this.#position + this.count;
   }
 
-  /** Puts the digest of `payload` where the next record has it: {@link digestAt} of {@link bytes}. */
-  digest(algorithm: number, payload: Uint8Array): void {
+  /** Puts the digest of `payload`, which a multihash ends with that is known, where the next record has it: {@link digestAt} of {@link bytes}. */
+  digest(algorithm: number, payload: Uint8Array, known?: Uint8Array): void {
     this.#reserve(recordSize(payload.length));
-    this.#digest(algorithm, payload, this.bytes, this.digestAt);
+    if (known === undefined) this.#digest(algorithm, payload, this.bytes, this.digestAt);
+    else
+      for (let k = 1; k <= DIGEST_BYTES; k++) this.bytes[this.digestAt + DIGEST_BYTES - k] = known[known.length - k]!;
   }
   get digestAt(): number {
     return this.length + RECORD_DIGEST_AT;

@@ -6,10 +6,21 @@ import type { ArtifactIndex } from "./artifact-index.ts";
 import { LOG_BIT } from "./block-file.ts";
 import type { OpenBlock, Pin, Snapshot, State } from "./checkpoint.ts";
 import { AslError } from "./errors.ts";
-import { EntryFlag, EntryKind, EXTENT_BYTES, FRAME_BYTES, type FrameHeader, readEntry, readExtent } from "./frames.ts";
+import {
+  BINDING_BYTES,
+  EntryFlag,
+  EntryKind,
+  EXTENT_BYTES,
+  FRAME_BYTES,
+  type FrameHeader,
+  readEntry,
+  readExtent,
+} from "./frames.ts";
 import { bindingDigest, Row, RowFlag, RowKind } from "./index-rows.ts";
+import { DIGEST_BYTES } from "./key.ts";
 import { type LogPlace, logPath } from "./log.ts";
 
+/** In an entry: the digest of an artifact, or the name of a binding. */
 const DIGEST_AT = 16;
 
 /** Takes rows in the order of their positions. */
@@ -141,23 +152,25 @@ export class LogState implements State {
       index.add(row);
       return;
     }
+    if (kind === EntryKind.BINDING && size === BINDING_BYTES) {
+      const first = at >>> 2;
+      row.kind = (bytes[at + 1]! & EntryFlag.REMOVED) !== 0 ? RowKind.UNBINDING : RowKind.BINDING;
+      row.flags = 0;
+      row.algorithm = 0;
+      row.domain = 0;
+      row.source = 0;
+      row.tag = words[first + 2]!;
+      row.digest.set(bindingDigest(row.tag, bytes.subarray(at + DIGEST_AT, at + DIGEST_AT + DIGEST_BYTES)));
+      row.logseq = words[first + 13]! * 2 ** 32 + words[first + 12]!;
+      row.block = (LOG_BIT | header.log) >>> 0;
+      row.offset = offset;
+      row.length = 0;
+      row.position = position;
+      index.add(row);
+      return;
+    }
     const payload = readEntry(bytes, at, size, file, offset);
     switch (payload.kind) {
-      case "binding":
-        row.kind = payload.digest === undefined ? RowKind.UNBINDING : RowKind.BINDING;
-        row.flags = 0;
-        row.algorithm = 0;
-        row.domain = 0;
-        row.source = 0;
-        row.tag = payload.namespace;
-        row.digest.set(bindingDigest(payload.namespace, payload.name));
-        row.logseq = payload.logseq;
-        row.block = (LOG_BIT | header.log) >>> 0;
-        row.offset = offset;
-        row.length = 0;
-        row.position = position;
-        index.add(row);
-        return;
       case "pin":
         this.pins.set(payload.label, payload);
         return;

@@ -2,7 +2,7 @@
 
 import type { Batch, StageWriter } from "../asl/batch.ts";
 import { AslError } from "../asl/errors.ts";
-import { multihashOf } from "../asl/key.ts";
+import { copyOf, multihashOf } from "../asl/key.ts";
 import type { ArtifactStore, ArtifactWriter, FoundArtifact, SealedArtifact } from "../asl/syscalls.ts";
 import type { Tag } from "./program.ts";
 
@@ -42,8 +42,8 @@ export interface NodeArtifactsOptions {
   readonly read: (key: Uint8Array, offset: number, into: Uint8Array) => void;
   /** Length of such an artifact; throws AslError when there is none. */
   readonly measure: (known: Known) => number;
-  /** Counts bytes that it is about to make; throws when there would be too many. */
-  readonly charge: (bytes: number) => void;
+  /** Counts bytes that it is about to make; throws when there would be too many. Undefined: as many as it likes. */
+  readonly charge: ((bytes: number) => void) | undefined;
   /** Begins the batch of a node's own. */
   readonly begin: () => Batch;
 }
@@ -66,6 +66,8 @@ export class NodeArtifacts implements ArtifactStore {
   #next = 0;
   /** Bytes of what it makes that are in memory. */
   #held = 0;
+  /** For the bytes of an artifact in the making; empty while there is one. */
+  #scratch: Uint8Array = NO_BYTES;
   #byKey: Map<string, Known> | undefined;
   /** Keys of the inputs and of so many artifacts that it made. */
   #sorted: readonly Uint8Array[] | undefined;
@@ -128,13 +130,18 @@ export class NodeArtifacts implements ArtifactStore {
   }
 
   create(tag: Tag): ArtifactWriter {
-    const { algorithm, heldBytes } = this.#options;
-    let held: Uint8Array = NO_BYTES;
+    const { algorithm, heldBytes, charge } = this.#options;
+    // As a rule there is one at a time.
+    let held = this.#scratch;
+    this.#scratch = NO_BYTES;
     let length = 0;
     let large: StageWriter | undefined;
+    const end = (): void => {
+      if (held.length <= SCRATCH_BYTES) this.#scratch = held;
+    };
     return {
       write: (bytes) => {
-        this.#guarded(() => this.#options.charge(bytes.length));
+        if (charge !== undefined) this.#guarded(() => charge(bytes.length));
         if (large === undefined && this.#held + bytes.length > heldBytes) {
           this.#guarded(() => {
             this.batch ??= this.#options.begin();
@@ -142,12 +149,12 @@ export class NodeArtifacts implements ArtifactStore {
             large.write(held.subarray(0, length));
           });
           this.#held -= length;
-          held = NO_BYTES;
+          end();
         }
         if (large !== undefined) this.#guarded(() => large!.write(bytes));
         else {
           if (length + bytes.length > held.length) {
-            const larger = new Uint8Array(Math.min(heldBytes, Math.max(256, 2 * held.length, length + bytes.length)));
+            const larger = new Uint8Array(Math.min(heldBytes, Math.max(1024, 2 * held.length, length + bytes.length)));
             larger.set(held.subarray(0, length));
             held = larger;
           }
@@ -157,14 +164,18 @@ export class NodeArtifacts implements ArtifactStore {
         length += bytes.length;
       },
       seal: (): SealedArtifact => {
-        const bytes = large === undefined ? held.subarray(0, length) : undefined;
+        const bytes = large === undefined ? copyOf(held, 0, length) : undefined;
         const key = bytes === undefined ? this.#guarded(() => large!.finish().keyBytes) : multihashOf(algorithm, bytes);
+        if (bytes !== undefined) end();
         const made: Made = { key, tag, length, bytes };
         this.made.push(made);
         return { artifact: { key, bytes: length, records: [recordOf(made)] }, isNew: true };
       },
       abort: () => {
-        if (large === undefined) this.#held -= length;
+        if (large === undefined) {
+          this.#held -= length;
+          end();
+        }
         large?.discard();
       },
     };
@@ -200,6 +211,8 @@ export class NodeArtifacts implements ArtifactStore {
 }
 
 const NO_BYTES = new Uint8Array();
+/** Longest scratch that is kept. */
+const SCRATCH_BYTES = 64 * 1024;
 
 function recordOf({ tag }: { readonly tag: Tag }): FoundArtifact["records"][number] {
   return { typeTag: tag, isPublished: false };

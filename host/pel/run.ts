@@ -578,13 +578,13 @@ class Run {
       read: (key, offset, into) => this.#read(key, offset, into),
       measure: (known) => this.#measure(known),
       begin: () => this.#store.batch(),
-      charge: (bytes) => this.#charge(bytes),
+      charge: this.#options.storeBytes === undefined ? undefined : (bytes) => this.#charge(bytes),
     });
   }
   #charge(bytes: number): void {
-    const { storeBytes } = this.#options;
+    const storeBytes = this.#options.storeBytes!;
     this.#made += bytes;
-    if (storeBytes === undefined || this.#made <= storeBytes) return;
+    if (this.#made <= storeBytes) return;
     throw new PelError("PEL-LIMIT", `nodes may make ${storeBytes} bytes in all, and this one would make more`);
   }
   #read(key: Uint8Array, offset: number, into: Uint8Array): void {
@@ -763,7 +763,7 @@ class Run {
         if (!("length" in output)) return output;
         const { key, tag, length, bytes } = output;
         size += length;
-        const isNew = bytes === undefined || batch.stage(bytes, { typeTag: tag, logseq }).isNew;
+        const isNew = bytes === undefined || batch.stage(bytes, { typeTag: tag, logseq }, key).isNew;
         // What was there keeps its height.
         const height = isNew && bytes !== undefined ? logseq : undefined;
         const made: Known = { key, tag, bytes: length, logseq: height, held: undefined };
