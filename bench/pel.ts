@@ -248,10 +248,11 @@ async function kernels({ starts, kernels }: Sizes, rounds: number, folder: strin
     }
   }
   const each = median(began.map((run) => run.each));
+  const early = median(began.map((run) => run.early));
   const first = median(began.map((run) => run.first));
   const gain = median(one) / median(two);
   return {
-    text: `An empty kernel with its image at hand takes ${microseconds(1000 * each)}, receipts and all, one of ${count(starts)} that follow one another on one worker; the first of a process, with the worker's start and compilation, ${milliseconds(first)}. ${kernels} kernels that compute for ${milliseconds(median(one) / kernels)} each: ${seconds(median(one))} on one worker, ${seconds(median(two))} on two.`,
+    text: `An empty kernel with its image at hand takes ${microseconds(1000 * each)}, receipts and all, one of those that follow ${count(starts)} others on one worker; of these ${microseconds(1000 * early)}, the worker's start among them; the first of a process, with compilation, ${milliseconds(first)}. ${kernels} kernels that compute for ${milliseconds(median(one) / kernels)} each: ${seconds(median(one))} on one worker, ${seconds(median(two))} on two.`,
     targets: [
       atMost("start of a kernel with its image at hand", 300, 1000 * each, (value) => `${value.toFixed(0)} µs`),
       atLeast("two workers over one, heavy kernels", 1.7, gain, times),

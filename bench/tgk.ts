@@ -17,7 +17,7 @@ interface Size {
 const FULL: readonly Size[] = [
   { shape: "links", edges: 1_000_000 },
   { shape: "executions", edges: 1_000_000 },
-  { shape: "links", edges: 10_000_000 },
+  { shape: "links", edges: 4_000_000 },
 ];
 const QUICK: readonly Size[] = [
   { shape: "links", edges: 200_000 },
