@@ -1,7 +1,6 @@
 /** What a node sees of the store: its inputs and what it has made itself (spec PEL-EXEC-3); nothing of that is stored before it has ended. */
 
 import type { Batch, StageWriter } from "../asl/batch.ts";
-import { AslError } from "../asl/errors.ts";
 import { copyOf, multihashOf } from "../asl/key.ts";
 import type { ArtifactStore, ArtifactWriter, FoundArtifact, SealedArtifact } from "../asl/syscalls.ts";
 import type { Tag } from "./program.ts";
@@ -218,7 +217,7 @@ function recordOf({ tag }: { readonly tag: Tag }): FoundArtifact["records"][numb
   return { typeTag: tag, isPublished: false };
 }
 
-export function sameKey(left: Uint8Array, right: Uint8Array): boolean {
+function sameKey(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   // Digests differ early.
   for (let k = left.length - 1; k >= 0; k--) if (left[k] !== right[k]) return false;
@@ -240,9 +239,4 @@ function compareKeys(left: Uint8Array, right: Uint8Array): number {
     left.length - right.length ||
     Buffer.compare(left, right)
   );
-}
-
-/** As an AslError, for what is not there any more. */
-export function missing(key: string): AslError {
-  return new AslError("ASL-NOT-FOUND", "the store has no such artifact", { key });
 }

@@ -7,7 +7,17 @@ import type { KeyLike } from "../asl/view.ts";
 import { CborReader, CborWriter } from "../tgk/cbor.ts";
 import { PEL_COMPILER } from "./compile.ts";
 import { expectArgument, PelError } from "./errors.ts";
-import { type Node, nameProblem, outputCount, PROGRAM_LIMITS, readNode, type Tag, writeNode } from "./program.ts";
+import {
+  compareNames,
+  type Node,
+  nameProblem,
+  outputCount,
+  PROGRAM_LIMITS,
+  readNode,
+  type Tag,
+  writeNode,
+  writeTag,
+} from "./program.ts";
 
 /** Type tags of what programs leave in a store (spec PER-TAG-1). */
 export const TypeTag = { PROGRAM: 0x0101, MODULE: 0x0102, CLAIM: 0x0103, CONTEXT: 0x0104 } as const;
@@ -127,10 +137,6 @@ export interface EncodedRef {
 function writeRef(writer: CborWriter, { key, tag }: EncodedRef): void {
   writer.array(2).bytes(key);
   writeTag(writer, tag);
-}
-function writeTag(writer: CborWriter, tag: Tag): void {
-  if (tag === undefined) writer.null();
-  else writer.uint(tag);
 }
 
 /** Writes what is asked for by a node with these inputs (spec PER-CLAIM-2): what the memo is keyed by. */
@@ -300,7 +306,7 @@ class ReceiptReader extends CborReader {
     });
     return list.map(({ start, ...ref }, index) => {
       const before = list[index - 1];
-      if (before !== undefined && Buffer.compare(Buffer.from(before.name), Buffer.from(ref.name)) >= 0)
+      if (before !== undefined && compareNames(before.name, ref.name) >= 0)
         throw receiptError(start, "names are sorted by their bytes, each comes once");
       return ref;
     });

@@ -476,7 +476,8 @@ function writeGuest(writer: CborWriter, node: GuestNode): void {
   for (const name of COUNTED_LIMITS) writer.uint(node.limits[name]);
 }
 
-function writeTag(writer: CborWriter, tag: Tag): void {
+/** A type tag, or null for none. */
+export function writeTag(writer: CborWriter, tag: Tag): void {
   if (tag === undefined) writer.null();
   else writer.uint(tag);
 }

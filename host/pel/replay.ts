@@ -1,6 +1,7 @@
 /**
  * All that programs made, made once more (spec PER-REPLAY): in an empty store, from sources, programs and modules alone, with the same keys at the end.
  */
+
 import { type ArtifactKey, type KeyLike, Namespace, type Store, type View } from "../asl/index.ts";
 import { textOfKey } from "../asl/key.ts";
 import { type ArtifactRef, type NodeClaim, type RunClaim, TypeTag } from "./claim.ts";
@@ -8,18 +9,10 @@ import { Closure } from "./closure.ts";
 import { compareNodes, compareRuns, madeClaim } from "./compare.ts";
 import { expectArgument, PelError } from "./errors.ts";
 import { type Finding, Findings, findingOf, unread, type Verdict, versionFinding } from "./findings.ts";
+import { hasRecord } from "./memo.ts";
 import type { Tag } from "./program.ts";
 import { checkStopped, expectStore, isDamage, madeOf, Producers, readReceipt } from "./provenance.ts";
-import {
-  groupsOf,
-  hasRecord,
-  lackOfRun,
-  type NodeReceipt,
-  programOf,
-  type RunReceipt,
-  readProgram,
-  TOGETHER,
-} from "./rerun.ts";
+import { groupsOf, lackOfRun, type NodeReceipt, programOf, type RunReceipt, readProgram, TOGETHER } from "./rerun.ts";
 import { runProgram } from "./run.ts";
 import type { Rerun } from "./verify.ts";
 

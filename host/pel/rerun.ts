@@ -1,10 +1,12 @@
 /** Receipts as what can be run again (spec PER-VERIFY-2), and what keeps them from it. */
+
 import type { ArtifactKey, View } from "../asl/index.ts";
 import { canonicalProgram } from "./canonical.ts";
 import type { ArtifactRef, NodeClaim, RunClaim } from "./claim.ts";
 import { listOf, refText } from "./compare.ts";
 import { PelError } from "./errors.ts";
 import { type Finding, findingOf, type Problem } from "./findings.ts";
+import { hasRecord } from "./memo.ts";
 import { decodeProgram, type Node, PROGRAM_LIMITS, type Program, type Ref, type Tag } from "./program.ts";
 import { isDamage, madeOf } from "./provenance.ts";
 
@@ -88,11 +90,6 @@ export function lackOf(view: View, { key: receipt, claim }: NodeReceipt): Findin
     });
   }
   return undefined;
-}
-
-/** Whether a store has an artifact with this tag, or without one. */
-export function hasRecord(view: Pick<View, "stat">, key: ArtifactKey, tag: Tag): boolean {
-  return view.stat(key)?.records.some(({ typeTag }) => typeTag === tag) === true;
 }
 
 /** The program of a run's receipt, or what is wrong with it. */

@@ -30,6 +30,7 @@ import { type CodeCache, type KernelEnd, KernelPool } from "./kernel-pool.ts";
 import { memoName, memoOf } from "./memo.ts";
 import { type Executed, Primitives } from "./primitives.ts";
 import {
+  compareNames,
   decodeProgram,
   encodeProgram,
   type GuestNode,
@@ -389,7 +390,7 @@ class Run {
       this.#given.set(name, { key: keyBytes(text), tag, bytes: stat.length, logseq: recordOf(stat, tag)!.logseq });
     }
     for (const name of given.keys()) throw new PelError("PEL-INPUT", `the program has no input ${quoted(name)}`, {});
-    return inputs.sort((left, right) => Buffer.compare(Buffer.from(left.name), Buffer.from(right.name)));
+    return inputs.sort((left, right) => compareNames(left.name, right.name));
   }
   #checkModule({ module }: GuestNode, node: number): void {
     if (this.#source.has(module) || this.#options.from?.has(module) === true) return;
